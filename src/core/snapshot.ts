@@ -1,0 +1,84 @@
+// What the control plane tells the data threads: which backends may get traffic, with what weight.
+// A snapshot is complete for each pool it names, so the last one wins and none has to be replayed.
+
+/** What a data thread may do with a backend. */
+export const ELIGIBILITY = {
+  /** No new attempts. Waiting replayable attempts are rescued, idle connections closed. */
+  no: 0,
+  /** In the rotation. */
+  yes: 1,
+  /** One live request at a time, by the thread named in `probationThread` only. */
+  probation: 2,
+  /** No new attempts, but what runs may finish (admin state `drain`, weight 0). */
+  finish: 3,
+} as const
+export type Eligibility = (typeof ELIGIBILITY)[keyof typeof ELIGIBILITY]
+
+/** One pool, arrays parallel to `PoolPlan.backends`. */
+export interface PoolSnapshot {
+  readonly pool: number
+  /** An `Eligibility` each. */
+  readonly eligibility: Uint8Array
+  /** Effective weight each: configured weight × slow-start share; > 0 wherever eligible. */
+  readonly weight: Float64Array
+  /** Thread that may send the probation request; −1 where there is none. */
+  readonly probationThread: Int8Array
+  /** At least half of the pool is available: certain retries are then not charged (DESIGN §7). */
+  readonly halfAvailable: boolean
+}
+
+export interface Snapshot {
+  /** Grows by one with each snapshot; threads write it to THREAD.appliedVersion once applied. */
+  readonly version: number
+  readonly pools: readonly PoolSnapshot[]
+}
+
+/** Facts that make a data thread call for attention at once instead of at the next look. */
+export const SUSPICION = {
+  /** A connect was refused, reset, unreachable or timed out. */
+  connect: 1,
+  /** A connection was reset or closed before a response byte. */
+  reset: 2,
+  /** A response was cut, malformed or a counted 5xx. */
+  failure: 4,
+  /** Waiting attempts crossed the silent or slow threshold. */
+  silence: 8,
+  /** An attempt reached its response timeout. */
+  timeout: 16,
+  /** A probation request ended. */
+  probation: 32,
+} as const
+
+/** Messages from a data thread to the control plane. */
+export type DataMessage =
+  | { readonly kind: 'ready' }
+  /** Parallel arrays: backend slots and the `SUSPICION` bits gathered since the last message. */
+  | {
+      readonly kind: 'suspect'
+      readonly slots: readonly number[]
+      readonly causes: readonly number[]
+    }
+  /** Access-log lines, each ending in a newline. */
+  | { readonly kind: 'access'; readonly lines: string }
+  | {
+      readonly kind: 'log'
+      readonly level: 'debug' | 'info' | 'warn' | 'error'
+      readonly message: string
+      readonly fields: Readonly<Record<string, unknown>>
+    }
+  /** A listener could not be opened, or failed later. */
+  | { readonly kind: 'listen-failed'; readonly listener: string; readonly message: string }
+  /** All exchanges are done, answer to `drain`. */
+  | { readonly kind: 'drained' }
+
+/** Messages from the control plane to a data thread. */
+export type ControlMessage =
+  | { readonly kind: 'snapshot'; readonly snapshot: Snapshot }
+  /** Open the listeners. Comes after the first snapshot. */
+  | { readonly kind: 'listen' }
+  /** Stop accepting, `Connection: close` on answers, finish what runs, then say `drained`. */
+  | { readonly kind: 'drain' }
+  /** Access-log lines of this many characters have been taken by the sink. */
+  | { readonly kind: 'access-taken'; readonly characters: number }
+  /** End everything at once. */
+  | { readonly kind: 'close' }

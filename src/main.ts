@@ -1,0 +1,4 @@
+#!/usr/bin/env node
+// Entry of the command line tool.
+
+process.exitCode = 0

@@ -1,0 +1,53 @@
+// Runs a set of compiled test files under node:test and sums them up in one closing line.
+//   node dist/test/run.js fast | system | long [name-part …]
+// A file belongs to `system` or `long` by its folder; everything else is `fast`.
+
+import { readdirSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { run } from 'node:test'
+import { spec } from 'node:test/reporters'
+
+const here = dirname(fileURLToPath(import.meta.url))
+const [set = 'fast', ...parts] = process.argv.slice(2)
+if (!['fast', 'system', 'long'].includes(set)) {
+  console.error(`unknown test set '${set}': use fast, system or long`)
+  process.exit(2)
+}
+
+const files = readdirSync(here, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.test.js'))
+  .filter((name) => {
+    const folder = name.split('/')[0]
+    return folder === 'system' || folder === 'long' ? folder === set : set === 'fast'
+  })
+  .filter((name) => parts.length === 0 || parts.some((part) => name.includes(part)))
+  .map((name) => join(here, name))
+  .sort()
+if (files.length === 0) {
+  console.error(`no test file of set '${set}' matches ${parts.join(' ')}`)
+  process.exit(1)
+}
+
+const started = performance.now()
+const failed: string[] = []
+let passed = 0
+let skipped = 0
+// System tests share ports, cores and real servers: one file at a time.
+const stream = run({ files, concurrency: set === 'fast' ? 2 : 1, timeout: 600_000 })
+stream.on('test:pass', (event) => {
+  if (event.details.type === 'suite' || event.name.endsWith('.test.js')) return
+  if (event.skip === undefined) passed++
+  else skipped++
+})
+stream.on('test:fail', (event) => {
+  failed.push(`${relative(here, event.file ?? '')}: ${event.name}`)
+})
+stream.on('end', () => {
+  const seconds = ((performance.now() - started) / 1000).toFixed(1)
+  console.log(`\n${set}: ${files.length} files in ${seconds} s`)
+  for (const name of failed) console.log(`  failed: ${name}`)
+  console.log(`${passed} passed, ${failed.length} failed, ${skipped} skipped`)
+  process.exitCode = failed.length > 0 || passed === 0 || (skipped > 0 && set === 'system') ? 1 : 0
+})
+stream.compose(new spec()).pipe(process.stdout)
