@@ -1,0 +1,134 @@
+// The tools of the system tests themselves: what they start, break, count and clean up.
+
+import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { after, test } from 'node:test'
+import { startBackend } from '../support/backend.ts'
+import { load } from '../support/load.ts'
+import { startNginx } from '../support/nginx.ts'
+import { isListening } from '../support/ports.ts'
+import { startPostgres } from '../support/postgres.ts'
+import { runProcess, startProcess } from '../support/processes.ts'
+import { startRedis } from '../support/redis.ts'
+import { waitFor } from '../support/wait.ts'
+
+test('nginx answers with its name, hangs when stopped, is gone when killed and comes back', async () => {
+  const nginx = await startNginx({ name: 'one' })
+  after(() => nginx.stop())
+  const url = `http://${nginx.address}/`
+  assert.equal(await (await fetch(url)).text(), 'one')
+  await nginx.kill('SIGSTOP')
+  const hung = await load({ url, ratePerSecond: 20, seconds: 0.2, timeoutMs: 300 })
+  assert.deepEqual(hung.errors, { timeout: 4 })
+  await nginx.kill('SIGCONT')
+  await waitFor(async () => (await fetch(url)).ok)
+  await nginx.kill('SIGKILL')
+  assert.equal(await isListening(nginx.port), false)
+  await nginx.restart()
+  assert.equal(await (await fetch(url)).text(), 'one')
+})
+
+test('redis and postgres start, answer and stop', async () => {
+  const redis = await startRedis()
+  const postgres = await startPostgres()
+  after(() => Promise.all([redis.stop(), postgres.stop()]))
+  const ask = ['-h', '127.0.0.1', '-p', String(postgres.port), '-U', 'postgres']
+  const answer = await runProcess(postgres.program('psql'), [...ask, '-Atc', 'select 6 * 7'])
+  assert.equal(answer.stdout, '42\n', answer.stderr)
+  await redis.stop()
+  assert.equal(await isListening(redis.port), false)
+})
+
+test('the load keeps its rate and its latencies count from when a request was due', async () => {
+  const backend = await startBackend({ name: 'b' })
+  after(() => backend.stop())
+  const startedAt = performance.now()
+  const result = await load({ url: `http://${backend.address}/`, ratePerSecond: 500, seconds: 1 })
+  const tookMs = performance.now() - startedAt
+  assert.equal(result.sent, 500)
+  assert.equal(result.ok, 500)
+  assert.deepEqual(result.bodies, { b: 500 })
+  assert.ok(tookMs > 980 && tookMs < 1_300, `took ${tookMs} ms`)
+
+  await backend.behave({ kind: 'answer', delayMs: 200 })
+  const slow = await load({
+    url: `http://${backend.address}/`,
+    ratePerSecond: 100,
+    seconds: 0.5,
+    slowMs: 199,
+  })
+  assert.equal(slow.slow, 50)
+})
+
+test('the load names every way an answer can fail', async () => {
+  const backend = await startBackend({ name: 'b' })
+  after(() => backend.stop())
+  const url = `http://${backend.address}/`
+  const meet = async (kind: 'cut' | 'reset' | 'close' | 'silent' | 'garbage' | 'refuse') => {
+    await backend.behave({ kind })
+    const result = await load({ url, ratePerSecond: 100, seconds: 0.05, timeoutMs: 200 })
+    assert.equal(result.failed, 5)
+    return result.errors
+  }
+  assert.deepEqual(await meet('cut'), { cut: 5 })
+  assert.deepEqual(await meet('reset'), { ECONNRESET: 5 })
+  assert.deepEqual(await meet('close'), { ECONNRESET: 5 })
+  assert.deepEqual(await meet('silent'), { timeout: 5 })
+  assert.deepEqual(await meet('garbage'), { HPE_INVALID_CONSTANT: 5 })
+  assert.deepEqual(await meet('refuse'), { ECONNREFUSED: 5 })
+})
+
+test('a wrong status is a failure, and one that is asked for is not', async () => {
+  const server = createServer((_, response) => response.writeHead(404).end('none'))
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  after(() => server.close())
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+  const result = await load({ url, ratePerSecond: 50, seconds: 0.1 })
+  assert.deepEqual([result.ok, result.failed, result.statuses], [0, 5, { 404: 5 }])
+  const asked = await load({ url, ratePerSecond: 50, seconds: 0.1, isOk: (code) => code === 404 })
+  assert.deepEqual([asked.ok, asked.failed], [5, 0])
+})
+
+test('a backend notes requests whole, however they are framed', async () => {
+  const backend = await startBackend({ name: 'b' })
+  after(() => backend.stop())
+  const url = `http://${backend.address}`
+  await fetch(`${url}/sized`, { method: 'POST', body: 'sized' })
+  const body = new ReadableStream({
+    start(controller) {
+      controller.enqueue(Buffer.from('chunk'))
+      controller.enqueue(Buffer.from('ed'))
+      controller.close()
+    },
+  })
+  const init = { method: 'PUT', body, duplex: 'half' } as const
+  await fetch(`${url}/chunked`, init)
+  await fetch(`${url}/health`)
+  assert.equal(backend.checks(), 1)
+  assert.deepEqual(
+    backend.requests.map((request) => [request.method, request.target, request.body]),
+    [
+      ['POST', '/sized', 'sized'],
+      ['PUT', '/chunked', 'chunked'],
+    ],
+  )
+})
+
+test('a child that starts children is stopped with all of them', async () => {
+  const shell = startProcess('sh', ['-c', 'sleep 100 & echo $!; wait'])
+  const pid = Number(await waitFor(() => shell.stdout().trim()))
+  await shell.stop()
+  await waitFor(() => !isAlive(pid), { what: 'the grandchild to go', timeoutMs: 2_000 })
+})
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
