@@ -41,13 +41,18 @@ stream.on('test:pass', (event) => {
   else skipped++
 })
 stream.on('test:fail', (event) => {
+  // A test fails with its subtests; those are counted already.
+  const error = event.details.error as { failureType?: string } | undefined
+  if (error?.failureType === 'subtestsFailed') return
   failed.push(`${relative(here, event.file ?? '')}: ${event.name}`)
 })
-stream.on('end', () => {
+// The summary waits for the reporter, not for the tests: its closing line must be the last one.
+const report = stream.compose(new spec())
+report.on('end', () => {
   const seconds = ((performance.now() - started) / 1000).toFixed(1)
   console.log(`\n${set}: ${files.length} files in ${seconds} s`)
   for (const name of failed) console.log(`  failed: ${name}`)
   console.log(`${passed} passed, ${failed.length} failed, ${skipped} skipped`)
   process.exitCode = failed.length > 0 || passed === 0 || (skipped > 0 && set === 'system') ? 1 : 0
 })
-stream.compose(new spec()).pipe(process.stdout)
+report.pipe(process.stdout, { end: false })
