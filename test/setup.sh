@@ -30,10 +30,10 @@ need apache2-utils ab
 need curl curl
 need util-linux setpriv
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || packages="$packages postgresql"
-ls /usr/lib/postgresql/*/bin/pgbench >/dev/null 2>&1 || packages="$packages postgresql-contrib"
 if [ "$bench" = yes ]; then
   need caddy caddy
   need util-linux taskset
+  [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || packages="$packages libnginx-mod-stream"
 fi
 
 [ -n "$packages" ] || exit 0

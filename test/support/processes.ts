@@ -4,7 +4,7 @@
 
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -33,6 +33,8 @@ export interface Process {
 export interface StartOptions {
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
+  /** Standard output goes to this file instead of being kept. */
+  readonly outputFile?: string
 }
 
 const outputBytesMax = 1 << 20
@@ -47,12 +49,14 @@ export function startProcess(
   options: StartOptions = {},
 ): Process {
   hookExit()
+  const file = options.outputFile === undefined ? null : openSync(options.outputFile, 'a')
   const child = spawn(command, args, {
     detached: true,
-    stdio: ['pipe', 'pipe', 'pipe'],
+    stdio: ['pipe', file ?? 'pipe', 'pipe'],
     cwd: options.cwd,
     env: { ...process.env, ...options.env },
   })
+  if (file !== null) closeSync(file)
   const pid = child.pid ?? -1
   if (pid > 0) groups.add(pid)
   const stdout = keepOutput(child, 'stdout')
