@@ -1,0 +1,142 @@
+// All that is known about one backend of a pool, and its present verdict.
+// Holds the machines; what they mean together is core/availability.ts, what they mean for the pool
+// is core/pool-health.ts.
+
+import {
+  explainAvailability,
+  judgeAvailability,
+  trafficVerdict,
+  type Circumstances,
+  type Evidence,
+} from './availability.ts'
+import { BREAKER, Breaker, type BreakerPlan } from './breaker.ts'
+import type { HealthState } from './health.ts'
+import type { Address, BackendPlan } from './plan.ts'
+import { ProbationGrant } from './probation.ts'
+import { BACKEND, type SharedTable } from './shared-layout.ts'
+import { slowStartNextMs, slowStartShare, type SlowStartPlan } from './slow-start.ts'
+import type { Eligibility } from './snapshot.ts'
+import type { AdminState, Availability, BackendStatus, Health } from './status.ts'
+import type { BackendTraffic } from './traffic.ts'
+
+export class BackendHealth {
+  readonly plan: BackendPlan
+  /** Position in the pool. */
+  readonly index: number
+  admin: AdminState = 'ready'
+  adminReason = ''
+  /** `null`: the pool has no health check. */
+  health: HealthState | null
+  healthReason = ''
+  lastProbe: string | null = null
+  readonly breaker: Breaker
+  readonly grant = new ProbationGrant()
+  ejectReason = ''
+  /** Whether it was slowness that ejected it last: probation then asks for speed, too. */
+  ejectedSlow = false
+  /** `null` until the backend has seen traffic. */
+  traffic: BackendTraffic | null = null
+  readonly thresholds: { slowMs: number; silentMs: number; readonly responseMs: number }
+  /** Start of the slow-start ramp; −Infinity for none. */
+  rampMs = -Infinity
+  availability: Availability
+  eligibility: Eligibility
+  weight: number
+  /** When `availability` last changed. */
+  sinceMs: number
+  /** How it is counted in its pool: bits of `COUNTED` in core/pool-health.ts. */
+  counted = 0
+  readonly #slowStart: SlowStartPlan
+
+  constructor(
+    plan: BackendPlan,
+    index: number,
+    health: HealthState | null,
+    pool: { slowStart: SlowStartPlan; breaker: BreakerPlan; responseMs: number },
+    nowMs: number,
+  ) {
+    this.plan = plan
+    this.index = index
+    this.health = health
+    this.breaker = new Breaker(pool.breaker, nowMs)
+    this.thresholds = { slowMs: Infinity, silentMs: Infinity, responseMs: pool.responseMs }
+    this.#slowStart = pool.slowStart
+    this.sinceMs = nowMs
+    const verdict = judgeAvailability(this.circumstances(nowMs))
+    this.availability = verdict.availability
+    this.eligibility = verdict.eligibility
+    this.weight = verdict.weight
+  }
+
+  circumstances(nowMs: number): Circumstances {
+    return {
+      admin: this.admin,
+      health: this.healthName(),
+      breaker: this.breaker.state,
+      weight: this.plan.weight,
+      share: slowStartShare(this.#slowStart, nowMs - this.rampMs),
+    }
+  }
+
+  healthName(): Health {
+    return this.health === null ? 'none' : this.health.health
+  }
+
+  /** When something will change without anything happening; Infinity if never. */
+  deadlineMs(nowMs: number): number {
+    const { health, breaker } = this
+    let deadline = Infinity
+    if (health !== null) deadline = Math.min(health.dueMs, health.suspicionDueMs)
+    if (breaker.state === BREAKER.open) deadline = Math.min(deadline, breaker.untilMs)
+    if (this.availability === 'starting') {
+      deadline = Math.min(deadline, nowMs + slowStartNextMs(this.#slowStart, nowMs - this.rampMs))
+    }
+    return deadline
+  }
+
+  explain(nowMs: number, needed: number): string {
+    const evidence: Evidence = {
+      adminReason: this.adminReason,
+      healthReason: this.#healthSentence(),
+      ejectReason: this.ejectReason,
+      ejectedForMs: this.breaker.untilMs - nowMs,
+      probationSuccesses: this.breaker.successes,
+      probationNeeded: needed,
+      share: slowStartShare(this.#slowStart, nowMs - this.rampMs),
+    }
+    return explainAvailability(this.availability, evidence)
+  }
+
+  #healthSentence(): string {
+    if (this.healthName() !== 'up') return this.healthReason
+    return `checks pass, the last: ${this.lastProbe ?? 'none yet'}`
+  }
+
+  status(table: SharedTable, nowMs: number, probationNeeded: number): BackendStatus {
+    const base = table.backendBase(this.plan.slot)
+    const open = this.breaker.state === BREAKER.open
+    return {
+      name: this.plan.name,
+      address: addressText(this.plan.address),
+      weight: this.plan.weight,
+      effectiveWeight: this.weight,
+      availability: this.availability,
+      reason: this.explain(nowMs, probationNeeded),
+      sinceMs: nowMs - this.sinceMs,
+      health: this.healthName(),
+      lastProbe: this.lastProbe,
+      admin: this.admin,
+      traffic: trafficVerdict(this.breaker.state),
+      ejectedForMs: open ? Math.max(0, this.breaker.untilMs - nowMs) : null,
+      inFlight: table.sum(base + BACKEND.inFlight),
+      attempts: table.sum(base + BACKEND.attempts),
+      failures: table.sum(base + BACKEND.failures),
+    }
+  }
+}
+
+function addressText(address: Address): string {
+  if (address.kind === 'unix') return `unix:${address.path}`
+  const host = address.host.includes(':') ? `[${address.host}]` : address.host
+  return `${host}:${address.port}`
+}

@@ -1,0 +1,519 @@
+// The verdicts of one pool: ties probes, traffic and operator's words of its backends together and
+// keeps what holds for the pool as a whole: caps and floors of ejection, the dependency rule, slow
+// start, panic. Pure: facts and time in, effects and snapshots out; core/availability.ts judges.
+//
+// Ejection (outlier detection):
+// - More than half of the backends in play qualify at once (those half way there count, and those
+//   ejected within the last second): a dependency fails, not they. None is ejected for it, and if
+//   the full findings alone are more than half, what was ejected a moment ago is taken back.
+// - `ejectedMax` rounds down, but one may go; the floor `minAvailable` (at least 1) always stays.
+// - If checks or an operator take the pool below that floor later, ejected backends are called back.
+// Work grows with what changed, not with the size of the pool.
+
+import { isAvailable, isInPlay, judgeAvailability } from './availability.ts'
+import { BackendHealth } from './backend-health.ts'
+import { BREAKER, BREAKER_STEP } from './breaker.ts'
+import { EjectionBoard, ejectionAllowance, type EjectionScope } from './ejection.ts'
+import {
+  initialHealth,
+  reduceHealth,
+  type HealthEvent,
+  type HealthStep,
+  type ProbeVerdict,
+} from './health.ts'
+import { FRESH_MS, findOutlier, nearlyOutlier, trafficFails } from './outlier.ts'
+import type { PoolPlan } from './plan.ts'
+import { PROBATION_MOVE_MS, ThreadActivity } from './probation.ts'
+import type { Random } from './random.ts'
+import { BACKEND, POOL, type SharedTable } from './shared-layout.ts'
+import { ELIGIBILITY, SUSPICION, type PoolSnapshot } from './snapshot.ts'
+import type { AdminState, PoolStatus, Transition } from './status.ts'
+import { refreshThresholds, setThresholds } from './thresholds.ts'
+import { BackendTraffic } from './traffic.ts'
+
+/** What the shell is to do; drained by `takeEffects`. */
+export type PoolEffect =
+  | {
+      readonly kind: 'probe'
+      readonly index: number
+      readonly timeoutMs: number
+      readonly suspicion: boolean
+    }
+  | { readonly kind: 'transition'; readonly transition: Transition }
+  | { readonly kind: 'warning'; readonly message: string }
+
+/** Result of a probe as the prober saw it. */
+export interface ProbeOutcome {
+  readonly verdict: ProbeVerdict
+  readonly text: string
+  readonly tookMs: number
+  readonly suspicion: boolean
+  /** Our own loop stood still meanwhile, so the verdict is void. */
+  readonly stalled: boolean
+}
+
+/** Causes that ask for a probe: those where the backend may be gone, not merely wrong. */
+const PROBE_CAUSES = SUSPICION.connect | SUSPICION.reset | SUSPICION.silence | SUSPICION.timeout
+/** Bits of `BackendHealth.counted`: which of the pool's sums it is part of. */
+const COUNTED = { available: 1, inPlay: 2, ejected: 4, meant: 8 } as const
+const WINDOW_DEFAULT_MS = 10_000
+const BREAKER_DEFAULT = { ejectMs: 10_000, ejectMaxMs: 300_000, probationSuccesses: 3 }
+
+export class PoolHealth {
+  readonly plan: PoolPlan
+  /** Takes ordinary traffic: available or starting. */
+  available = 0
+  /** Something the data threads must know has changed since the last `published`. */
+  changed = false
+  readonly #backends: readonly BackendHealth[]
+  readonly #table: SharedTable
+  readonly #random: Random
+  readonly #activity: ThreadActivity
+  #effects: PoolEffect[] = []
+  /** Backends whose deadline may have moved. */
+  #touched: number[] = []
+  /** Ready, fit and with weight: the traffic's verdict alone decides. */
+  #inPlay = 0
+  /** Of those in play: ejected or in probation. */
+  #ejected = 0
+  /** Meant to serve by config and operator. */
+  #meant = 0
+  #unjudged = 0
+  readonly #board = new EjectionBoard()
+  readonly #onProbation = new Set<number>()
+  #urgent = false
+  #newTraffic = false
+  #thresholdsMs = -Infinity
+  #markedMs = -Infinity
+
+  /** @param firstMs when each backend's first probe is due */
+  constructor(
+    plan: PoolPlan,
+    table: SharedTable,
+    random: Random,
+    nowMs: number,
+    firstMs: () => number,
+  ) {
+    this.plan = plan
+    this.#table = table
+    this.#random = random
+    this.#activity = new ThreadActivity(table, plan.index)
+    const settings = {
+      slowStart: plan.slowStart,
+      breaker: plan.outlierDetection ?? BREAKER_DEFAULT,
+      responseMs: plan.timeouts.responseMs,
+    }
+    this.#backends = plan.backends.map((backend, index) => {
+      const health = plan.healthCheck === null ? null : initialHealth(firstMs())
+      return new BackendHealth(backend, index, health, settings, nowMs)
+    })
+    for (const backend of this.#backends) {
+      this.#count(backend, nowMs)
+      setThresholds(plan, backend, table, Infinity, 0)
+      if (backend.health !== null) this.#unjudged++
+    }
+    this.#pace(nowMs)
+  }
+
+  /** Every backend with a health check has had a verdict. */
+  ready(): boolean {
+    return this.#unjudged === 0
+  }
+
+  /** Something about these backends' deadlines may have changed; empties the list. */
+  takeTouched(): readonly number[] {
+    const touched = this.#touched
+    this.#touched = []
+    return touched
+  }
+
+  takeEffects(): readonly PoolEffect[] {
+    const effects = this.#effects
+    this.#effects = []
+    return effects
+  }
+
+  deadlineMs(index: number, nowMs: number): number {
+    return this.#backends[index]!.deadlineMs(nowMs)
+  }
+
+  /** A data thread calls for attention: `SUSPICION` bits. Follow with `settle`. */
+  suspected(index: number, causes: number, nowMs: number): void {
+    const backend = this.#backends[index]!
+    if (backend.health !== null && (causes & PROBE_CAUSES) !== 0) {
+      this.#health(backend, { kind: 'suspected' }, nowMs)
+    }
+  }
+
+  /** A probe ended. Follow with `settle`. */
+  probed(index: number, outcome: ProbeOutcome, nowMs: number): void {
+    const backend = this.#backends[index]!
+    const { health, traffic } = backend
+    if (health === null) return
+    const before = health.judged
+    const { suspicion, stalled, text, tookMs } = outcome
+    const verdict = stalled ? 'void' : outcome.verdict
+    if (verdict !== 'void') backend.lastProbe = text
+    const { breaker } = backend
+    // What was ejected while its probe ran has no traffic left that could fail.
+    const gone = breaker.state === BREAKER.open && nowMs - breaker.sinceMs <= FRESH_MS
+    const fails = gone || (traffic !== null && trafficFails(traffic, backend.thresholds, nowMs))
+    this.#health(
+      backend,
+      { kind: 'probed', verdict, tookMs, text, suspicion, stalled, trafficFails: fails },
+      nowMs,
+    )
+    if (!before && backend.health!.judged) this.#unjudged--
+  }
+
+  /** The deadline of a backend has come. Follow with `settle`. */
+  due(index: number, nowMs: number): void {
+    const backend = this.#backends[index]!
+    if (backend.health !== null) this.#health(backend, { kind: 'due' }, nowMs)
+    if (backend.breaker.tick(nowMs) === BREAKER_STEP.probation) {
+      backend.traffic?.forget()
+      this.#judge(backend, nowMs, `probation after: ${backend.ejectReason}`)
+    } else if (backend.availability === 'starting') {
+      this.#judge(backend, nowMs, 'slow start is over')
+    }
+    this.#touched.push(index)
+  }
+
+  /**
+   * Reads what the data threads wrote about a backend. Follow with `settle`.
+   * @param trusted see `BackendTraffic.look`
+   */
+  look(index: number, nowMs: number, trusted: Uint8Array): void {
+    const backend = this.#backends[index]!
+    const traffic = this.#trafficOf(backend)
+    if (traffic === null) return
+    const news = traffic.look(nowMs, backend.thresholds.slowMs, trusted)
+    if (news) this.#newTraffic = true
+    const plan = this.plan.outlierDetection
+    if (plan === null) return
+    if (backend.breaker.state === BREAKER.halfOpen) {
+      this.#lookAtProbation(backend, traffic, nowMs)
+      return
+    }
+    if (!isAvailable(backend.availability) || (!news && !this.#board.has(index))) return
+    const { thresholds } = backend
+    const finding = findOutlier(plan, traffic, thresholds, nowMs)
+    this.#board.note(index, finding, nearlyOutlier(plan, traffic, thresholds, nowMs))
+  }
+
+  /** Draws the conclusions for the pool from all that came in. */
+  settle(nowMs: number): void {
+    if (this.#board.isWanted) this.#eject(nowMs)
+    this.#callBack(nowMs)
+    this.#pace(nowMs)
+  }
+
+  /** Recomputes the thresholds of slowness and silence, at most every `everyMs`. */
+  refreshThresholds(nowMs: number, everyMs: number): void {
+    if (!this.#newTraffic || nowMs - this.#thresholdsMs < everyMs) return
+    this.#newTraffic = false
+    this.#thresholdsMs = nowMs
+    refreshThresholds(this.plan, this.#backends, this.#table, nowMs)
+  }
+
+  /** Moves probation grants that lie idle to the thread that has the traffic. */
+  tendProbation(nowMs: number): void {
+    for (const index of this.#onProbation) {
+      const backend = this.#backends[index]!
+      const { grant } = backend
+      if (grant.isFree(this.#table, backend.plan.slot)) {
+        grant.give(this.#activity.busiest(), nowMs)
+        this.changed = true
+      } else if (grant.isIdle(nowMs)) {
+        const busiest = this.#activity.busiest()
+        if (busiest === grant.thread || this.#activity.since(grant.thread) > 0) grant.used(nowMs)
+        else {
+          grant.withdraw()
+          this.changed = true
+        }
+      }
+    }
+    if (nowMs - this.#markedMs >= PROBATION_MOVE_MS) {
+      this.#markedMs = nowMs
+      this.#activity.mark()
+    }
+  }
+
+  /** A data thread is gone and its row was cleared. */
+  threadDown(thread: number, nowMs: number): void {
+    for (const backend of this.#backends) {
+      backend.traffic?.threadDown(thread, nowMs)
+      if (backend.grant.thread === thread) this.changed = true
+      backend.grant.threadDown(thread)
+    }
+    this.#activity.mark()
+    this.tendProbation(nowMs)
+  }
+
+  /**
+   * An operator's word. Refused (a sentence that says why) if it would leave fewer than
+   * `minAvailable`, unless forced. Follow with `settle`.
+   */
+  setAdmin(
+    index: number,
+    state: AdminState,
+    reason: string,
+    force: boolean,
+    nowMs: number,
+  ): string | null {
+    const backend = this.#backends[index]!
+    const floor = this.plan.minAvailable
+    if (state !== 'ready' && !force && isAvailable(backend.availability)) {
+      if (this.available - 1 < floor) {
+        return `pool '${this.plan.name}' would be left with ${this.available - 1} available backends, its minAvailable is ${floor}`
+      }
+    }
+    const returns = backend.admin !== 'ready' && state === 'ready'
+    backend.admin = state
+    backend.adminReason = reason
+    if (returns) this.#ramp(backend, nowMs)
+    this.changed = true
+    this.#judge(backend, nowMs, backend.explain(nowMs, 0))
+    return null
+  }
+
+  /** The last `snapshot` goes to all data threads with this version. */
+  published(version: number): void {
+    this.changed = false
+    for (const backend of this.#backends) backend.grant.published(version)
+  }
+
+  /** The state of now, for the data threads. */
+  snapshot(): PoolSnapshot {
+    const count = this.#backends.length
+    const eligibility = new Uint8Array(count)
+    const weight = new Float64Array(count)
+    const probationThread = new Int8Array(count).fill(-1)
+    const panic = this.available === 0 && this.plan.panic === 'serve'
+    for (const backend of this.#backends) {
+      const { index } = backend
+      const everyone = panic && backend.admin === 'ready' && backend.plan.weight > 0
+      eligibility[index] = everyone ? ELIGIBILITY.yes : backend.eligibility
+      weight[index] = everyone ? backend.plan.weight : backend.weight
+      if (eligibility[index] === ELIGIBILITY.probation) {
+        probationThread[index] = backend.grant.thread
+      }
+    }
+    const halfAvailable = this.available > 0 && this.available * 2 >= this.#meant
+    return { pool: this.plan.index, eligibility, weight, probationThread, halfAvailable }
+  }
+
+  status(nowMs: number): PoolStatus {
+    const needed = (this.plan.outlierDetection ?? BREAKER_DEFAULT).probationSuccesses
+    return {
+      name: this.plan.name,
+      mode: this.plan.mode,
+      balance: this.plan.balance,
+      available: this.available,
+      total: this.#backends.length,
+      minAvailable: this.plan.minAvailable,
+      queued: this.#table.sum(this.#table.poolBase(this.plan.index) + POOL.queued),
+      backends: this.#backends.map((backend) => backend.status(this.#table, nowMs, needed)),
+    }
+  }
+
+  #trafficOf(backend: BackendHealth): BackendTraffic | null {
+    if (backend.traffic !== null) return backend.traffic
+    const { slot } = backend.plan
+    const base = this.#table.backendBase(slot)
+    let activity = 0
+    for (const row of this.#table.rows) {
+      activity += row[base + BACKEND.attempts]! + row[base + BACKEND.waiting]!
+    }
+    if (activity === 0) return null
+    const windowMs = this.plan.outlierDetection?.windowMs ?? WINDOW_DEFAULT_MS
+    backend.traffic = new BackendTraffic(this.#table, slot, windowMs)
+    return backend.traffic
+  }
+
+  #health(backend: BackendHealth, event: HealthEvent, nowMs: number): void {
+    const before = backend.health!
+    const step: HealthStep = reduceHealth(
+      this.plan.healthCheck!,
+      before,
+      event,
+      nowMs,
+      this.#random,
+    )
+    backend.health = step.state
+    this.#touched.push(backend.index)
+    for (const effect of step.effects) {
+      if (effect.kind === 'probe') {
+        const { timeoutMs, suspicion } = effect
+        this.#effects.push({ kind: 'probe', index: backend.index, timeoutMs, suspicion })
+        continue
+      }
+      backend.healthReason = effect.reason
+      if (effect.to === 'up' && before.health === 'down') {
+        if (backend.breaker.state !== BREAKER.closed) backend.breaker.close(nowMs)
+        backend.traffic?.forget()
+        this.#ramp(backend, nowMs)
+      }
+      this.#judge(backend, nowMs, effect.reason)
+    }
+  }
+
+  /** Slow start of a backend that comes back, unless nothing else is available. */
+  #ramp(backend: BackendHealth, nowMs: number): void {
+    backend.rampMs = this.available === 0 ? -Infinity : nowMs
+  }
+
+  #judge(backend: BackendHealth, nowMs: number, reason: string): void {
+    const { index } = backend
+    const verdict = judgeAvailability(backend.circumstances(nowMs))
+    const from = backend.availability
+    if (verdict.eligibility !== backend.eligibility || verdict.weight !== backend.weight) {
+      this.changed = true
+    }
+    backend.availability = verdict.availability
+    backend.eligibility = verdict.eligibility
+    backend.weight = verdict.weight
+    this.#count(backend, nowMs)
+    this.#touched.push(index)
+    if (verdict.availability === from) return
+    if (!isAvailable(verdict.availability)) this.#board.drop(index)
+    if (from === 'ejected') this.#board.returned(index)
+    this.#judgeGrant(backend, nowMs)
+    backend.sinceMs = nowMs
+    this.#effects.push({
+      kind: 'transition',
+      transition: {
+        pool: this.plan.name,
+        backend: backend.plan.name,
+        from,
+        to: verdict.availability,
+        reason,
+        atMs: nowMs,
+        available: this.available,
+      },
+    })
+  }
+
+  #judgeGrant(backend: BackendHealth, nowMs: number): void {
+    if (backend.availability !== 'probation') {
+      this.#onProbation.delete(backend.index)
+      backend.grant.withdraw()
+      return
+    }
+    this.#onProbation.add(backend.index)
+    if (backend.grant.isFree(this.#table, backend.plan.slot)) {
+      backend.grant.give(this.#activity.busiest(), nowMs)
+    }
+  }
+
+  /** Keeps the pool's sums in step with one backend. */
+  #count(backend: BackendHealth, nowMs: number): void {
+    const circumstances = backend.circumstances(nowMs)
+    const inPlay = isInPlay(circumstances)
+    const now =
+      (isAvailable(backend.availability) ? COUNTED.available : 0) |
+      (inPlay ? COUNTED.inPlay : 0) |
+      (inPlay && backend.breaker.state !== BREAKER.closed ? COUNTED.ejected : 0) |
+      (backend.admin === 'ready' && backend.plan.weight > 0 ? COUNTED.meant : 0)
+    const before = backend.counted
+    backend.counted = now
+    const grown = (bit: number) => Number((now & bit) !== 0) - Number((before & bit) !== 0)
+    this.available += grown(COUNTED.available)
+    this.#inPlay += grown(COUNTED.inPlay)
+    this.#ejected += grown(COUNTED.ejected)
+    this.#meant += grown(COUNTED.meant)
+  }
+
+  #lookAtProbation(backend: BackendHealth, traffic: BackendTraffic, nowMs: number): void {
+    const { breaker, thresholds } = backend
+    if (traffic.probing + traffic.probationSuccesses + traffic.probationFailures > 0) {
+      backend.grant.used(nowMs)
+    }
+    const silent = traffic.waitingSilent > 0 && nowMs - traffic.lastByteMs >= thresholds.silentMs
+    const slow = backend.ejectedSlow && traffic.judgements.slow > 0
+    if (traffic.probationFailures > 0 || silent || slow) {
+      const lengthMs = breaker.eject(nowMs, this.#random.next())
+      const what = slow ? 'was slow again' : silent ? 'got no answer' : 'failed'
+      backend.ejectReason = `a probation request ${what}`
+      traffic.forget()
+      this.#judge(backend, nowMs, ejectedText(lengthMs, backend.ejectReason))
+      return
+    }
+    for (let i = 0; i < traffic.probationSuccesses; i++) {
+      if (breaker.observe(true, nowMs, 0) !== BREAKER_STEP.restored) continue
+      traffic.forget()
+      this.#ramp(backend, nowMs)
+      this.#judge(backend, nowMs, `restored: ${i + 1} of the probation requests succeeded`)
+      return
+    }
+  }
+
+  #eject(nowMs: number): void {
+    const decision = this.#board.decide(this.#scope(), nowMs)
+    if (decision.kind === 'dependency') {
+      const { isNew, many, takeBack } = decision
+      // A single backend has nobody to be compared with: that is no dependency's failure.
+      if (isNew && this.#inPlay > 1) {
+        const message = `${many} of ${this.#inPlay} backends of pool '${this.plan.name}' qualify for ejection at once: taken for the failure of something they share, so none is ejected for it`
+        this.#effects.push({ kind: 'warning', message })
+      }
+      for (const index of takeBack) {
+        const backend = this.#backends[index]!
+        backend.breaker.revoke(nowMs)
+        this.#judge(backend, nowMs, 'ejection taken back: most of the pool fails alike')
+      }
+      return
+    }
+    for (const [index, finding] of decision.backends) {
+      if (ejectionAllowance(this.#scope()) === 0) return
+      const backend = this.#backends[index]!
+      const lengthMs = backend.breaker.eject(nowMs, this.#random.next())
+      backend.ejectReason = finding.text
+      backend.ejectedSlow = finding.cause === 'slow'
+      backend.traffic!.forget()
+      this.#judge(backend, nowMs, ejectedText(lengthMs, finding.text))
+      this.#board.ejected(index, nowMs)
+    }
+  }
+
+  #scope(): EjectionScope {
+    return {
+      ejectedMax: this.plan.outlierDetection!.ejectedMax,
+      total: this.#backends.length,
+      inPlay: this.#inPlay,
+      ejected: this.#ejected,
+      available: this.available,
+      floor: this.plan.minAvailable,
+    }
+  }
+
+  /** Ejection never takes the pool below its floor, also not with the help of checks or people. */
+  #callBack(nowMs: number): void {
+    const floor = Math.max(1, this.plan.minAvailable)
+    while (this.available < floor && this.#ejected > 0) {
+      let best: BackendHealth | null = null
+      for (const backend of this.#backends) {
+        if ((backend.counted & COUNTED.ejected) === 0) continue
+        if (best === null || backend.breaker.untilMs < best.breaker.untilMs) best = backend
+      }
+      best!.breaker.close(nowMs)
+      best!.traffic?.forget()
+      this.#ramp(best!, nowMs)
+      this.#judge(best!, nowMs, `called back: fewer than ${floor} other backends are available`)
+    }
+  }
+
+  /** Tells the health checks whether to hurry. */
+  #pace(nowMs: number): void {
+    const urgent = this.available === 0
+    if (urgent === this.#urgent) return
+    this.#urgent = urgent
+    for (const backend of this.#backends) {
+      if (backend.health !== null) this.#health(backend, { kind: 'urgent', urgent }, nowMs)
+    }
+  }
+}
+
+function ejectedText(lengthMs: number, why: string): string {
+  return `ejected for ${(lengthMs / 1000).toFixed(1)} s: ${why}`
+}

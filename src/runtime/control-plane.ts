@@ -1,0 +1,318 @@
+// The control loop: reads what the data threads wrote, runs the probes that are due, lets
+// core/pool-health.ts judge, and publishes what changed. One timer for everything; a suspicion is
+// followed up in the turn it comes in. Must never touch a byte of traffic.
+
+import type { Clock } from '../core/clock.ts'
+import { DueQueue } from '../core/due-queue.ts'
+import type { Plan } from '../core/plan.ts'
+import { PoolHealth, type PoolEffect } from '../core/pool-health.ts'
+import type { Random } from '../core/random.ts'
+import type { SharedTable } from '../core/shared-layout.ts'
+import type { Snapshot } from '../core/snapshot.ts'
+import type { AdminState, PoolStatus, Transition } from '../core/status.ts'
+import type { Prober } from '../probe/contract.ts'
+import { ControlProbes } from './control-probes.ts'
+import { ControlWatch } from './control-watch.ts'
+
+/** Timers as a value, so that a test can run the loop on a clock of its own. */
+export interface Timers {
+  /** Calls `fire` once in `ms` milliseconds. */
+  set(ms: number, fire: () => void): unknown
+  clear(handle: unknown): void
+}
+
+export interface ControlPlaneOptions {
+  readonly plan: Plan
+  readonly table: SharedTable
+  readonly clock: Clock
+  readonly random: Random
+  readonly prober: Prober
+  readonly timers: Timers
+  /** Hands a snapshot to every data thread. Names only the pools that changed. */
+  publish(snapshot: Snapshot): void
+  /** A backend's availability changed; called before the snapshot that follows from it. */
+  onTransition(transition: Transition): void
+  onWarning?(message: string, fields: Readonly<Record<string, unknown>>): void
+}
+
+/** Whether an operator's word was taken, and if not, why. */
+export type Result = { readonly ok: true } | { readonly ok: false; readonly message: string }
+
+/** Time between two looks at the rows. */
+export const TICK_MS = 100
+/** The same for backends under suspicion. */
+export const SUSPICION_TICK_MS = 25
+/** How long a suspicion stays fresh. */
+const SUSPICION_FRESH_MS = 1_000
+/** Backends looked at in one tick; a bigger park is looked at in turns. */
+const LOOKS_PER_TICK = 2_048
+/** Thresholds are recomputed this often; a look at a big pool costs more. */
+const THRESHOLDS_MS = 200
+const THRESHOLDS_BIG_MS = 1_000
+/** Pools bigger than this are looked at and published at a slower pace. */
+const BIG_POOL = 256
+/** Shortest time between two snapshots of a big pool. */
+const BIG_PUBLISH_MS = 5
+/** The first probes are spread over this, or longer at FIRST_PROBES_PER_MS. */
+const FIRST_SPREAD_MS = 100
+const FIRST_PROBES_PER_MS = 5
+/** The loop waits at least this long, so that what is due in one moment shares a turn. */
+const WAKE_MIN_MS = 2
+/** A stretch in which our loop stood still that is worth a line in the log. */
+const STALL_WARN_MS = 500
+
+export class ControlPlane {
+  readonly #options: ControlPlaneOptions
+  readonly #pools: readonly PoolHealth[]
+  readonly #watch: ControlWatch
+  readonly #probes: ControlProbes
+  readonly #queue: DueQueue
+  /** Slot → pool and position in it; −1 where a slot is unused. */
+  readonly #poolOf: Int32Array
+  readonly #indexOf: Int32Array
+  /** All slots in use, in the order they are looked at. */
+  readonly #slots: Int32Array
+  #cursor = 0
+  /** Slots under suspicion, and until when. */
+  readonly #suspects = new Map<number, number>()
+  readonly #publishedMs: Float64Array
+  #version = 1
+  #timer: unknown = null
+  #running = false
+  #tickMs = -Infinity
+
+  constructor(options: ControlPlaneOptions) {
+    this.#options = options
+    const { plan, table, random, clock } = options
+    const nowMs = clock.nowMs()
+    const backends = plan.pools.flatMap((pool) => pool.backends)
+    const spreadMs = Math.max(FIRST_SPREAD_MS, backends.length / FIRST_PROBES_PER_MS)
+    this.#pools = plan.pools.map((pool) => {
+      const withinMs = Math.min(spreadMs, pool.healthCheck?.intervalMs ?? 0)
+      return new PoolHealth(pool, table, random, nowMs, () => nowMs + random.next() * withinMs)
+    })
+    this.#watch = new ControlWatch(table)
+    this.#probes = new ControlProbes(options.prober, () => clock.nowMs())
+    this.#queue = new DueQueue(table.shape.slots)
+    this.#poolOf = new Int32Array(table.shape.slots).fill(-1)
+    this.#indexOf = new Int32Array(table.shape.slots).fill(-1)
+    this.#slots = Int32Array.from(backends, (backend) => backend.slot)
+    this.#publishedMs = new Float64Array(plan.pools.length).fill(-Infinity)
+    for (const pool of plan.pools) {
+      pool.backends.forEach((backend, index) => {
+        this.#poolOf[backend.slot] = pool.index
+        this.#indexOf[backend.slot] = index
+        this.#reschedule(backend.slot, nowMs)
+      })
+    }
+  }
+
+  /** Publishes the first snapshot and begins to probe. */
+  start(): void {
+    if (this.#running) return
+    this.#options.publish(this.current())
+    this.#running = true
+    this.#turn(() => {})
+  }
+
+  /** Ends all probes and timers. Nothing is published any more. */
+  stop(): void {
+    this.#running = false
+    this.#probes.stop()
+    if (this.#timer !== null) this.#options.timers.clear(this.#timer)
+    this.#timer = null
+  }
+
+  /**
+   * A data thread calls for attention. What follows from it is published before this returns.
+   * @param slots backends
+   * @param causes `SUSPICION` bits, parallel to `slots`
+   */
+  suspect(slots: readonly number[], causes: readonly number[]): void {
+    this.#turn((nowMs) => {
+      this.#watch.look(nowMs)
+      slots.forEach((slot, i) => {
+        const pool = this.#poolAt(slot)
+        if (pool === null) return
+        this.#suspects.set(slot, nowMs + SUSPICION_FRESH_MS)
+        pool.look(this.#indexOf[slot]!, nowMs, this.#watch.trusted)
+        pool.suspected(this.#indexOf[slot]!, causes[i]!, nowMs)
+      })
+    })
+  }
+
+  /** A data thread is gone and its row was cleared: what only it could do is given to another. */
+  threadDown(thread: number): void {
+    this.#turn((nowMs) => {
+      for (const pool of this.#pools) pool.threadDown(thread, nowMs)
+    })
+  }
+
+  /** All pools as they were last published: what a new thread needs. */
+  current(): Snapshot {
+    this.#publish(
+      this.#pools.filter((pool) => pool.changed),
+      this.#options.clock.nowMs(),
+    )
+    return { version: this.#version, pools: this.#pools.map((pool) => pool.snapshot()) }
+  }
+
+  status(): PoolStatus[] {
+    const nowMs = this.#options.clock.nowMs()
+    return this.#pools.map((pool) => pool.status(nowMs))
+  }
+
+  /** Every backend that is checked has had a first verdict. */
+  ready(): boolean {
+    return this.#pools.every((pool) => pool.ready())
+  }
+
+  /**
+   * An operator takes a backend out, or back in.
+   * @param force also below the pool's `minAvailable`
+   */
+  setAdminState(
+    pool: string,
+    backend: string,
+    state: AdminState,
+    reason: string,
+    force = false,
+  ): Result {
+    const found = this.#pools.find(({ plan }) => plan.name === pool)
+    if (found === undefined) return { ok: false, message: `there is no pool '${pool}'` }
+    const index = found.plan.backends.findIndex(({ name }) => name === backend)
+    if (index < 0) {
+      return { ok: false, message: `pool '${pool}' has no backend '${backend}'` }
+    }
+    let refusal: string | null = null
+    this.#turn((nowMs) => {
+      refusal = found.setAdmin(index, state, reason, force, nowMs)
+    })
+    return refusal === null ? { ok: true } : { ok: false, message: refusal }
+  }
+
+  /** Everything that happens happens in a turn: facts first, then conclusions, then the word. */
+  #turn(facts: (nowMs: number) => void): void {
+    const nowMs = this.#options.clock.nowMs()
+    const lateMs = this.#watch.turn(nowMs)
+    if (lateMs >= STALL_WARN_MS) {
+      this.#options.onWarning?.(
+        'The control plane stood still; its probes of that time are void.',
+        {
+          ms: Math.round(lateMs),
+        },
+      )
+    }
+    facts(nowMs)
+    for (const pool of this.#pools) {
+      pool.settle(nowMs)
+      this.#execute(pool, pool.takeEffects())
+      for (const index of pool.takeTouched()) {
+        this.#reschedule(pool.plan.backends[index]!.slot, nowMs)
+      }
+    }
+    this.#publish(
+      this.#pools.filter((pool) => pool.changed && !this.#mustWait(pool, nowMs)),
+      nowMs,
+    )
+    this.#arm(nowMs)
+  }
+
+  #wake(): void {
+    this.#timer = null
+    this.#turn((nowMs) => {
+      for (let slot = this.#queue.take(nowMs); slot >= 0; slot = this.#queue.take(nowMs)) {
+        this.#poolAt(slot)!.due(this.#indexOf[slot]!, nowMs)
+      }
+      this.#lookAtSuspects(nowMs)
+      if (nowMs - this.#tickMs >= TICK_MS) this.#tick(nowMs)
+    })
+  }
+
+  #tick(nowMs: number): void {
+    this.#tickMs = nowMs
+    this.#watch.look(nowMs)
+    const looks = Math.min(LOOKS_PER_TICK, this.#slots.length)
+    for (let i = 0; i < looks; i++) {
+      const slot = this.#slots[this.#cursor]!
+      this.#cursor = (this.#cursor + 1) % this.#slots.length
+      this.#poolAt(slot)!.look(this.#indexOf[slot]!, nowMs, this.#watch.trusted)
+    }
+    for (const pool of this.#pools) {
+      const big = pool.plan.backends.length > BIG_POOL
+      pool.refreshThresholds(nowMs, big ? THRESHOLDS_BIG_MS : THRESHOLDS_MS)
+      pool.tendProbation(nowMs)
+    }
+  }
+
+  #lookAtSuspects(nowMs: number): void {
+    if (this.#suspects.size === 0) return
+    this.#watch.look(nowMs)
+    for (const [slot, untilMs] of this.#suspects) {
+      if (nowMs >= untilMs) this.#suspects.delete(slot)
+      this.#poolAt(slot)!.look(this.#indexOf[slot]!, nowMs, this.#watch.trusted)
+    }
+  }
+
+  #execute(pool: PoolHealth, effects: readonly PoolEffect[]): void {
+    for (const effect of effects) {
+      if (effect.kind === 'transition') this.#options.onTransition(effect.transition)
+      else if (effect.kind === 'warning') {
+        this.#options.onWarning?.(effect.message, { pool: pool.plan.name })
+      } else this.#probe(pool, effect)
+    }
+  }
+
+  #probe(pool: PoolHealth, effect: Extract<PoolEffect, { kind: 'probe' }>): void {
+    const { index, timeoutMs, suspicion } = effect
+    const { check, port } = pool.plan.healthCheck!
+    const { address } = pool.plan.backends[index]!
+    this.#probes.run({
+      request: { address, check, port, timeoutMs },
+      suspicion,
+      done: ({ verdict, text, tookMs }, startedMs) => {
+        if (!this.#running) return
+        this.#turn((nowMs) => {
+          const stalled = this.#watch.stalledSince(startedMs, timeoutMs)
+          pool.probed(index, { verdict, text, tookMs, suspicion, stalled }, nowMs)
+        })
+      },
+    })
+  }
+
+  #publish(pools: readonly PoolHealth[], nowMs: number): void {
+    if (!this.#running || pools.length === 0) return
+    const version = ++this.#version
+    for (const pool of pools) {
+      this.#publishedMs[pool.plan.index] = nowMs
+      pool.published(version)
+    }
+    this.#options.publish({ version, pools: pools.map((pool) => pool.snapshot()) })
+  }
+
+  /** A snapshot of a big pool is big itself: many changes at a time go in one. */
+  #mustWait(pool: PoolHealth, nowMs: number): boolean {
+    const { backends, index } = pool.plan
+    return backends.length > BIG_POOL && nowMs < this.#publishedMs[index]! + BIG_PUBLISH_MS
+  }
+
+  #arm(nowMs: number): void {
+    if (!this.#running) return
+    const tickMs = this.#suspects.size > 0 ? nowMs + SUSPICION_TICK_MS : Infinity
+    let nextMs = Math.min(this.#tickMs + TICK_MS, tickMs, this.#queue.nextMs())
+    if (this.#pools.some((pool) => pool.changed)) nextMs = Math.min(nextMs, nowMs + BIG_PUBLISH_MS)
+    const waitMs = Math.max(WAKE_MIN_MS, Math.min(TICK_MS, nextMs - nowMs))
+    if (this.#timer !== null) this.#options.timers.clear(this.#timer)
+    this.#timer = this.#options.timers.set(waitMs, () => this.#wake())
+    this.#watch.promise(nowMs + waitMs)
+  }
+
+  #reschedule(slot: number, nowMs: number): void {
+    this.#queue.set(slot, this.#poolAt(slot)!.deadlineMs(this.#indexOf[slot]!, nowMs))
+  }
+
+  #poolAt(slot: number): PoolHealth | null {
+    const pool = this.#poolOf[slot] ?? -1
+    return pool < 0 ? null : this.#pools[pool]!
+  }
+}

@@ -1,0 +1,513 @@
+// A world of its own for the control plane: simulated time, backends that behave as told, data
+// threads that write the shared rows as the real ones do. Everything repeats from its seed.
+
+import { ManualClock } from '../../../src/core/clock.ts'
+import type { HealthCheckPlan, OutlierPlan, Plan, PoolPlan } from '../../../src/core/plan.ts'
+import { seededRandom, type Random } from '../../../src/core/random.ts'
+import {
+  BACKEND,
+  CONTROL,
+  LATENCY_BOUNDS_S,
+  LATENCY_BUCKETS,
+  POOL,
+  RECENT_ATTEMPTS,
+  SharedTable,
+  THREAD,
+} from '../../../src/core/shared-layout.ts'
+import { ELIGIBILITY, SUSPICION, type Snapshot } from '../../../src/core/snapshot.ts'
+import type { Transition } from '../../../src/core/status.ts'
+import type { ProbeRequest, ProbeResult, Prober } from '../../../src/probe/contract.ts'
+import { ControlPlane, type Timers } from '../../../src/runtime/control-plane.ts'
+
+/** How a simulated backend answers a probe. */
+export type ProbeBehaviour = 'pass' | 'refuse' | 'hang' | 'sick' | 'void'
+/** How it answers a request: an answer after so many ms, or a fault. */
+export type TrafficBehaviour = number | 'refuse' | 'reset' | 'hang' | 'error' | 'cut'
+
+export interface WorldBackend {
+  probe: ProbeBehaviour
+  traffic: TrafficBehaviour
+  /** Time a probe takes. */
+  probeMs: number
+}
+
+export const CHECK: HealthCheckPlan = {
+  check: {
+    kind: 'http',
+    method: 'GET',
+    path: '/health',
+    host: null,
+    headers: [],
+    status: [[200, 299]],
+    body: null,
+  },
+  port: null,
+  intervalMs: 2_000,
+  timeoutMs: 1_000,
+  fastIntervalMs: 500,
+  jitter: 0.1,
+  rise: 2,
+  fall: 3,
+}
+
+export const OUTLIER: OutlierPlan = {
+  consecutiveFailures: 5,
+  failureRate: 0.5,
+  attemptsMin: 20,
+  windowMs: 10_000,
+  slow: { thresholdMs: 200, factor: 5 },
+  silent: { thresholdMs: 300, factor: 5, attempts: 5 },
+  ejectMs: 10_000,
+  ejectMaxMs: 300_000,
+  ejectedMax: 0.5,
+  probationSuccesses: 3,
+}
+
+/** A pool with the defaults of DESIGN §7 and backends a, b, c … */
+export function poolPlan(backends: number, changes: Partial<PoolPlan> = {}): PoolPlan {
+  return {
+    name: 'web',
+    index: 0,
+    mode: 'active-active',
+    balance: 'round-robin',
+    backends: Array.from({ length: backends }, (_, slot) => ({
+      name: slot < 26 ? String.fromCodePoint(97 + slot) : `b${slot}`,
+      slot,
+      address: { kind: 'tcp', host: '10.0.0.1', port: 8_000 + slot },
+      weight: 1,
+      zone: null,
+    })),
+    healthCheck: CHECK,
+    outlierDetection: OUTLIER,
+    minAvailable: 1,
+    slowStart: { durationMs: 10_000, from: 0.1 },
+    panic: 'refuse',
+    retry: null,
+    timeouts: {
+      connectMs: 1_000,
+      responseMs: 30_000,
+      totalMs: 60_000,
+      idleMs: 300_000,
+      tunnelIdleMs: 3_600_000,
+      queueMs: 5_000,
+    },
+    limits: {
+      perBackend: 0,
+      queue: 1_000,
+      connections: { idleMax: 64, idleMs: 4_000, ageMs: 600_000, requestsMax: 10_000 },
+    },
+    objective: { rtoMs: null, availability: null },
+    ...changes,
+  }
+}
+
+export function planOf(pool: PoolPlan): Plan {
+  return {
+    runtime: { threads: 1, drainMs: 8_000 },
+    admin: null,
+    log: { level: 'info', access: { format: 'off', path: null } },
+    listeners: [],
+    pools: [pool],
+  }
+}
+
+interface Attempt {
+  backend: number
+  sentMs: number
+  readonly begunMs: number
+  tries: number
+  probation: boolean
+  ended: boolean
+}
+
+interface Event {
+  readonly atMs: number
+  readonly order: number
+  readonly fire: () => void
+}
+
+export interface Finished {
+  readonly tookMs: number
+  readonly ok: boolean
+  readonly backend: number
+}
+
+export class World {
+  readonly clock = new ManualClock(1_000)
+  readonly random: Random
+  readonly pool: PoolPlan
+  readonly table: SharedTable
+  readonly backends: WorldBackend[]
+  readonly plane: ControlPlane
+  readonly threads: WorldThread[]
+  readonly snapshots: Snapshot[] = []
+  readonly transitions: Transition[] = []
+  readonly warnings: string[] = []
+  /** Probes started: time and backend. */
+  readonly probes: { atMs: number; backend: number; timeoutMs: number }[] = []
+  /** Requests that ended, as their clients saw it. */
+  readonly finished: Finished[] = []
+  /** Answers that came cut, or as an error, per backend. */
+  readonly spoilt: number[]
+  running = 0
+  #events: Event[] = []
+  #order = 0
+
+  constructor(pool: PoolPlan, options: { threads?: number; seed?: number } = {}) {
+    const threads = options.threads ?? 1
+    this.pool = pool
+    this.random = seededRandom(options.seed ?? 1)
+    this.table = SharedTable.allocate({
+      threads,
+      listeners: 0,
+      pools: 1,
+      slots: pool.backends.length,
+    })
+    this.backends = pool.backends.map(() => ({ probe: 'pass', traffic: 5, probeMs: 3 }))
+    this.spoilt = pool.backends.map(() => 0)
+    this.threads = Array.from({ length: threads }, (_, index) => new WorldThread(this, index))
+    this.plane = new ControlPlane({
+      plan: planOf(pool),
+      table: this.table,
+      clock: this.clock,
+      random: this.random,
+      prober: this.prober(),
+      timers: this.timers(),
+      publish: (snapshot) => {
+        this.snapshots.push(snapshot)
+        for (const thread of this.threads) this.at(0.2, () => thread.apply(snapshot))
+      },
+      onTransition: (transition) => this.transitions.push(transition),
+      onWarning: (message) => this.warnings.push(message),
+    })
+    for (const thread of this.threads) thread.start()
+  }
+
+  /** Starts the control plane and lets it find its backends. */
+  begin(ms = 300): this {
+    this.plane.start()
+    this.run(ms)
+    return this
+  }
+
+  get nowMs(): number {
+    return this.clock.nowMs()
+  }
+
+  at(inMs: number, fire: () => void): Event {
+    const event = { atMs: this.nowMs + inMs, order: this.#order++, fire }
+    let low = 0
+    let high = this.#events.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      const other = this.#events[middle]!
+      if (other.atMs > event.atMs || (other.atMs === event.atMs && other.order > event.order)) {
+        low = middle + 1
+      } else high = middle
+    }
+    this.#events.splice(low, 0, event)
+    return event
+  }
+
+  /** Lets `ms` milliseconds pass. */
+  run(ms: number): void {
+    const endMs = this.nowMs + ms
+    for (;;) {
+      const next = this.#events.at(-1)
+      if (next === undefined || next.atMs > endMs) break
+      this.#events.pop()
+      this.clock.advance(Math.max(0, next.atMs - this.nowMs))
+      next.fire()
+    }
+    this.clock.advance(endMs - this.nowMs)
+  }
+
+  /** Lets time pass while nothing runs: what was due meanwhile fires late. */
+  stall(ms: number): void {
+    this.clock.advance(ms)
+  }
+
+  /** Requests at an even rate over all threads, for `ms` milliseconds. */
+  load(perSecond: number, ms: number): void {
+    const gapMs = 1_000 / perSecond
+    let next = 0
+    for (let at = gapMs; at <= ms; at += gapMs) {
+      const thread = this.threads[next++ % this.threads.length]!
+      this.at(at, () => thread.request())
+    }
+    this.run(ms)
+  }
+
+  /** `a available, b down …` */
+  states(): string {
+    return this.plane
+      .status()[0]!
+      .backends.map(({ name, availability }) => `${name} ${availability}`)
+      .join(', ')
+  }
+
+  /** Readable transitions since the last call, times relative to `fromMs`. */
+  transcript(fromMs: number): string[] {
+    return this.transitions
+      .splice(0)
+      .map(
+        ({ backend, from, to, atMs }) => `${Math.round(atMs - fromMs)} ${backend}: ${from} → ${to}`,
+      )
+  }
+
+  timers(): Timers {
+    return {
+      set: (ms, fire) => this.at(ms, fire),
+      clear: (handle) => {
+        const index = this.#events.indexOf(handle as Event)
+        if (index >= 0) this.#events.splice(index, 1)
+      },
+    }
+  }
+
+  prober(): Prober {
+    return {
+      probe: (request, done) => {
+        const backend = this.pool.backends.findIndex(({ address }) => address === request.address)
+        this.probes.push({ atMs: this.nowMs, backend, timeoutMs: request.timeoutMs })
+        const event = this.#answerProbe(this.backends[backend]!, request, done)
+        return () => this.timers().clear(event)
+      },
+    }
+  }
+
+  #answerProbe(
+    backend: WorldBackend,
+    request: ProbeRequest,
+    done: (result: ProbeResult) => void,
+  ): Event {
+    const { probe, probeMs } = backend
+    const texts = {
+      pass: `200 in ${probeMs} ms`,
+      refuse: 'connection refused',
+      hang: `no answer within ${request.timeoutMs} ms`,
+      sick: 'status 503, expected 200-299',
+      void: 'out of file descriptors',
+    }
+    const verdict = probe === 'pass' || probe === 'void' ? probe : 'fail'
+    const late = probe === 'hang' || probeMs >= request.timeoutMs
+    if (late) {
+      const result = { verdict: 'fail', text: texts.hang, tookMs: request.timeoutMs } as const
+      return this.at(request.timeoutMs, () => done(result))
+    }
+    const tookMs = probe === 'refuse' ? 0.2 : probeMs
+    return this.at(tookMs, () => done({ verdict, text: texts[probe], tookMs }))
+  }
+}
+
+/** A data thread as the control plane sees it. */
+export class WorldThread {
+  readonly index: number
+  readonly row: Float64Array
+  readonly #world: World
+  #snapshot: Snapshot | null = null
+  #attempts: Attempt[] = []
+  #next: number
+  #tickMs = 0
+  alive = true
+
+  constructor(world: World, index: number) {
+    this.#world = world
+    this.index = index
+    this.row = world.table.rows[index]!
+    this.#next = index
+  }
+
+  start(): void {
+    this.#world.at(this.index, () => this.tick())
+  }
+
+  /** The cell of a backend. */
+  cell(backend: number, column: number): number {
+    return this.#world.table.backendBase(backend) + column
+  }
+
+  add(backend: number, column: number, value = 1): void {
+    this.row[this.cell(backend, column)]! += value
+  }
+
+  apply(snapshot: Snapshot): void {
+    if (!this.alive) return
+    const before = this.#snapshot
+    this.#snapshot = snapshot
+    this.row[THREAD.appliedVersion] = snapshot.version
+    const pool = snapshot.pools[0]!
+    for (const attempt of this.#attempts) {
+      const was = before === null ? ELIGIBILITY.no : before.pools[0]!.eligibility[attempt.backend]!
+      if (pool.eligibility[attempt.backend] === ELIGIBILITY.no && was !== ELIGIBILITY.no) {
+        this.#leave(attempt)
+        this.#send(attempt)
+      }
+    }
+    this.#attempts = this.#attempts.filter(({ ended }) => !ended)
+  }
+
+  tick(): void {
+    if (!this.alive) return
+    const world = this.#world
+    this.#tickMs = world.nowMs
+    this.row[THREAD.heartbeatMs] = world.nowMs
+    const slots: number[] = []
+    world.backends.forEach((_, backend) => {
+      const control = world.table.controlBase(backend)
+      const slowMs = world.table.control[control + CONTROL.slowMs]!
+      const silentMs = world.table.control[control + CONTROL.silentMs]!
+      const waiting = this.#attempts.filter((a) => !a.ended && a.backend === backend)
+      const ages = waiting.map(({ sentMs }) => world.nowMs - sentMs)
+      const slow = ages.filter((age) => age > slowMs).length
+      const silent = ages.filter((age) => age > silentMs).length
+      const grew =
+        slow > this.row[this.cell(backend, BACKEND.waitingSlow)]! ||
+        silent > this.row[this.cell(backend, BACKEND.waitingSilent)]!
+      if (grew) slots.push(backend)
+      this.row[this.cell(backend, BACKEND.waitingSlow)] = slow
+      this.row[this.cell(backend, BACKEND.waitingSilent)] = silent
+      this.row[this.cell(backend, BACKEND.oldestWaitMs)] =
+        waiting.length === 0 ? 0 : Math.min(...waiting.map(({ sentMs }) => sentMs))
+    })
+    if (slots.length > 0) this.suspect(slots, SUSPICION.silence)
+    world.at(50, () => this.tick())
+  }
+
+  suspect(slots: readonly number[], cause: number): void {
+    const causes = slots.map(() => cause)
+    this.#world.at(0.1, () => this.#world.plane.suspect(slots, causes))
+  }
+
+  /** A client's GET. */
+  request(): void {
+    if (!this.alive) return
+    const { nowMs } = this.#world
+    this.row[this.#world.table.poolBase(0) + POOL.requests]!++
+    this.#world.running++
+    const fresh = { backend: -1, sentMs: nowMs, begunMs: nowMs }
+    this.#send({ ...fresh, tries: 0, probation: false, ended: false })
+  }
+
+  #pick(not: number): { backend: number; probation: boolean } {
+    const pool = this.#snapshot!.pools[0]!
+    const count = pool.eligibility.length
+    for (let backend = 0; backend < count; backend++) {
+      if (pool.eligibility[backend] !== ELIGIBILITY.probation) continue
+      if (pool.probationThread[backend] !== this.index) continue
+      if (this.row[this.cell(backend, BACKEND.probing)]! > 0 || backend === not) continue
+      return { backend, probation: true }
+    }
+    let fallback = -1
+    for (let i = 0; i < count; i++) {
+      const backend = this.#next++ % count
+      if (pool.eligibility[backend] !== ELIGIBILITY.yes) continue
+      if (backend !== not) return { backend, probation: false }
+      fallback = backend
+    }
+    return { backend: fallback, probation: false }
+  }
+
+  #send(attempt: Attempt): void {
+    const world = this.#world
+    const { backend, probation } = this.#pick(attempt.backend)
+    if (backend < 0) {
+      this.#finish(attempt, false)
+      return
+    }
+    attempt.backend = backend
+    attempt.probation = probation
+    attempt.sentMs = world.nowMs
+    attempt.ended = false
+    const { traffic } = world.backends[backend]!
+    this.add(backend, BACKEND.waiting)
+    this.add(backend, BACKEND.inFlight)
+    if (probation) this.add(backend, BACKEND.probing)
+    if (!this.#attempts.includes(attempt)) this.#attempts.push(attempt)
+    const tries = ++attempt.tries
+    const later = (ms: number, then: () => void) =>
+      world.at(ms, () => {
+        if (this.alive && !attempt.ended && attempt.tries === tries) then()
+      })
+    if (traffic === 'hang') later(world.pool.timeouts.responseMs, () => this.#timeOut(attempt))
+    else if (traffic === 'refuse') later(0.3, () => this.#fail(attempt, 1, SUSPICION.connect))
+    else if (traffic === 'reset') later(1, () => this.#fail(attempt, 3, SUSPICION.reset))
+    else if (traffic === 'error' || traffic === 'cut') {
+      later(2, () => {
+        world.spoilt[backend]!++
+        this.#byte(attempt)
+        this.#fail(attempt, 1, SUSPICION.failure)
+      })
+    } else later(traffic, () => this.#succeed(attempt))
+  }
+
+  #leave(attempt: Attempt): void {
+    attempt.ended = true
+    this.add(attempt.backend, BACKEND.waiting, -1)
+    this.add(attempt.backend, BACKEND.inFlight, -1)
+    if (attempt.probation) this.add(attempt.backend, BACKEND.probing, -1)
+  }
+
+  #byte(attempt: Attempt): void {
+    this.row[this.cell(attempt.backend, BACKEND.lastByteMs)] = this.#tickMs
+    const tookMs = this.#world.nowMs - attempt.sentMs
+    const count = this.row[this.cell(attempt.backend, BACKEND.recentCount)]!
+    this.row[this.cell(attempt.backend, BACKEND.recent + (count % RECENT_ATTEMPTS))] = tookMs
+    this.add(attempt.backend, BACKEND.recentCount)
+    let bucket = 0
+    while (bucket < LATENCY_BUCKETS - 1 && tookMs / 1_000 > LATENCY_BOUNDS_S[bucket]!) bucket++
+    this.add(attempt.backend, BACKEND.response + bucket)
+  }
+
+  #succeed(attempt: Attempt): void {
+    this.#byte(attempt)
+    this.#leave(attempt)
+    this.add(attempt.backend, BACKEND.attempts)
+    this.add(attempt.backend, BACKEND.successes)
+    this.row[this.cell(attempt.backend, BACKEND.streak)] = 0
+    if (attempt.probation) {
+      this.add(attempt.backend, BACKEND.probationSuccesses)
+      this.suspect([attempt.backend], SUSPICION.probation)
+    }
+    this.#finish(attempt, true)
+  }
+
+  #timeOut(attempt: Attempt): void {
+    this.add(attempt.backend, BACKEND.timeouts)
+    this.#fail(attempt, 1, SUSPICION.timeout)
+  }
+
+  #fail(attempt: Attempt, weight: number, cause: number): void {
+    this.#leave(attempt)
+    this.add(attempt.backend, BACKEND.attempts)
+    this.add(attempt.backend, BACKEND.failures)
+    this.add(attempt.backend, BACKEND.streak, weight)
+    if (attempt.probation) this.add(attempt.backend, BACKEND.probationFailures)
+    this.suspect([attempt.backend], cause | (attempt.probation ? SUSPICION.probation : 0))
+    if (attempt.tries < 3) this.#send(attempt)
+    else this.#finish(attempt, false)
+  }
+
+  #finish(attempt: Attempt, ok: boolean): void {
+    attempt.ended = true
+    const world = this.#world
+    world.running--
+    world.finished.push({ tookMs: world.nowMs - attempt.begunMs, ok, backend: attempt.backend })
+    if (this.#attempts.length > 64) this.#attempts = this.#attempts.filter((a) => !a.ended)
+  }
+
+  /** Dies: its row is cleared, and what it held is gone. */
+  die(): void {
+    this.alive = false
+    this.#attempts = []
+    this.row.fill(0)
+    this.#world.plane.threadDown(this.index)
+  }
+
+  /** A new thread takes its place. */
+  revive(): void {
+    this.alive = true
+    this.apply(this.#world.plane.current())
+    this.tick()
+  }
+}
