@@ -125,6 +125,28 @@ export const CONTROL = {
 } as const
 export const CONTROL_CELLS = 2
 
+// What a dead thread takes with it: levels and last readings. Everything else is a count of what
+// happened and outlives it.
+const THREAD_LEVELS = [
+  THREAD.heartbeatMs,
+  THREAD.appliedVersion,
+  THREAD.connections,
+  THREAD.exchanges,
+] as const
+const BACKEND_LEVELS = [
+  BACKEND.inFlight,
+  BACKEND.streak,
+  BACKEND.waiting,
+  BACKEND.waitingSlow,
+  BACKEND.waitingSilent,
+  BACKEND.oldestWaitMs,
+  BACKEND.lastByteMs,
+  BACKEND.connections,
+  BACKEND.idleConnections,
+  BACKEND.probing,
+  BACKEND.recentCount,
+] as const
+
 /** How many of each the memory has room for. */
 export interface SharedShape {
   readonly threads: number
@@ -148,12 +170,15 @@ export class SharedTable {
   /** One row per data thread. */
   readonly rows: readonly Float64Array[]
   readonly control: Float64Array
+  /** What threads that are gone had counted; private to this view, levels stay 0. */
+  readonly retired: Float64Array
 
   constructor(buffers: SharedBuffers) {
     this.buffers = buffers
     this.shape = buffers.shape
     this.rows = buffers.rows.map((buffer) => new Float64Array(buffer))
     this.control = new Float64Array(buffers.control)
+    this.retired = new Float64Array(this.backendBase(buffers.shape.slots))
   }
 
   /** Allocates zeroed memory for a shape. */
@@ -188,9 +213,32 @@ export class SharedTable {
     return slot * CONTROL_CELLS
   }
 
-  /** Sum of one cell over all rows. */
+  /**
+   * Moves what a thread has counted into `retired` and clears its row. Only when the thread has
+   * ended: nobody else may write its row before.
+   */
+  retire(thread: number): void {
+    const row = this.rows[thread]!
+    this.#clearLevels(row)
+    for (let cell = 0; cell < row.length; cell++) this.retired[cell]! += row[cell]!
+    row.fill(0)
+  }
+
+  #clearLevels(row: Float64Array): void {
+    for (const column of THREAD_LEVELS) row[column] = 0
+    for (let i = 0; i < this.shape.listeners; i++)
+      row[this.listenerBase(i) + LISTENER.connections] = 0
+    for (let i = 0; i < this.shape.pools; i++) row[this.poolBase(i) + POOL.queued] = 0
+    for (let slot = 0; slot < this.shape.slots; slot++) {
+      const base = this.backendBase(slot)
+      for (const column of BACKEND_LEVELS) row[base + column] = 0
+      row.fill(0, base + BACKEND.recent, base + BACKEND.recent + RECENT_ATTEMPTS)
+    }
+  }
+
+  /** Sum of one cell over all rows and over the threads that are gone. */
   sum(cell: number): number {
-    let total = 0
+    let total = this.retired[cell]!
     for (const row of this.rows) total += row[cell]!
     return total
   }

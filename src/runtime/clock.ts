@@ -1,0 +1,12 @@
+// The real clock. The only place that knows how the readings of two threads are made comparable.
+
+import type { Clock } from '../core/clock.ts'
+
+/**
+ * The process's monotonic clock. `performance.now()` is cheap but counts from the start of its own
+ * thread; `process.hrtime` counts from one origin for all, so the distance is taken once.
+ */
+export function systemClock(): Clock {
+  const offsetMs = Number(process.hrtime.bigint()) / 1e6 - performance.now()
+  return { nowMs: () => performance.now() + offsetMs }
+}

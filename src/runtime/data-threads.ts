@@ -1,0 +1,341 @@
+// The data threads from the main thread's side: starts them, hands them snapshots, watches them and
+// replaces the ones that fail. A failing thread costs its own connections and nobody else's.
+// Must never decide by itself when a thread has failed: `supervision.ts` does.
+
+import { Worker } from 'node:worker_threads'
+import { availableParallelism, totalmem } from 'node:os'
+import type { Clock } from '../core/clock.ts'
+import type { Plan } from '../core/plan.ts'
+import type { Random } from '../core/random.ts'
+import type { ControlMessage, DataMessage, Snapshot } from '../core/snapshot.ts'
+import type { SharedBuffers, SharedTable } from '../core/shared-layout.ts'
+import { THREAD } from '../core/shared-layout.ts'
+import type { PublishedSnapshot, SupervisionLimits } from './supervision.ts'
+import {
+  SUPERVISION_LIMITS,
+  SUPERVISION_TICK_MS,
+  isCrashLoop,
+  judgeThread,
+  replacementDelayMs,
+} from './supervision.ts'
+
+/** What a data thread is started with. */
+export interface ThreadData {
+  readonly plan: Plan
+  readonly buffers: SharedBuffers
+  readonly thread: number
+  readonly reusePort: boolean
+  /** Indexes of listeners that another thread opens. */
+  readonly skip: readonly number[]
+  readonly seed: number
+  /** URL of the module whose `DataPlane` it runs. */
+  readonly module: string
+}
+
+/** What a data plane gets, wherever it runs. */
+export interface DataPlaneOptions {
+  readonly plan: Plan
+  readonly table: SharedTable
+  readonly thread: number
+  readonly clock: Clock
+  readonly random: Random
+  readonly reusePort: boolean
+  readonly skip: readonly number[]
+  readonly send: (message: DataMessage) => void
+}
+
+export interface DataPlaneModule {
+  readonly DataPlane: new (options: DataPlaneOptions) => { receive(message: ControlMessage): void }
+}
+
+/** What happens to data threads, for the log, the metrics and the control plane. */
+export interface ThreadEvents {
+  message(thread: number, message: DataMessage): void
+  /** It has ended and its row is cleared. */
+  down(thread: number, reason: string): void
+  /** Its replacement has all listeners open. */
+  replaced(thread: number, tookMs: number): void
+  /** It keeps dying; the next start waits `delayMs`. */
+  looping(thread: number, deaths: number, delayMs: number): void
+}
+
+export interface DataThreadsOptions {
+  readonly plan: Plan
+  readonly table: SharedTable
+  readonly clock: Clock
+  readonly random: Random
+  readonly reusePort: boolean
+  readonly events: ThreadEvents
+  /** All pools as they are now: what a thread is started with. */
+  readonly current: () => Snapshot
+  /** Called before a replacement starts; clears what the dead thread left in the way. */
+  readonly beforeReplacement?: () => Promise<void>
+  readonly module?: URL
+  readonly limits?: SupervisionLimits
+  /** Heap of one thread in MiB; by default a share of the machine's or container's memory. */
+  readonly heapMb?: number
+}
+
+/** One place for a thread; its occupant changes, its row in the shared memory doesn't. */
+interface Seat {
+  readonly thread: number
+  worker: Worker | null
+  isRunning: boolean
+  isDrained: boolean
+  sinceMs: number
+  /** Monotonic times at which occupants died, latest last. */
+  deaths: number[]
+  /** Why the present occupant is being ended, if we end it. */
+  verdict: string | null
+  replacement: NodeJS.Timeout | null
+}
+
+const sentences = {
+  'start-timeout': 'it did not open its listeners in time',
+  standstill: 'it stood still',
+  unacknowledged: 'it did not apply a snapshot in time',
+} as const
+
+/** How many data threads to run: what was asked for, one per core by default, one without `reusePort`. */
+export function threadCount(asked: number | 'auto', reusePort: boolean): number {
+  if (!reusePort) return 1
+  return asked === 'auto' ? availableParallelism() : Math.max(1, asked)
+}
+
+export class DataThreads {
+  readonly #options: DataThreadsOptions
+  readonly #limits: SupervisionLimits
+  readonly #seats: Seat[]
+  #published: PublishedSnapshot = { version: 0, atMs: 0 }
+  #isStarted = false
+  #isStopping = false
+  #watch: NodeJS.Timeout | null = null
+  #lastLookMs = 0
+  #graceMs = 0
+  #restarts = 0
+  #starting: { resolve: () => void; reject: (error: Error) => void } | null = null
+  #drained: (() => void) | null = null
+
+  constructor(options: DataThreadsOptions) {
+    this.#options = options
+    this.#limits = options.limits ?? SUPERVISION_LIMITS
+    this.#seats = Array.from({ length: options.table.shape.threads }, (_, thread) => ({
+      thread,
+      worker: null,
+      isRunning: false,
+      isDrained: false,
+      sinceMs: 0,
+      deaths: [],
+      verdict: null,
+      replacement: null,
+    }))
+  }
+
+  /** How many threads have been replaced or are being replaced. */
+  get restarts(): number {
+    return this.#restarts
+  }
+
+  /** How many threads have their listeners open. */
+  get running(): number {
+    return this.#seats.filter((seat) => seat.isRunning).length
+  }
+
+  /**
+   * Starts all threads. Resolves when every one has its listeners open.
+   * @throws Error when one of them can't be started or can't listen
+   */
+  async start(): Promise<void> {
+    const { promise, resolve, reject } = deferred()
+    this.#starting = { resolve, reject }
+    for (const seat of this.#seats) this.#occupy(seat)
+    this.#lastLookMs = this.#options.clock.nowMs()
+    this.#watch = setInterval(() => this.#look(), SUPERVISION_TICK_MS)
+    try {
+      await promise
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+    this.#isStarted = true
+  }
+
+  /** Hands a snapshot to every thread and expects each to acknowledge it. */
+  publish(snapshot: Snapshot): void {
+    this.#published = { version: snapshot.version, atMs: this.#options.clock.nowMs() }
+    for (const seat of this.#seats) seat.worker?.postMessage({ kind: 'snapshot', snapshot })
+  }
+
+  /** Sends one message to one thread. A thread that is gone misses it. */
+  send(thread: number, message: ControlMessage): void {
+    this.#seats[thread]?.worker?.postMessage(message)
+  }
+
+  /** Stops accepting and resolves when every thread has finished what it had. */
+  async drain(): Promise<void> {
+    this.#stop()
+    const { promise, resolve } = deferred()
+    this.#drained = resolve
+    for (const seat of this.#seats) {
+      if (seat.worker === null) seat.isDrained = true
+      else seat.worker.postMessage({ kind: 'drain' })
+    }
+    this.#settleDrain()
+    await promise
+  }
+
+  /** Ends all threads at once, whatever they are doing. */
+  async close(): Promise<void> {
+    this.#stop()
+    if (this.#watch !== null) clearInterval(this.#watch)
+    this.#watch = null
+    await Promise.all(
+      this.#seats.map(async (seat) => {
+        if (seat.worker === null) return
+        seat.worker.postMessage({ kind: 'close' })
+        await seat.worker.terminate()
+      }),
+    )
+  }
+
+  #stop(): void {
+    this.#isStopping = true
+    for (const seat of this.#seats) {
+      if (seat.replacement !== null) clearTimeout(seat.replacement)
+      seat.replacement = null
+    }
+  }
+
+  #occupy(seat: Seat): void {
+    const { plan, table, random, reusePort, module, heapMb } = this.#options
+    const data: ThreadData = {
+      plan,
+      buffers: table.buffers,
+      thread: seat.thread,
+      reusePort,
+      skip: seat.thread === 0 ? [] : unshared(plan),
+      seed: Math.floor(random.next() * 2 ** 31),
+      module: (module ?? new URL('./data-plane.js', import.meta.url)).href,
+    }
+    const worker = new Worker(new URL('./data-thread.js', import.meta.url), {
+      workerData: data,
+      name: `data-${seat.thread}`,
+      resourceLimits: { maxOldGenerationSizeMb: heapMb ?? heapLimitMb(this.#seats.length) },
+    })
+    let cause: string | null = null
+    seat.worker = worker
+    seat.isRunning = false
+    seat.verdict = null
+    seat.sinceMs = this.#options.clock.nowMs()
+    worker.on('message', (message: DataMessage) => this.#receive(seat, message))
+    worker.on('error', (error: Error & { code?: string }) => {
+      cause =
+        error.code === 'ERR_WORKER_OUT_OF_MEMORY'
+          ? 'it ran out of heap'
+          : `it threw ${error.stack ?? String(error)}`
+    })
+    worker.on('exit', () => this.#vacate(seat, seat.verdict ?? cause ?? 'it ended by itself'))
+    worker.postMessage({ kind: 'snapshot', snapshot: this.#options.current() })
+    worker.postMessage({ kind: 'listen' })
+  }
+
+  #receive(seat: Seat, message: DataMessage): void {
+    if (message.kind === 'ready') this.#enter(seat)
+    else if (message.kind === 'drained') {
+      seat.isDrained = true
+      this.#settleDrain()
+    } else if (message.kind === 'listen-failed' && !seat.isRunning) {
+      this.#end(seat, `listener '${message.listener}' can't be opened: ${message.message}`)
+    }
+    this.#options.events.message(seat.thread, message)
+  }
+
+  #enter(seat: Seat): void {
+    const nowMs = this.#options.clock.nowMs()
+    seat.isRunning = true
+    seat.sinceMs = nowMs
+    const died = seat.deaths.at(-1)
+    if (died !== undefined) this.#options.events.replaced(seat.thread, nowMs - died)
+    if (this.#seats.every((other) => other.isRunning)) this.#starting?.resolve()
+  }
+
+  #look(): void {
+    const nowMs = this.#options.clock.nowMs()
+    // Late by a whole tick or more: the process was stopped or starved, and so were the threads.
+    if (nowMs - this.#lastLookMs > 2 * SUPERVISION_TICK_MS) this.#graceMs = nowMs
+    this.#lastLookMs = nowMs
+    for (const seat of this.#seats) {
+      if (seat.worker === null || seat.verdict !== null) continue
+      const row = this.#options.table.rows[seat.thread]!
+      const facts = {
+        isRunning: seat.isRunning,
+        sinceMs: seat.sinceMs,
+        heartbeatMs: row[THREAD.heartbeatMs]!,
+        appliedVersion: row[THREAD.appliedVersion]!,
+      }
+      const times = { nowMs, graceMs: this.#graceMs }
+      const failure = judgeThread(facts, this.#published, times, this.#limits)
+      if (failure !== null) this.#end(seat, sentences[failure])
+    }
+  }
+
+  #end(seat: Seat, why: string): void {
+    seat.verdict = why
+    void seat.worker?.terminate()
+  }
+
+  #vacate(seat: Seat, reason: string): void {
+    const { clock, table, events } = this.#options
+    seat.worker = null
+    seat.isRunning = false
+    seat.isDrained = true
+    table.retire(seat.thread)
+    this.#settleDrain()
+    if (this.#isStopping) return
+    if (!this.#isStarted) {
+      this.#starting?.reject(new Error(`data thread ${seat.thread} did not start: ${reason}`))
+      return
+    }
+    const nowMs = clock.nowMs()
+    seat.deaths = [...seat.deaths.slice(-9), nowMs]
+    this.#restarts++
+    events.down(seat.thread, reason)
+    const delayMs = replacementDelayMs(seat.deaths, nowMs)
+    if (isCrashLoop(seat.deaths, nowMs)) events.looping(seat.thread, seat.deaths.length, delayMs)
+    seat.replacement = setTimeout(() => void this.#replace(seat), delayMs)
+  }
+
+  async #replace(seat: Seat): Promise<void> {
+    seat.replacement = null
+    await this.#options.beforeReplacement?.()
+    if (!this.#isStopping) this.#occupy(seat)
+  }
+
+  #settleDrain(): void {
+    if (this.#seats.every((seat) => seat.isDrained)) this.#drained?.()
+  }
+}
+
+/** Listeners that only one thread can have: a unix socket has one accept queue. */
+function unshared(plan: Plan): readonly number[] {
+  return plan.listeners
+    .filter((listener) => listener.address.kind === 'unix')
+    .map((listener) => listener.index)
+}
+
+// Half of what the machine or container has, shared out; the rest is for buffers outside the heap.
+function heapLimitMb(threads: number): number {
+  const constrained = process.constrainedMemory()
+  const bytes = constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()
+  return Math.min(4096, Math.max(128, Math.floor(bytes / 2 / threads / 1_048_576)))
+}
+
+function deferred(): { promise: Promise<void>; resolve: () => void; reject: (e: Error) => void } {
+  let resolve!: () => void
+  let reject!: (error: Error) => void
+  const promise = new Promise<void>((yes, no) => {
+    resolve = yes
+    reject = no
+  })
+  return { promise, resolve, reject }
+}

@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict'
+import { Agent, get } from 'node:http'
+import { once } from 'node:events'
+import { after, test } from 'node:test'
+import type { IncomingMessage } from 'node:http'
+import type { Plan } from '../../src/core/plan.ts'
+import { seededRandom } from '../../src/core/random.ts'
+import { SharedTable, THREAD } from '../../src/core/shared-layout.ts'
+import type { Snapshot } from '../../src/core/snapshot.ts'
+import { systemClock } from '../../src/runtime/clock.ts'
+import { DataThreads } from '../../src/runtime/data-threads.ts'
+import { settleAddresses } from '../../src/runtime/port-check.ts'
+import { canReusePort } from '../../src/runtime/reuse-port.ts'
+import { SUPERVISION_LIMITS } from '../../src/runtime/supervision.ts'
+import { waitFor } from '../support/wait.ts'
+
+const reusePort = await canReusePort()
+const threadsHere = reusePort ? 2 : 1
+const module = new URL('../support/failing-data-plane.js', import.meta.url)
+
+interface Rig {
+  readonly threads: DataThreads
+  readonly table: SharedTable
+  readonly port: number
+  readonly downs: { thread: number; reason: string; atMs: number }[]
+  readonly replaced: { thread: number; tookMs: number }[]
+  readonly loops: { thread: number; delayMs: number }[]
+  publish(): void
+}
+
+async function startRig(limits = SUPERVISION_LIMITS): Promise<Rig> {
+  const plan = await settleAddresses({
+    listeners: [{ name: 'web', index: 0, address: { kind: 'tcp', host: '127.0.0.1', port: 0 } }],
+    pools: [],
+  } as unknown as Plan)
+  const address = plan.listeners[0]!.address
+  const port = address.kind === 'tcp' ? address.port : 0
+  const table = SharedTable.allocate({ threads: threadsHere, listeners: 1, pools: 0, slots: 0 })
+  const clock = systemClock()
+  const rig = {
+    downs: [] as Rig['downs'],
+    replaced: [] as Rig['replaced'],
+    loops: [] as Rig['loops'],
+  }
+  let snapshot: Snapshot = { version: 1, pools: [] }
+  const threads = new DataThreads({
+    plan,
+    table,
+    clock,
+    random: seededRandom(1),
+    reusePort,
+    module,
+    limits,
+    heapMb: 32,
+    current: () => snapshot,
+    events: {
+      message: () => {},
+      down: (thread, reason) => rig.downs.push({ thread, reason, atMs: clock.nowMs() }),
+      replaced: (thread, tookMs) => rig.replaced.push({ thread, tookMs }),
+      looping: (thread, _deaths, delayMs) => rig.loops.push({ thread, delayMs }),
+    },
+  })
+  after(() => threads.close())
+  await threads.start()
+  function publish(): void {
+    snapshot = { version: snapshot.version + 1, pools: [] }
+    threads.publish(snapshot)
+  }
+  return { threads, table, port, publish, ...rig }
+}
+
+async function request(port: number, path: string, agent?: Agent): Promise<string> {
+  const call = get({ host: '127.0.0.1', port, path, agent: agent ?? new Agent() })
+  const [response] = (await once(call, 'response')) as [IncomingMessage]
+  let body = ''
+  for await (const chunk of response) body += String(chunk)
+  return body
+}
+
+/** A keep-alive connection to each thread, by the thread's number. */
+async function connectToEach(port: number): Promise<Agent[]> {
+  const agents: Agent[] = []
+  await waitFor(async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const thread = Number(await request(port, '/', agent))
+    if (agents[thread] === undefined) agents[thread] = agent
+    else agent.destroy()
+    return Object.keys(agents).length === threadsHere
+  })
+  after(() => agents.forEach((agent) => agent.destroy()))
+  return agents
+}
+
+for (const [path, reason] of [
+  ['/throw', /^it threw Error: thrown on purpose\n/],
+  ['/reject', /^it threw Error: rejected on purpose\n/],
+  ['/exit', /^it ended by itself$/],
+  ['/loop', /^it stood still$/],
+  ['/heap', /^it ran out of heap$/],
+] as const) {
+  test(`a data thread that fails by ${path} is replaced, and the others serve on`, async () => {
+    const rig = await startRig()
+    const agents = await connectToEach(rig.port)
+    const victim = threadsHere - 1
+    const startedMs = performance.now()
+    await request(rig.port, path, agents[victim]).catch(() => {})
+    let served = 0
+    await waitFor(async () => {
+      if (victim > 0) {
+        assert.equal(await request(rig.port, '/', agents[0]), '0')
+        served++
+      }
+      return rig.replaced.length === 1
+    })
+    assert.ok(performance.now() - startedMs < 2_500)
+    assert.ok(rig.replaced[0]!.tookMs < 500, `replaced in ${rig.replaced[0]!.tookMs} ms`)
+    assert.equal(rig.replaced[0]!.thread, victim)
+    assert.deepEqual(
+      rig.downs.map((down) => down.thread),
+      [victim],
+    )
+    assert.match(rig.downs[0]!.reason, reason)
+    assert.ok(victim === 0 || served > 5)
+    await connectToEach(rig.port)
+    // What the dead thread had counted is still part of the sum.
+    assert.ok(rig.table.retired[THREAD.faults]! >= 1)
+  })
+}
+
+test('a thread that does not acknowledge a snapshot is replaced', async () => {
+  const rig = await startRig()
+  const agents = await connectToEach(rig.port)
+  await request(rig.port, '/deaf', agents[0])
+  const publishedMs = systemClock().nowMs()
+  rig.publish()
+  await waitFor(() => rig.downs.length === 1)
+  assert.equal(rig.downs[0]!.reason, 'it did not apply a snapshot in time')
+  const waitedMs = rig.downs[0]!.atMs - publishedMs
+  assert.ok(waitedMs > 250 && waitedMs < 600, `given up after ${waitedMs} ms`)
+  await waitFor(() => rig.table.rows[0]![THREAD.appliedVersion] === 2)
+})
+
+test('a thread that dies again and again is replaced ever later, and that is reported', async () => {
+  const rig = await startRig()
+  for (let death = 1; death <= 3; death++) {
+    const agents = await connectToEach(rig.port)
+    await request(rig.port, '/throw', agents[0])
+    await waitFor(() => rig.replaced.length === death)
+  }
+  assert.deepEqual(rig.loops, [{ thread: 0, delayMs: 200 }])
+  assert.equal(rig.threads.restarts, 3)
+})
+
+test('a thread that never gets ready fails the start', async () => {
+  const silent = new URL(
+    'data:text/javascript,export class DataPlane { receive() {} }; setInterval(() => {}, 1000)',
+  )
+  const threads = new DataThreads({
+    plan: { listeners: [], pools: [] } as unknown as Plan,
+    table: SharedTable.allocate({ threads: 1, listeners: 0, pools: 0, slots: 0 }),
+    clock: systemClock(),
+    random: seededRandom(1),
+    reusePort,
+    module: silent,
+    limits: { ...SUPERVISION_LIMITS, startMs: 300 },
+    current: () => ({ version: 1, pools: [] }),
+    events: { message: () => {}, down: () => {}, replaced: () => {}, looping: () => {} },
+  })
+  await assert.rejects(threads.start(), /data thread 0 did not start: it did not open its listen/)
+})
+
+test('draining ends when every thread has finished', async () => {
+  const rig = await startRig()
+  await rig.threads.drain()
+  await assert.rejects(request(rig.port, '/'), /ECONNREFUSED/)
+})
