@@ -1,0 +1,320 @@
+// One pool of the tree to its plan, and what its settings say together.
+
+import type {
+  Address,
+  BackendPlan,
+  HealthCheckPlan,
+  OutlierPlan,
+  PoolPlan,
+  PoolTimeouts,
+  RetryPlan,
+} from '../core/plan.ts'
+import { canonicalAddress, formatAddress } from './address.ts'
+import { orderedNames } from './names.ts'
+import type { Path, Source } from './diagnostics.ts'
+import type { Findings } from './findings.ts'
+import { compileHeaders } from './headers.ts'
+import type { PoolTree } from './schema-pool.ts'
+import type { Scope } from './scope.ts'
+import { formatDuration } from './units.ts'
+
+interface Place {
+  readonly name: string
+  readonly index: number
+  /** Slot of its first backend. */
+  readonly slot: number
+}
+
+/** Compiles one pool. */
+export function compilePool(
+  place: Place,
+  tree: PoolTree,
+  source: Source,
+  findings: Findings,
+): PoolPlan {
+  const scope = { path: ['pools', place.name], source, findings }
+  const backends = compileBackends(tree, place.slot, scope)
+  const retry = compileRetry(tree, scope)
+  const { slowStart, limits, objective } = tree
+  const plan: PoolPlan = {
+    name: place.name,
+    index: place.index,
+    mode: tree.mode,
+    balance: tree.balance === 'weighted' ? 'round-robin' : tree.balance,
+    backends,
+    healthCheck: compileHealthCheck(tree, backends, scope),
+    outlierDetection: compileOutlierDetection(tree, scope),
+    minAvailable: tree.minAvailable,
+    slowStart: { durationMs: slowStart.duration, from: slowStart.from },
+    panic: tree.panic,
+    retry,
+    timeouts: compileTimeouts(tree, retry, scope),
+    limits: {
+      perBackend: limits.perBackend,
+      queue: limits.queue,
+      connections: {
+        idleMax: limits.idleConnections.max,
+        idleMs: limits.idleConnections.timeout,
+        ageMs: limits.idleConnections.maxAge,
+        requestsMax: limits.idleConnections.maxRequests,
+      },
+    },
+    objective: { rtoMs: objective.rto ?? null, availability: objective.availability ?? null },
+  }
+  checkPool(plan, scope)
+  return plan
+}
+
+function compileBackends(tree: PoolTree, slot: number, scope: Scope): BackendPlan[] {
+  const path = [...scope.path, 'backends']
+  const written = namedBackends(tree.backends, path, scope)
+  const first = new Map<string, Path>()
+  return written.map(({ name, place, address, weight, zone }, index) => {
+    const key = canonicalAddress(address)
+    const other = first.get(key)
+    if (other === undefined) first.set(key, place)
+    else {
+      scope.findings.warning(
+        place,
+        `${formatAddress(address)} is in this pool twice`,
+        'one server under two names counts double and hides its failures; raise its weight instead',
+        { other },
+      )
+    }
+    return { name, slot: slot + index, address, weight, zone: zone ?? null }
+  })
+}
+
+interface NamedBackend {
+  readonly name: string
+  readonly place: Path
+  readonly address: Address
+  readonly weight: number
+  readonly zone: string | undefined
+}
+
+function namedBackends(tree: PoolTree['backends'], path: Path, scope: Scope): NamedBackend[] {
+  if (!Array.isArray(tree)) {
+    return orderedNames(path, tree, scope.source, scope.findings).map((name) => {
+      const { address, weight, zone } = tree[name]!
+      return { name, place: [...path, name], address, weight, zone }
+    })
+  }
+  const taken = new Set<string>()
+  return tree.map((address, index) => {
+    const plain = formatAddress(address)
+    let name = plain
+    for (let copy = 2; taken.has(name); copy++) name = `${plain}#${copy}`
+    taken.add(name)
+    return { name, place: [...path, index], address, weight: 1, zone: undefined }
+  })
+}
+
+function compileHealthCheck(
+  tree: PoolTree,
+  backends: readonly BackendPlan[],
+  scope: Scope,
+): HealthCheckPlan | null {
+  const check = tree.healthCheck
+  if (check === null) return null
+  const { source, findings } = scope
+  const path = [...scope.path, 'healthCheck']
+  const { http, tcp, interval } = check
+  if (http !== undefined && tcp !== undefined) {
+    findings.error([...path, 'tcp'], 'http and tcp are both given', 'keep one of the two', {
+      on: 'key',
+    })
+  } else if (http === undefined && tcp === undefined) {
+    findings.error(path, 'does not say how to probe', 'add http: /health, or tcp: {}', {
+      on: 'key',
+    })
+  }
+  const capped = (key: 'timeout' | 'fastInterval'): number => {
+    if (!source.has([...path, key])) return Math.min(check[key], interval)
+    if (check[key] > interval) {
+      findings.error(
+        [...path, key],
+        `${formatDuration(check[key])} is longer than the interval of ${formatDuration(interval)}`,
+        `make it at most ${formatDuration(interval)}, or raise interval`,
+      )
+    }
+    return check[key]
+  }
+  if (check.port !== undefined && backends.some(({ address }) => address.kind === 'unix')) {
+    findings.error(
+      [...path, 'port'],
+      'a backend of this pool is a unix socket, which has no port',
+      'remove port',
+    )
+  }
+  return {
+    check:
+      http === undefined
+        ? { kind: 'tcp' }
+        : {
+            kind: 'http',
+            method: http.method,
+            path: http.path,
+            host: http.host ?? null,
+            headers: compileHeaders([...path, 'http', 'headers'], http.headers, scope),
+            status: http.status,
+            body: http.body ?? null,
+          },
+    port: check.port ?? null,
+    intervalMs: interval,
+    timeoutMs: capped('timeout'),
+    fastIntervalMs: capped('fastInterval'),
+    jitter: check.jitter,
+    rise: check.rise,
+    fall: check.fall,
+  }
+}
+
+function compileOutlierDetection(tree: PoolTree, scope: Scope): OutlierPlan | null {
+  const outlier = tree.outlierDetection
+  if (outlier === null) return null
+  const { slow, silent } = outlier
+  if (outlier.ejectTime > outlier.maxEjectTime) {
+    const path = [...scope.path, 'outlierDetection']
+    const most = formatDuration(outlier.maxEjectTime)
+    scope.findings.error(
+      [...path, scope.source.has([...path, 'ejectTime']) ? 'ejectTime' : 'maxEjectTime'],
+      `ejectTime ${formatDuration(outlier.ejectTime)} is longer than maxEjectTime ${most}`,
+      'raise maxEjectTime, or lower ejectTime',
+    )
+  }
+  return {
+    consecutiveFailures: outlier.consecutiveFailures,
+    failureRate: outlier.failureRate,
+    attemptsMin: outlier.minAttempts,
+    windowMs: outlier.window,
+    slow: slow === null ? null : { thresholdMs: slow.threshold, factor: slow.factor },
+    silent:
+      silent === null
+        ? null
+        : { thresholdMs: silent.threshold, factor: silent.factor, attempts: silent.attempts },
+    ejectMs: outlier.ejectTime,
+    ejectMaxMs: outlier.maxEjectTime,
+    ejectedMax: outlier.maxEjected,
+    probationSuccesses: outlier.probation,
+  }
+}
+
+function compileRetry(tree: PoolTree, scope: Scope): RetryPlan | null {
+  const { retry } = tree
+  if (retry === null) return null
+  const { min, max } = retry.backoff
+  if (min > max) {
+    const path = [...scope.path, 'retry', 'backoff']
+    scope.findings.error(
+      [...path, scope.source.has([...path, 'min']) ? 'min' : 'max'],
+      `min ${formatDuration(min)} is longer than max ${formatDuration(max)}`,
+      'raise max, or lower min',
+    )
+  }
+  return {
+    attempts: retry.attempts,
+    budget: {
+      ratio: retry.budget.ratio,
+      perSecondMin: retry.budget.minPerSecond,
+      burst: retry.budget.burst,
+    },
+    idempotencyKey: retry.idempotencyKey,
+    bodyBytesMax: retry.bodyMax,
+    backoffMinMs: min,
+    backoffMaxMs: max,
+  }
+}
+
+function compileTimeouts(tree: PoolTree, retry: RetryPlan | null, scope: Scope): PoolTimeouts {
+  const { source, findings } = scope
+  const path = [...scope.path, 'timeouts']
+  const { total, idle, tunnelIdle } = tree.timeouts
+  const capped = (key: 'connect' | 'response' | 'queue'): number => {
+    const value = tree.timeouts[key]
+    if (total === undefined || value <= total) return value
+    if (!source.has([...path, key])) return total
+    findings.error(
+      [...path, key],
+      `${formatDuration(value)} is longer than the total timeout of ${formatDuration(total)}`,
+      `make it at most ${formatDuration(total)}, or raise total`,
+      { other: [...path, 'total'] },
+    )
+    return value
+  }
+  const connect = capped('connect')
+  const response = capped('response')
+  const queue = capped('queue')
+  const attempts = 1 + (retry?.attempts ?? 0)
+  // Only where somebody asked for both: a short total alone is a fair way to say "fail fast".
+  const asked = source.has([...scope.path, 'retry']) || source.has([...path, 'response'])
+  if (retry !== null && total !== undefined && asked && total <= connect + response) {
+    findings.warning(
+      [...path, 'total'],
+      `${formatDuration(total)} leaves no time for a retry after an attempt that timed out ` +
+        `(connect ${formatDuration(connect)} + response ${formatDuration(response)})`,
+      `raise total above ${formatDuration(connect + response)}, or lower response`,
+    )
+  }
+  return {
+    connectMs: connect,
+    responseMs: response,
+    totalMs: total ?? attempts * (connect + response) + queue,
+    idleMs: idle,
+    tunnelIdleMs: tunnelIdle,
+    queueMs: queue,
+  }
+}
+
+function checkPool(pool: PoolPlan, { path, source, findings }: Scope): void {
+  const { backends, minAvailable } = pool
+  const count = backends.length
+  const at = (...keys: string[]): Path => [...path, ...keys]
+  if (count === 0) {
+    findings.error(at('backends'), 'is empty', 'add a backend, such as a: 127.0.0.1:9000')
+    return
+  }
+  if (backends.every(({ weight }) => weight === 0)) {
+    findings.error(
+      at('backends'),
+      'every backend has weight 0, so none would get traffic',
+      'give at least one of them a weight above 0',
+      { on: 'key' },
+    )
+  }
+  if (minAvailable > count) {
+    findings.error(
+      at('minAvailable'),
+      `${minAvailable} is more than the ${count} backend${count === 1 ? '' : 's'} of this pool`,
+      `make it less than ${Math.max(count, 2)}`,
+    )
+  } else if (minAvailable === count && count > 1) {
+    findings.warning(
+      at('minAvailable'),
+      `${minAvailable} is every backend of this pool, so none could ever be ejected or drained`,
+      `make it less than ${count}`,
+    )
+  }
+  if (source.has(at('limits', 'queue')) && pool.limits.queue > 0 && pool.limits.perBackend === 0) {
+    findings.warning(
+      at('limits', 'queue'),
+      'has no effect, because without perBackend nothing ever waits',
+      'set limits.perBackend, or remove queue',
+    )
+  }
+  if (pool.healthCheck === null && pool.outlierDetection === null) {
+    findings.warning(
+      at('outlierDetection'),
+      'is off, and there is no healthCheck: nothing would notice a dead backend',
+      'add a healthCheck, such as healthCheck: { tcp: {} }',
+    )
+  }
+  if (count === 1) {
+    findings.note(
+      at('backends'),
+      'there is one backend only: when it fails, nothing takes over',
+      'add a second one',
+      { on: 'key' },
+    )
+  }
+}

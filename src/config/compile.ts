@@ -1,0 +1,162 @@
+// The validated tree to the plan: names become indexes, shorthand is spelled out, and what the
+// settings say together is checked. Pure; finds everything it can before it gives up.
+
+import type { Address, ListenerPlan, Plan, PoolPlan, RoutePlan } from '../core/plan.ts'
+import { formatAddress, isLocal, overlap } from './address.ts'
+import { compileListener } from './compile-listener.ts'
+import { compilePool } from './compile-pool.ts'
+import type { Path, Problem, Source } from './diagnostics.ts'
+import { Findings } from './findings.ts'
+import { orderedNames } from './names.ts'
+import type { ConfigTree } from './schema.ts'
+
+export interface Compiled {
+  /** Only to be used when no problem is an error. */
+  readonly plan: Plan
+  readonly problems: readonly Problem[]
+}
+
+/** Compiles a tree that the schema accepted. */
+export function compile(tree: ConfigTree, source: Source): Compiled {
+  const findings = new Findings()
+  const pools = compilePools(tree, source, findings)
+  const names = pools.map((pool) => pool.name)
+  const listeners = orderedNames(['listeners'], tree.listeners, source, findings).map(
+    (name, index) => {
+      return compileListener({ name, index, pools: names }, tree.listeners[name]!, source, findings)
+    },
+  )
+  if (listeners.length === 0) {
+    findings.error(['listeners'], 'is empty', 'add a listener, such as web: { bind: ":8080" }')
+  }
+  const admin = tree.admin === null ? null : { address: tree.admin.bind }
+  checkAddresses(listeners, admin?.address ?? null, findings)
+  checkUse(listeners, pools, source, findings)
+  const plan: Plan = {
+    runtime: { threads: tree.runtime.threads, drainMs: tree.runtime.drain },
+    admin,
+    log: {
+      level: tree.log.level,
+      access: { format: tree.log.access.format, path: tree.log.access.path ?? null },
+    },
+    listeners,
+    pools,
+  }
+  return { plan, problems: findings.problems }
+}
+
+function compilePools(tree: ConfigTree, source: Source, findings: Findings): PoolPlan[] {
+  let slot = 0
+  return orderedNames(['pools'], tree.pools, source, findings).map((name, index) => {
+    const pool = compilePool({ name, index, slot }, tree.pools[name]!, source, findings)
+    slot += pool.backends.length
+    return pool
+  })
+}
+
+// Two sockets on one address: the second one would fail, or worse, share the port.
+function checkAddresses(
+  listeners: readonly ListenerPlan[],
+  admin: Address | null,
+  findings: Findings,
+): void {
+  const bound: { path: Path; address: Address; owner: string }[] = []
+  const claim = (path: Path, address: Address, owner: string) => {
+    const other = bound.find((earlier) => overlap(earlier.address, address))
+    if (other === undefined) {
+      bound.push({ path, address, owner })
+      return
+    }
+    const same = formatAddress(other.address) === formatAddress(address)
+    findings.error(
+      path,
+      same
+        ? `${formatAddress(address)} is already taken by ${other.owner}`
+        : `${formatAddress(address)} overlaps ${formatAddress(other.address)} of ${other.owner}`,
+      'give each listener a port or address of its own',
+      { other: other.path },
+    )
+  }
+  for (const { name, address } of listeners) {
+    claim(['listeners', name, 'bind'], address, `listener ${name}`)
+  }
+  if (admin === null) return
+  claim(['admin', 'bind'], admin, 'admin')
+  if (!isLocal(admin)) {
+    findings.warning(
+      ['admin', 'bind'],
+      'whoever reaches this address can read and steer Evenkeel: it asks for no password',
+      'bind it to 127.0.0.1 or to unix:/path, or keep others out with a firewall',
+    )
+  }
+}
+
+function checkUse(
+  listeners: readonly ListenerPlan[],
+  pools: readonly PoolPlan[],
+  source: Source,
+  findings: Findings,
+): void {
+  for (const pool of pools) {
+    const users = listeners.filter((listener) => poolsOf(listener).includes(pool.index))
+    if (users.length === 0) {
+      findings.warning(['pools', pool.name], 'no listener uses this pool', 'remove it, or use it', {
+        on: 'key',
+      })
+    } else if (users.every((listener) => listener.protocol === 'tcp')) {
+      checkTcpPool(pool, source, findings)
+    }
+    for (const listener of users) checkLoop(listener, pool, source, findings)
+  }
+}
+
+function poolsOf(listener: ListenerPlan): number[] {
+  if (listener.protocol === 'tcp') return [listener.pool]
+  return listener.routes.flatMap(({ action }: RoutePlan) =>
+    action.kind === 'pool' ? [action.pool] : [],
+  )
+}
+
+const httpOnly: readonly Path[] = [
+  ['timeouts', 'response'],
+  ['timeouts', 'total'],
+  ['timeouts', 'idle'],
+  ['retry', 'bodyMax'],
+  ['retry', 'idempotencyKey'],
+  ['limits', 'idleConnections'],
+]
+
+function checkTcpPool(pool: PoolPlan, source: Source, findings: Findings): void {
+  for (const key of httpOnly) {
+    const path = ['pools', pool.name, ...key]
+    if (!source.has(path)) continue
+    findings.warning(
+      path,
+      'has no effect: only tcp listeners use this pool',
+      key[1] === 'idle' ? 'for tcp the timeout is tunnelIdle' : 'it applies to http',
+      { on: 'key' },
+    )
+  }
+}
+
+// A listener whose backend is itself would send every request round until the sockets run out.
+function checkLoop(
+  listener: ListenerPlan,
+  pool: PoolPlan,
+  source: Source,
+  findings: Findings,
+): void {
+  const path: Path = ['pools', pool.name, 'backends']
+  for (const [index, backend] of pool.backends.entries()) {
+    const { address } = backend
+    const mayBeOurs = isLocal(address) || formatAddress(address) === formatAddress(listener.address)
+    if (!mayBeOurs || !overlap(listener.address, address)) continue
+    const named = source.has([...path, backend.name])
+    findings.warning(
+      [...path, named ? backend.name : index],
+      `${formatAddress(address)} is listener ${listener.name} itself, so requests would go in a circle`,
+      'give the address of the server behind Evenkeel',
+      { other: ['listeners', listener.name, 'bind'] },
+    )
+  }
+}

@@ -1,0 +1,137 @@
+// Every key of a configuration: what it means, which values it takes, and its default; pools and
+// routes in files of their own. Defaults are written in the schema and nowhere else. What two keys
+// say together is checked in compile-*.ts, not here.
+
+import { z } from 'zod'
+import { readBind, readBlock } from './address.ts'
+import {
+  duration,
+  either,
+  flag,
+  integer,
+  listOf,
+  map,
+  named,
+  off,
+  size,
+  text,
+  word,
+} from './leaf.ts'
+import { poolSchema } from './schema-pool.ts'
+import { routeSchema } from './schema-route.ts'
+import { accept, type Reading, readInteger, refuse } from './units.ts'
+
+const hour = 3_600_000
+const day = 24 * hour
+const kibibyte = 1024
+
+const accessFormats = ['json', 'haproxy', 'combined', 'off'] as const
+
+function readThreads(text: string): Reading<number | 'auto'> {
+  if (text === 'auto') return accept('auto' as const)
+  const number = readInteger(text, 1, 256)
+  return number.ok ? number : refuse(number.message, 'write auto, or a number from 1 to 256')
+}
+
+const runtime = map({
+  threads: text('auto, or a number of threads', readThreads, { type: ['string', 'integer'] })
+    .prefault('auto')
+    .describe('Data threads. auto is one per core (before Node 22.12: one).'),
+  drain: duration(0, hour)
+    .prefault('8s')
+    .describe('How long a graceful stop waits for what is under way.'),
+})
+
+const admin = map({
+  bind: text('an address', readBind)
+    .prefault('127.0.0.1:9900')
+    .describe('Address of the admin API, /metrics, /livez and /readyz; unix:/path works too.'),
+})
+
+const log = map({
+  level: word(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .prefault('info')
+    .describe('The least grave messages to write.'),
+  access: either('a format, or a map with format and path', [
+    word(accessFormats).transform((format) => ({ format, path: undefined })),
+    map({
+      format: word(accessFormats)
+        .prefault('json')
+        .describe('Form of a line: json, haproxy, combined, or off for no access log.'),
+      path: text('a path').optional().describe('File to append to; standard output if absent.'),
+    }),
+  ])
+    .prefault({})
+    .describe('The access log. A format alone is short for { format }.'),
+})
+
+const listener = map(
+  {
+    bind: text('an address', readBind).describe(
+      'Where to accept: host:port, :port for all addresses, or unix:/path.',
+    ),
+    protocol: word(['http', 'tcp'])
+      .prefault('http')
+      .describe('http reads requests and routes them; tcp forwards bytes.'),
+    routes: z
+      .array(routeSchema, { error: () => 'a list of routes' })
+      .optional()
+      .describe('http only. The first route that matches wins.'),
+    pool: text('the name of a pool')
+      .optional()
+      .describe('The pool for everything: for tcp, and for http in place of routes.'),
+    trustForwarded: listOf(
+      text('an address block', readBlock),
+      'an address block, or a list of them',
+    )
+      .prefault([])
+      .describe('http only. Peers whose X-Forwarded-* headers are believed and appended to.'),
+    forwarded: flag()
+      .prefault(false)
+      .describe('http only. Also write the RFC 7239 Forwarded header.'),
+    maxConnections: integer(1, 10_000_000)
+      .prefault(100_000)
+      .describe('Open client connections over all threads; further ones are closed at once.'),
+    limits: map({
+      head: size(kibibyte, 1024 * kibibyte)
+        .prefault('32KiB')
+        .describe('Largest request head; 431 beyond.'),
+      target: size(256, 64 * kibibyte)
+        .prefault('8KiB')
+        .describe('Longest request target; 414 beyond.'),
+    })
+      .prefault({})
+      .describe('http only. Sizes of what clients send.'),
+    timeouts: map({
+      requestHead: duration(1, hour)
+        .prefault('10s')
+        .describe('From the first byte of a request head to its last.'),
+      keepAlive: duration(1, day)
+        .prefault('60s')
+        .describe('How long a client connection may stay open between requests.'),
+    })
+      .prefault({})
+      .describe('http only. How long clients may take.'),
+  },
+  'a listener: a map with bind and pool or routes',
+)
+
+/** The whole configuration. Input is a tree of texts, output has numbers in the plan's units. */
+export const configSchema = map({
+  runtime: runtime.prefault({}).describe('The process.'),
+  admin: either('false, or a map with bind', [off(null), admin])
+    .prefault({})
+    .describe('The admin API. false: none.'),
+  log: log.prefault({}).describe('What is written about itself, and about requests.'),
+  listeners: named(listener, 'a map from names to listeners').describe('Where clients come in.'),
+  pools: named(poolSchema, 'a map from names to pools')
+    .prefault({})
+    .describe('Where requests go: groups of backends with one policy.'),
+}).meta({
+  title: 'Evenkeel configuration',
+  // Places for YAML anchors, ignored by the program.
+  patternProperties: { '^x-': true },
+})
+
+export type ConfigTree = z.output<typeof configSchema>
+export type ListenerTree = z.output<typeof listener>

@@ -1,0 +1,121 @@
+// What the YAML parser trips over, in words for people who do not know YAML's grammar, with the
+// pitfalls that load balancer settings run into: `*.host`, `[::1]:80` and `{a: ${X}}` unquoted.
+
+import type { YAMLError } from 'yaml'
+import type { Diagnostic } from './diagnostics.ts'
+import type { YamlText } from './yaml-text.ts'
+
+interface Explanation {
+  readonly message: string
+  readonly hint: string | null
+  /** Where to point, if not where the parser gave up. */
+  readonly start?: number
+  readonly length?: number
+}
+
+/** The diagnostic for one error of the parser. */
+export function explainYamlError(error: YAMLError, source: YamlText): Diagnostic {
+  const at = error.pos[0]
+  const lineStart = source.text.lastIndexOf('\n', at - 1) + 1
+  const place = source.stretch(at, error.pos[1])
+  const line = place.excerpt ?? ''
+  const found = pitfall(error, line, lineStart) ?? byCode(error, line)
+  const start = found.start ?? at
+  return {
+    severity: 'error',
+    file: source.file,
+    ...source.stretch(start, found.length === undefined ? error.pos[1] : start + found.length),
+    path: '',
+    message: found.message,
+    hint: found.hint,
+  }
+}
+
+function pitfall(error: YAMLError, line: string, lineStart: number): Explanation | null {
+  if (error.code !== 'UNEXPECTED_TOKEN' && error.code !== 'MISSING_CHAR') return null
+  const variable = /[{[,].*?[^"'$](\$\{[^}]*\}?)/.exec(line)
+  if (variable !== null) {
+    const token = variable[1]!
+    return {
+      message: `${token} must be quoted inside { } and [ ], where a brace has a meaning of its own`,
+      hint: `write "${token}"`,
+      start: lineStart + variable.index + variable[0].length - token.length,
+      length: token.length,
+    }
+  }
+  const v6 = /(?:[:-]\s+)(\[[0-9a-f:.%]*\](?::\d*)?)/i.exec(line)
+  if (v6 !== null) {
+    const address = v6[1]!
+    return {
+      message: 'an IPv6 address must be quoted, because YAML reads [ as the start of a list',
+      hint: `write "${address}"`,
+      start: lineStart + v6.index + v6[0].length - address.length,
+      length: address.length,
+    }
+  }
+  return null
+}
+
+const colonHint = 'a key is followed by a colon and a space, such as bind: 127.0.0.1:8080'
+
+function byCode(error: YAMLError, line: string): Explanation {
+  switch (error.code) {
+    case 'TAB_AS_INDENT':
+      return { message: 'a tab cannot indent', hint: 'YAML indents with spaces only', length: 1 }
+    case 'BAD_SCALAR_START':
+      return { message: 'a value that begins like this must be quoted', hint: 'put it in "..."' }
+    case 'BLOCK_AS_IMPLICIT_KEY':
+      return {
+        message: 'there is a second colon and space in one line',
+        hint: 'quote the value if it contains ": ", or start a new line',
+        length: 1,
+      }
+    case 'MULTILINE_IMPLICIT_KEY':
+      return { message: 'this line has no key', hint: colonHint }
+    case 'MISSING_CHAR':
+      return missing(error)
+    case 'BAD_INDENT':
+      return error.message.startsWith('Flow')
+        ? unclosed(error)
+        : {
+            message: 'the indentation fits no level above it',
+            hint: 'keys of one map begin in the same column, and what belongs to a key is indented further',
+            length: Math.max(1, line.trimStart().length),
+          }
+    case 'MULTIPLE_DOCS':
+      return {
+        message: 'a second document begins here',
+        hint: 'a configuration is one document: remove the --- line',
+        length: 3,
+      }
+    case 'TAG_RESOLVE_FAILED':
+      return { message: 'a tag means nothing here', hint: 'quote the value if it begins with !' }
+    case 'BAD_DQ_ESCAPE':
+      return {
+        message: 'this is no escape sequence',
+        hint: 'in double quotes a backslash is written \\\\; in single quotes it stands for itself',
+        length: 2,
+      }
+    case 'BAD_ALIAS':
+      return { message: 'this is no alias', hint: 'quote a value that begins with *' }
+    default:
+      return { message: `this is not YAML: ${error.message}`, hint: null }
+  }
+}
+
+function missing(error: YAMLError): Explanation {
+  if (error.message.includes('quote')) {
+    return { message: 'the quotation mark that began before is not closed', hint: null }
+  }
+  if (error.message.startsWith('Implicit')) {
+    return { message: 'this line has no key', hint: colonHint }
+  }
+  return error.message.startsWith('Missing , or')
+    ? { message: 'a comma is missing', hint: 'separate the items inside { } and [ ] with commas' }
+    : unclosed(error)
+}
+
+function unclosed(error: YAMLError): Explanation {
+  const bracket = error.message.includes('}') ? '}' : ']'
+  return { message: `a closing ${bracket} is missing`, hint: null, length: 1 }
+}
