@@ -13,6 +13,9 @@ export const DIGIT = 16
 /** Also any of them in lower or upper case. */
 export const HEX = 32
 
+/** From how many readable bytes on a run is worth a view. */
+const WORDS_WORTH_IT = 64
+
 export const TAB = 0x09
 export const LF = 0x0a
 export const CR = 0x0d
@@ -39,6 +42,36 @@ function kindOf(byte: number): number {
 
 /** What a byte may be used as: a set of the bits above. */
 export const KIND = Uint8Array.from({ length: 256 }, (_, byte) => kindOf(byte))
+
+let viewed: Uint8Array | null = null
+let view: DataView = new DataView(new ArrayBuffer(0))
+
+/**
+ * Where the run of content bytes that begins at `start` ends, at most `end`. Long runs go by four
+ * bytes at a time: the two differences below set the top bit of a byte that is below space or is
+ * DEL, and `& ~word` keeps that from obs-text. A tab looks like an end to them, so each stop is
+ * looked at byte by byte. One view is kept, because a reader passes the same buffer again and again.
+ */
+export function contentEnd(bytes: Uint8Array, start: number, end: number): number {
+  let i = start
+  if (end - start >= WORDS_WORTH_IT) {
+    if (bytes !== viewed) {
+      view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      viewed = bytes
+    }
+    const last = end - 4
+    while (i <= last) {
+      const word = view.getInt32(i, true)
+      const del = word ^ 0x7f7f7f7f
+      if (((((word - 0x20202020) & ~word) | ((del - 0x01010101) & ~del)) & 0x80808080) !== 0) {
+        break
+      }
+      i += 4
+    }
+  }
+  while (i < end && (KIND[bytes[i]!]! & CONTENT) !== 0) i++
+  return i
+}
 
 /** Is `text[start..end)` the given lower-case ASCII word, whatever its case? */
 export function sameWord(text: string, start: number, end: number, word: string): boolean {

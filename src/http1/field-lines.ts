@@ -3,9 +3,9 @@
 // cut into reads. Knows no start line and no meaning of a field: see `head.ts`.
 
 import type { FaultCode } from '../core/fault.ts'
-import { COLON, CONTENT, CR, KIND, LF, SPACE, TAB, TOKEN, sameWord } from './bytes.ts'
+import { COLON, contentEnd, CR, KIND, LF, SPACE, TAB, TOKEN, sameWord } from './bytes.ts'
 import { classify, FIELD } from './fields.ts'
-import { codingRefusal, OPTION, parseConnection, parseLength } from './framing.ts'
+import { codingRefusal, OPTION, parseConnection, parseLength, plainConnection } from './framing.ts'
 import { lineRefusal, REFUSE } from './strict.ts'
 import type { Refusal } from './strict.ts'
 
@@ -214,7 +214,7 @@ export class FieldLines {
       i++
       while (i < stop && (bytes[i] === SPACE || bytes[i] === TAB)) i++
       const valueStart = i
-      while (i < stop && (KIND[bytes[i]!]! & CONTENT) !== 0) i++
+      i = contentEnd(bytes, i, stop)
       if (i + 1 >= stop) break
       if (bytes[i] !== CR || bytes[i + 1] !== LF) {
         return this.refuse(lineRefusal(bytes[i]!, REFUSE.valueByte))
@@ -261,7 +261,12 @@ export class FieldLines {
       if (refusal !== null) return refusal
     }
     if ((present & CONNECTION_BIT) !== 0) {
-      const connection = parseConnection(this.joined(FIELD.connection))
+      const cell = this.#first[FIELD.connection]! * FIELD_STRIDE
+      const connection =
+        (this.repeated & CONNECTION_BIT) === 0
+          ? (plainConnection(this.text, this.fields[cell + 3]!, this.fields[cell + 4]!) ??
+            parseConnection(this.joined(FIELD.connection)))
+          : parseConnection(this.joined(FIELD.connection))
       if (connection === null) return REFUSE.connection
       this.options = connection.flags
       this.listed = connection.names
@@ -281,7 +286,8 @@ export class FieldLines {
       return codingRefusal(this.joined(FIELD.transferEncoding))
     }
     if ((this.repeated >>> FIELD.contentLength) & 1) return REFUSE.lengthRepeated
-    const length = parseLength(this.field(FIELD.contentLength)!)
+    const cell = this.#first[FIELD.contentLength]! * FIELD_STRIDE
+    const length = parseLength(this.text, this.fields[cell + 3]!, this.fields[cell + 4]!)
     if (length === -2) return REFUSE.lengthLarge
     if (length < 0) return REFUSE.length
     this.contentLength = length
@@ -298,7 +304,8 @@ export class FieldLines {
 
 /** Why a line cannot be a field line, from the first byte that is not of its name. */
 function nameRefusal(byte: number, atStart: boolean): Refusal {
-  if (byte === LF || byte === CR) return lineRefusal(byte, REFUSE.noColon)
+  if (byte === LF) return REFUSE.bareLf
+  if (byte === CR) return REFUSE.noColon
   if (byte === COLON) return REFUSE.nameEmpty
   if (byte === SPACE || byte === TAB) return atStart ? REFUSE.folded : REFUSE.nameSpace
   return REFUSE.nameByte

@@ -2,7 +2,7 @@
 // Content-Length, Transfer-Encoding and Connection. What is read here is never copied to the other
 // side: `forward.ts` writes framing anew.
 
-import { allOf, DIGIT, listElements, TOKEN } from './bytes.ts'
+import { allOf, listElements, sameWord, TOKEN } from './bytes.ts'
 import { REFUSE } from './strict.ts'
 import type { Refusal } from './strict.ts'
 
@@ -35,16 +35,23 @@ export function responseBody(
   return head.contentLength >= 0 ? BODY.length : BODY.close
 }
 
+/** Digits of 2^53 − 1. */
+const LENGTH_DIGITS_MAX = 16
+
 /**
- * Reads a Content-Length value: the number, or −1 if it is not plain digits, or −2 if it is beyond
- * 2^53 − 1. Signs, lists, spaces and hex are refused (RFC 9112 §6.3 allows repair; we don't).
+ * Reads the Content-Length value in `text[start..end)`: the number, or −1 if it is not plain digits,
+ * or −2 if it is beyond 2^53 − 1. Signs, lists, spaces and hex are refused (RFC 9112 §6.3 allows to
+ * repair some of them; we don't).
  */
-export function parseLength(value: string): number {
-  if (!allOf(value, DIGIT)) return -1
-  if (value.length > 16) return -2
+export function parseLength(text: string, start: number, end: number): number {
   let length = 0
-  for (let i = 0; i < value.length; i++) length = length * 10 + value.charCodeAt(i) - 0x30
-  return length <= Number.MAX_SAFE_INTEGER ? length : -2
+  for (let i = start; i < end; i++) {
+    const digit = text.charCodeAt(i) - 0x30
+    if (digit < 0 || digit > 9) return -1
+    length = length * 10 + digit
+  }
+  if (start === end) return -1
+  return end - start <= LENGTH_DIGITS_MAX && length <= Number.MAX_SAFE_INTEGER ? length : -2
 }
 
 /**
@@ -119,12 +126,20 @@ function isProtected(name: string): boolean {
   return PROTECTED.has(name) || name.startsWith('x-forwarded-') || name.startsWith('evenkeel-')
 }
 
+/** The options of a Connection field that has the one most usual value, `null` for all others. */
+export function plainConnection(
+  text: string,
+  start: number,
+  end: number,
+): ConnectionOptions | null {
+  if (sameWord(text, start, end, 'keep-alive')) return ONLY_KEEP_ALIVE
+  if (sameWord(text, start, end, 'close')) return ONLY_CLOSE
+  return sameWord(text, start, end, 'upgrade') ? ONLY_UPGRADE : null
+}
+
 /** Reads a Connection value (repeated lines joined by commas); `null` if it is no token list. */
 export function parseConnection(value: string): ConnectionOptions | null {
   const lower = value.toLowerCase()
-  if (lower === 'keep-alive') return ONLY_KEEP_ALIVE
-  if (lower === 'close') return ONLY_CLOSE
-  if (lower === 'upgrade') return ONLY_UPGRADE
   let flags = 0
   let names: string[] | null = null
   for (const option of listElements(lower)) {

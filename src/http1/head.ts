@@ -29,6 +29,7 @@ const VERSION_BYTES = 9
 const SLASH = 0x2f
 const ASTERISK = 0x2a
 const QUESTION = 0x3f
+const NUMBER_SIGN = 0x23
 
 /** Fields that say nothing in most requests, so that one test skips them all. */
 const RARE_BITS = (1 << FIELD.expect) | (1 << FIELD.upgrade) | (1 << FIELD.maxForwards)
@@ -100,13 +101,14 @@ export class RequestHead extends FieldLines {
     while (i < stop && (KIND[bytes[i]!]! & TOKEN) !== 0) i++
     if (i < stop) {
       if (bytes[i] !== SPACE || i === base) {
-        return this.refuse(lineRefusal(bytes[i]!, REFUSE.method))
+        return this.refuse(bytes[i] === LF ? REFUSE.bareLf : REFUSE.method)
       }
       this.#methodEnd = i - base
       if (refusedMethod(bytes, base, i)) return this.refuse(REFUSE.methodRefused)
-      i++
+      const target = ++i
       while (i < stop && (KIND[bytes[i]!]! & TARGET) !== 0) i++
       if (i < stop && bytes[i] !== SPACE) return this.refuse(targetRefusal(bytes[i]!))
+      if (i < stop && i === target) return this.refuse(REFUSE.target)
     }
     if (i + VERSION_BYTES + 1 >= stop) {
       return full ? this.refuse(REFUSE.targetLong) : this.unfinished(base, stop, false)
@@ -214,6 +216,9 @@ export class RequestHead extends FieldLines {
   }
 }
 
+/** Why a byte that is neither of a target nor the space after it ended one. */
 function targetRefusal(byte: number): Refusal {
-  return byte === 0x23 ? REFUSE.fragment : lineRefusal(byte, REFUSE.targetByte)
+  if (byte === NUMBER_SIGN) return REFUSE.fragment
+  if (byte === LF) return REFUSE.bareLf
+  return byte === CR ? REFUSE.versionGrammar : REFUSE.targetByte
 }

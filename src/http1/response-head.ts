@@ -6,7 +6,7 @@ import { allOf, CONTENT, CR, DIGIT, KIND, LF, listElements, SPACE } from './byte
 import { FieldLines, PARSE } from './field-lines.ts'
 import { FIELD } from './fields.ts'
 import { OPTION } from './framing.ts'
-import { parseVersion } from './start-line.ts'
+import { parseVersion, VERSION } from './start-line.ts'
 import { lineRefusal, REFUSE } from './strict.ts'
 import type { Refusal } from './strict.ts'
 
@@ -61,7 +61,8 @@ export class ResponseHead extends FieldLines {
     }
     if (stop - base < STATUS_BYTES + 2) return this.unfinished(base, stop, full)
     const minor = parseVersion(bytes, base)
-    if (minor < 0) return this.refuse(REFUSE.versionGrammar)
+    if (minor === VERSION.unsupported) return this.refuse(REFUSE.version)
+    if (minor === VERSION.malformed) return this.refuse(REFUSE.versionGrammar)
     this.minor = minor === 0 ? 0 : 1
     if (!this.#takeStatus(bytes, base + 8)) return this.refuse(REFUSE.status)
     let i = base + STATUS_BYTES

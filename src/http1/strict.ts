@@ -2,7 +2,7 @@
 // authority. On anything ambiguous the strict reading wins: refuse, never repair and forward.
 
 import type { FaultCode } from '../core/fault.ts'
-import { CONTENT, DIGIT, HEX, HOST, KIND } from './bytes.ts'
+import { CR, DIGIT, HEX, HOST, KIND, LF } from './bytes.ts'
 
 /** One reason to refuse: the fault if a client sent it, the fault if a backend did, and why. */
 export interface Refusal {
@@ -28,7 +28,6 @@ export const REFUSE = {
   targetByte: row('the request target contains a byte that must be percent-encoded'),
   fragment: row('the request target contains a fragment'),
   asterisk: row('only OPTIONS may ask for *'),
-  scheme: row('the request target is absolute with a scheme other than http or https'),
   targetLong: row('the request target is too long', 'client-target-too-long'),
   versionGrammar: row('the start line has no valid HTTP version'),
   version: row('the HTTP version is neither 1.0 nor 1.1', 'client-version-unsupported'),
@@ -67,13 +66,13 @@ export const REFUSE = {
 } as const satisfies Record<string, Refusal>
 
 /**
- * Why a byte that may stand in neither token nor content ended a scan.
- * @param byte the byte found
- * @param otherwise the reason if it is no line end
+ * Why a line does not end where its content does.
+ * @param byte the byte found there
+ * @param otherwise the reason if it is no line end at all
  */
 export function lineRefusal(byte: number, otherwise: Refusal): Refusal {
-  if (byte === 0x0a) return REFUSE.bareLf
-  return byte === 0x0d ? REFUSE.bareCr : otherwise
+  if (byte === LF) return REFUSE.bareLf
+  return byte === CR ? REFUSE.bareCr : otherwise
 }
 
 /**
@@ -139,13 +138,4 @@ function validIpv6(text: string): boolean {
     groups += parts.length
   }
   return halves.length === 2 ? groups <= 7 : groups === 8
-}
-
-/** Is every character of `text` allowed in a field value (RFC 9110 §5.5)? */
-export function validContent(text: string): boolean {
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i)
-    if (code > 0xff || (KIND[code]! & CONTENT) === 0) return false
-  }
-  return true
 }
