@@ -65,6 +65,8 @@ export const POOL = {
   /** Writes (not replayable requests) that were sent and got no answer: outcome unknown. */
   unknownOutcomes: 5,
   queueSumS: 6,
+  /** Gauge: monotonic ms since when the first of this thread's queue waits; 0 if none does. */
+  queuedSinceMs: 7,
 } as const
 export const POOL_CELLS = 8
 

@@ -1,0 +1,91 @@
+// What pool and balancers agree on: what a balancer sees of a backend, and the three verbs it has.
+// A balancer pays on transitions (`rebuild`), not on picks: it sees only backends that may be
+// picked, and never asks about health. Up to SCAN_MAX of them it may look at each; above that a
+// pick must stay within O(log n).
+
+import { ELIGIBILITY, type Eligibility } from '../snapshot.ts'
+import type { BackendPlan } from '../plan.ts'
+
+/** No backend may be picked at all. */
+export const NONE = -1
+/** There are backends to pick, but each is at its limit: the request has to queue. */
+export const FULL = -2
+
+/** Up to here a look at every backend is cheaper than keeping an order among them. */
+export const SCAN_MAX = 64
+
+/** A backend as one data thread sees it. Written by `Pool.apply` alone. */
+export class PoolBackend {
+  readonly plan: BackendPlan
+  /** Position in `PoolPlan.backends`. */
+  readonly index: number
+  /** Position in the shared memory. */
+  readonly slot: number
+  /** First cell of its record in each row. */
+  readonly base: number
+  eligibility: Eligibility = ELIGIBILITY.no
+  /** Effective weight: configured weight × slow-start share. */
+  weight = 0
+  /** Is this the thread that may send its probation request? */
+  onProbationHere = false
+  /** Since when (monotonic ms) it has been waiting for a probation request; −1 is not yet known. */
+  probationWaitMs = -1
+
+  constructor(plan: BackendPlan, index: number, base: number) {
+    this.plan = plan
+    this.index = index
+    this.slot = plan.slot
+    this.base = base
+  }
+}
+
+const TRIED_MAX = 8
+
+/**
+ * The backends an exchange has already been sent to. Made once per connection and cleared for each
+ * exchange. Remembers the last 8, more than any retry policy makes.
+ */
+export class Tried {
+  readonly #indexes = new Int32Array(TRIED_MAX)
+  #next = 0
+  count = 0
+
+  /** Remembers the backend with this index in its pool. */
+  add(index: number): void {
+    if (this.has(index)) return
+    this.#indexes[this.#next] = index
+    this.#next = (this.#next + 1) % TRIED_MAX
+    if (this.count < TRIED_MAX) this.count++
+  }
+
+  has(index: number): boolean {
+    for (let i = 0; i < this.count; i++) if (this.#indexes[i] === index) return true
+    return false
+  }
+
+  /** The `position`-th remembered index, in no particular order; `position` < `count`. */
+  at(position: number): number {
+    return this.#indexes[position]!
+  }
+
+  clear(): void {
+    this.count = 0
+    this.#next = 0
+  }
+}
+
+/** Chooses among the available backends of one pool, on one data thread. */
+export interface Balancer {
+  /**
+   * Takes over a new set of available backends (ascending by index, weights > 0). What it knows of
+   * backends that stay is kept.
+   */
+  rebuild(available: readonly PoolBackend[]): void
+  /**
+   * The index in the pool of the backend that gets the next attempt, and counts it as its turn;
+   * NONE if each available one is at its limit or in `tried`.
+   */
+  pick(tried: Tried, nowMs: number): number
+  /** This thread has just changed the in-flight gauge of a backend. */
+  changed(index: number): void
+}

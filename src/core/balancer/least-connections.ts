@@ -1,0 +1,164 @@
+// Least connections: the least (load + 1) ÷ weight, load being the attempts in progress over all
+// data threads plus the penalty for recent failures (load.ts). Ties go in turn, by weight; and all
+// idle backends tie if the best one is idle, so that light traffic still reaches each of them by its
+// weight (the bare formula would send it all to the heaviest).
+// Up to SCAN_MAX available backends are looked at on each pick; above, two tournament trees keep the
+// order, corrected by this thread's own begins and ends at once and by the other threads' in slices.
+
+import type { Limit } from '../limit.ts'
+import { NONE, SCAN_MAX, type Balancer, type PoolBackend, type Tried } from './contract.ts'
+import type { LoadView } from './load.ts'
+import { Tournament } from './tournament.ts'
+import { spreadTurns } from './turns.ts'
+
+export class LeastConnections implements Balancer {
+  readonly #limit: Limit
+  readonly #load: LoadView
+  readonly #offset: number
+  readonly #scanMax: number
+  #available: readonly PoolBackend[] = []
+  /** Virtual time: the turn of the latest pick. */
+  #now = 0
+  /** When the next turn of each backend is, in virtual time; one turn takes 1 ÷ weight. By index. */
+  readonly #due: Float64Array
+  /** Position among the available ones, −1 if it isn't. By index. */
+  readonly #position: Int32Array
+  /** By (load + 1) ÷ weight, then by turn. */
+  readonly #byScore = new Tournament()
+  /** The idle ones, by turn. */
+  readonly #idle = new Tournament()
+
+  /**
+   * @param size backends in the pool, available or not
+   * @param offset where in the rotation this thread begins, 0…1
+   * @param scanMax up to so many available backends are scanned
+   */
+  constructor(
+    size: number,
+    limit: Limit,
+    load: LoadView,
+    offset: number,
+    scanMax: number = SCAN_MAX,
+  ) {
+    this.#limit = limit
+    this.#load = load
+    this.#offset = offset
+    this.#scanMax = scanMax
+    this.#due = new Float64Array(size)
+    this.#position = new Int32Array(size).fill(-1)
+  }
+
+  rebuild(available: readonly PoolBackend[]): void {
+    const kept = this.#position.map((position) => (position < 0 ? 0 : 1))
+    spreadTurns(available, this.#offset, ({ index, weight }, phase) => {
+      if (kept[index] === 0) this.#due[index] = this.#now + phase / weight
+      // A turn that was far off for a low weight comes sooner with a higher one.
+      else this.#due[index] = Math.min(this.#due[index]!, this.#now + 1 / weight)
+    })
+    this.#position.fill(-1)
+    for (let position = 0; position < available.length; position++) {
+      this.#position[available[position]!.index] = position
+    }
+    this.#available = available
+    this.#load.rebuild(available)
+    if (available.length <= this.#scanMax) return
+    this.#byScore.reset(available.length)
+    this.#idle.reset(available.length)
+    for (const { index } of available) this.changed(index)
+  }
+
+  pick(tried: Tried, nowMs: number): number {
+    const big = this.#available.length > this.#scanMax
+    for (let due = this.#load.refreshDue(nowMs); due > 0; due--) {
+      const position = this.#load.refreshNext()
+      if (big) this.#place(position)
+    }
+    const index = big ? this.#takeWinner(tried) : this.#scan(tried)
+    if (index === NONE) return NONE
+    const weight = this.#available[this.#position[index]!]!.weight
+    this.#now = Math.max(this.#now, this.#due[index]!)
+    this.#due[index] = this.#now + 1 / weight
+    if (big) this.#place(this.#position[index]!)
+    return index
+  }
+
+  changed(index: number): void {
+    const position = this.#position[index]!
+    if (position >= 0 && this.#available.length > this.#scanMax) this.#place(position)
+  }
+
+  #scan(tried: Tried): number {
+    const available = this.#available
+    const max = this.#limit.perBackend
+    let best = NONE
+    let bestScore = Infinity
+    let bestDue = Infinity
+    let bestIsIdle = false
+    let idle = NONE
+    let idleDue = Infinity
+    for (let i = 0; i < available.length; i++) {
+      const { index, weight, base } = available[i]!
+      const inFlight = this.#load.readInFlight(index, base)
+      if (max > 0 && inFlight >= max) continue
+      if (tried.has(index)) continue
+      const load = inFlight + this.#load.penalty(index)
+      const score = (load + 1) / weight
+      const due = this.#due[index]!
+      if (score < bestScore || (score === bestScore && due < bestDue)) {
+        best = index
+        bestScore = score
+        bestDue = due
+        bestIsIdle = load === 0
+      }
+      if (load === 0 && due < idleDue) {
+        idle = index
+        idleDue = due
+      }
+    }
+    return bestIsIdle ? idle : best
+  }
+
+  /** The winner by what the trees know, checked against what is so now. */
+  #takeWinner(tried: Tried): number {
+    let held = 0
+    let chosen: number = NONE
+    for (;;) {
+      const best = this.#byScore.winner()
+      if (best === NONE) break
+      const idle = this.#idle.winner()
+      const isIdle = idle !== NONE && this.#idle.key(best) !== Infinity
+      const position = isIdle ? idle : best
+      const { index } = this.#available[position]!
+      if (held < tried.count && tried.has(index)) {
+        this.#byScore.set(position, Infinity, 0)
+        this.#idle.set(position, Infinity, 0)
+        held++
+        continue
+      }
+      const key = this.#byScore.key(position)
+      this.#place(position)
+      if (this.#byScore.key(position) <= key) {
+        chosen = index
+        break
+      }
+    }
+    if (held > 0) for (let i = 0; i < tried.count; i++) this.changed(tried.at(i))
+    return chosen
+  }
+
+  /** Puts a backend where its present load belongs. */
+  #place(position: number): void {
+    const { index, base, weight } = this.#available[position]!
+    const inFlight = this.#load.readInFlight(index, base)
+    const max = this.#limit.perBackend
+    if (max > 0 && inFlight >= max) {
+      this.#byScore.set(position, Infinity, 0)
+      this.#idle.set(position, Infinity, 0)
+      return
+    }
+    const load = inFlight + this.#load.penalty(index)
+    const due = this.#due[index]!
+    this.#byScore.set(position, (load + 1) / weight, due)
+    this.#idle.set(position, load === 0 ? due : Infinity, 0)
+  }
+}
