@@ -1,0 +1,66 @@
+// What is remembered of an exchange for the access log and the timers: numbers and names, filled as
+// the story goes on. Reused with its exchange; costs nothing but stores while the log is off.
+
+import type { Fault, FaultCode } from '../core/fault.ts'
+
+/** One try, as the log tells it. */
+export interface AttemptRecord {
+  readonly backend: string
+  readonly fault: FaultCode | null
+  readonly status: number
+  readonly ms: number
+}
+
+interface EndedAttempt {
+  readonly startedMs: number
+  readonly backend: { readonly plan: { readonly name: string } } | null
+}
+
+export class ExchangeRecord {
+  startMs = 0
+  pool: string | null = null
+  backend: string | null = null
+  status = 0
+  fault: Fault | null = null
+  /** Began to wait in the queue; 0 if not waiting. */
+  queuedMs = 0
+  queueMs = -1
+  connectMs = -1
+  responseMs = -1
+  bytesIn = 0
+  bytesOut = 0
+  /** Monotonic ms of the last body byte in either direction, to within a tick. */
+  movedMs = 0
+  /** Only kept when the log wants it. */
+  attempts: AttemptRecord[] = []
+
+  begin(nowMs: number): void {
+    this.startMs = nowMs
+    this.pool = null
+    this.backend = null
+    this.status = 0
+    this.fault = null
+    this.queuedMs = 0
+    this.queueMs = -1
+    this.connectMs = -1
+    this.responseMs = -1
+    this.bytesIn = 0
+    this.bytesOut = 0
+    this.movedMs = nowMs
+    if (this.attempts.length > 0) this.attempts = []
+  }
+
+  endQueue(nowMs: number): void {
+    this.queueMs = Math.max(0, this.queueMs) + nowMs - this.queuedMs
+    this.queuedMs = 0
+  }
+
+  endAttempt(attempt: EndedAttempt, cause: Fault | null, status: number, nowMs: number): void {
+    this.attempts.push({
+      backend: attempt.backend?.plan.name ?? '',
+      fault: cause?.code ?? null,
+      status,
+      ms: nowMs - attempt.startedMs,
+    })
+  }
+}

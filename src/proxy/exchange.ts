@@ -1,0 +1,501 @@
+// The story of one request: route, pick, send, and carry the answer back; on a failure decide
+// whether another backend may be asked. The only file that knows the whole story.
+//
+//   idle ─► routing ─► (queued) ─► trying ─► responding ─► idle
+//                         ▲           │ failed, may be retried
+//                         └─ delayed ◄┘
+//
+// It sees views and streams, never a socket nor HTTP/1 bytes. An exchange is reused, one after the
+// other, so all of its state is reset in `begin`.
+
+import { backoffMs } from '../core/backoff.ts'
+import type { DeadlineEntry } from '../core/deadlines.ts'
+import { fault } from '../core/fault.ts'
+import type { Fault } from '../core/fault.ts'
+import type { RoutePlan } from '../core/plan.ts'
+import { FULL, NONE, Tried } from '../core/balancer/contract.ts'
+import type { Waiter } from '../core/queue.ts'
+import { POOL } from '../core/shared-layout.ts'
+import { BODY } from '../http1/framing.ts'
+import { match } from '../route/match.ts'
+import { rewritePath, redirectLocation } from '../route/rewrite.ts'
+import { Attempt, countUnknownOutcome } from './attempt.ts'
+import type { ListenerState, PoolState } from './context.ts'
+import { ExchangeRecord } from './exchange-record.ts'
+import { Http1BackendConnection } from './http1-backend.ts'
+import type { ResponseReceiver } from './http1-backend.ts'
+import type { ClientStream, RequestView, ResponseView, TunnelEnd } from './message-view.ts'
+import { Replay } from './replay.ts'
+import { faultBody, faultHeaders } from './replies.ts'
+import {
+  isFailureStatus,
+  isFreeRetry,
+  isRepeatable,
+  mayRetryFault,
+  mayRetryStatus,
+} from './retry.ts'
+import { Tunnel } from './tunnel.ts'
+
+const STATE = { idle: 0, routing: 1, queued: 2, delayed: 3, trying: 4, responding: 5 } as const
+
+/** How much body is held for a backend that isn't connected yet before the client is paused. */
+const HOLD_BYTES = 64 * 1024
+
+export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry, Waiter {
+  // Deadline
+  deadlineMs = Infinity
+  wheelTick = -1
+  wheelSlot = 0
+  wheelNext: DeadlineEntry | null = null
+  wheelPrevious: DeadlineEntry | null = null
+  // Waiter
+  queuedAtMs = -1
+  queueDeadlineMs = 0
+  queueNext: Waiter | null = null
+  queuePrevious: Waiter | null = null
+
+  readonly record = new ExchangeRecord()
+  private readonly tried = new Tried()
+  private readonly replay = new Replay()
+  private state: number = STATE.idle
+  private client: ClientStream | null = null
+  private listener: ListenerState | null = null
+  private request!: RequestView
+  private route: RoutePlan | null = null
+  private pool: PoolState | null = null
+  private head = ''
+  private repeatable = false
+  private requestDone = false
+  private trailers = ''
+  private attempts = 0
+  private rescues = 0
+  /** Faults of earlier attempts were statuses: the last of them is the answer if nothing better comes. */
+  private heldServerError = false
+  private failingStatus = false
+  private totalDeadlineMs = 0
+
+  get method(): string {
+    return this.request.method
+  }
+
+  get requestSent(): boolean {
+    return this.requestDone
+  }
+
+  get upgradeWanted(): boolean {
+    return this.request.upgrade !== ''
+  }
+
+  /** Begun, but not yet started. */
+  get isNew(): boolean {
+    return this.state === STATE.routing
+  }
+
+  // --- from the client -----------------------------------------------------------------------
+
+  /** A request head is complete. Body bytes may follow before `start`, in the same read. */
+  begin(client: ClientStream, listener: ListenerState, nowMs: number): void {
+    this.state = STATE.routing
+    this.client = client
+    this.listener = listener
+    this.request = client.request
+    this.route = null
+    this.pool = null
+    this.requestDone = this.request.bodyKind === BODY.none
+    this.trailers = ''
+    this.attempts = 0
+    this.rescues = 0
+    this.heldServerError = false
+    this.totalDeadlineMs = 0
+    this.replay.reset()
+    this.tried.clear()
+    this.record.begin(nowMs)
+  }
+
+  onRequestBytes(bytes: Buffer, start: number, end: number, owned: boolean): void {
+    const sending = this.stream !== null && this.sentMs > 0
+    const max = this.pool?.plan.retry?.bodyBytesMax ?? HOLD_BYTES
+    this.replay.append(bytes, start, end, max, !sending)
+    if (sending) {
+      if (!this.stream!.sendBytes(bytes, start, end, owned)) this.client?.pauseRequest()
+    } else if (this.replay.seen >= HOLD_BYTES) {
+      this.client?.pauseRequest()
+    }
+  }
+
+  onRequestEnd(trailers: string): void {
+    this.requestDone = true
+    this.trailers = trailers
+    if (this.stream !== null && this.sentMs > 0) this.stream.sendEnd(trailers)
+  }
+
+  /** Everything that came with the head has been handed over: route it and try. */
+  start(): void {
+    const listener = this.listener!
+    const index = match(listener.routes, this.request)
+    if (index < 0) {
+      this.refuse(fault('no-route'))
+      return
+    }
+    const route = listener.plan.routes[index]!
+    this.route = route
+    const action = route.action
+    if (action.kind === 'pool') this.forward(this.context.pools[action.pool]!, route)
+    else if (action.kind === 'redirect') {
+      const location = redirectLocation(action.location, this.request.path)
+      this.reply(action.status, `Location: ${location}\r\n`, '')
+    } else {
+      this.reply(action.status, `Content-Type: ${action.contentType}\r\n`, action.body)
+    }
+  }
+
+  /** The client has gone or broken its request: nobody wants the answer any more. */
+  abandon(cause: Fault): void {
+    if (this.state === STATE.idle) return
+    const stream = this.stream
+    const wasSent = this.sentMs > 0 && this.headMs === 0
+    if (this.backend !== null) {
+      if (wasSent && !this.repeatable) countUnknownOutcome(this.context, this.pool!.base)
+      this.record.endAttempt(this, cause, 0, this.context.nowMs())
+      this.endNeutral()
+      stream?.abort()
+    }
+    this.context.countFault(cause)
+    this.finish(cause)
+  }
+
+  /** Everything written to the client has left. */
+  onClientDrain(): void {
+    this.stream?.resumeResponse()
+  }
+
+  // --- forwarding ----------------------------------------------------------------------------
+
+  private forward(pool: PoolState, route: RoutePlan): void {
+    const nowMs = this.record.startMs
+    const request = this.request
+    this.pool = pool
+    this.record.pool = pool.plan.name
+    this.context.row[pool.base + POOL.requests]!++
+    if (request.maxForwards === 0 && request.method === 'OPTIONS') {
+      this.reply(200, 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n', '')
+      return
+    }
+    pool.budget.deposit(nowMs)
+    this.repeatable = isRepeatable(request, pool.plan.retry)
+    this.totalDeadlineMs = nowMs + pool.plan.timeouts.totalMs
+    const path = route.rewrite === null ? request.path : rewritePath(route.rewrite, request.path)
+    this.head = request.writeHttp1(path, route.requestHeaders)
+    this.tryNext(nowMs)
+  }
+
+  private tryNext(nowMs: number): void {
+    const { pool, queue, plan } = this.pool!
+    if (plan.limits.perBackend > 0 && queue.mustWait(nowMs)) {
+      this.enqueue(nowMs)
+      return
+    }
+    let index = pool.pickProbation(this.repeatable, nowMs)
+    const probation = index >= 0
+    if (!probation) index = pool.pick(this.tried, nowMs)
+    if (index >= 0) this.attempt(index, probation, nowMs)
+    else if (index === FULL) this.enqueue(nowMs)
+    else this.refuse(fault('no-backend'))
+  }
+
+  private attempt(index: number, probation: boolean, nowMs: number): void {
+    const pool = this.pool!
+    const backend = pool.backends[index]!
+    this.state = STATE.trying
+    this.tried.add(index)
+    const fresh = this.attempts > 0
+    this.attempts++
+    this.beginAttempt(backend, probation, nowMs)
+    this.record.backend = backend.plan.name
+    const idle = fresh ? null : backend.idle.take(nowMs, this.repeatable)
+    if (idle === null) {
+      const connection = new Http1BackendConnection(this.context, backend, this)
+      this.stream = connection
+      connection.open()
+    } else {
+      const connection = idle as Http1BackendConnection
+      this.stream = connection
+      this.reused = true
+      this.record.connectMs = 0
+      connection.reuse(this)
+      this.send(nowMs)
+    }
+  }
+
+  onConnected(): void {
+    const nowMs = this.context.nowMs()
+    this.record.connectMs = nowMs - this.startedMs
+    this.send(nowMs)
+  }
+
+  private send(nowMs: number): void {
+    const { request, replay } = this
+    this.markSent(nowMs)
+    const timeouts = this.pool!.plan.timeouts
+    const untilMs = Math.min(nowMs + timeouts.responseMs, this.totalDeadlineMs)
+    this.context.deadlines.schedule(this, untilMs)
+    const body = replay.text
+    const kind = request.bodyKind
+    const left = this.stream!.sendRequest(this.head, kind, body, this.requestDone, this.trailers)
+    const max = this.pool!.plan.retry?.bodyBytesMax ?? 0
+    if (replay.seen > max) replay.drop()
+    if (!this.requestDone) {
+      if (left) this.client!.resumeRequest()
+      else this.client!.pauseRequest()
+    }
+  }
+
+  onSendDrain(): void {
+    if (!this.requestDone) this.client?.resumeRequest()
+  }
+
+  private enqueue(nowMs: number): void {
+    const pool = this.pool!
+    if (!pool.queue.push(this, nowMs, nowMs + pool.plan.timeouts.queueMs)) {
+      this.refuse(fault('queue-full'))
+      return
+    }
+    this.state = STATE.queued
+    this.record.queuedMs = nowMs
+  }
+
+  /** Waiter: it refuses the backends it has tried. */
+  get picky(): boolean {
+    return this.tried.count > 0
+  }
+
+  /** Waiter: a backend may have room now. False: still none, keep the place. */
+  onTurn(nowMs: number): boolean {
+    const { pool } = this.pool!
+    const index = pool.pick(this.tried, nowMs)
+    if (index === FULL) return false
+    this.record.endQueue(nowMs)
+    if (index === NONE) this.refuse(fault('no-backend'))
+    else this.attempt(index, false, nowMs)
+    return true
+  }
+
+  /** Waiter: its time is over. */
+  onQueueTimeout(nowMs: number): void {
+    this.record.endQueue(nowMs)
+    this.refuse(fault('queue-timeout'))
+  }
+
+  // --- from the backend ----------------------------------------------------------------------
+
+  onInformational(head: ResponseView): void {
+    this.client!.sendInformational(head)
+  }
+
+  onResponseHead(head: ResponseView, body: number): boolean {
+    const nowMs = this.context.nowMs()
+    const status = head.status
+    this.markHead(status, nowMs)
+    this.record.responseMs = nowMs - this.sentMs
+    this.failingStatus = isFailureStatus(status)
+    if (this.failingStatus && this.retriesStatus(status, nowMs)) return false
+    this.state = STATE.responding
+    this.replay.drop()
+    this.record.status = status
+    const timeouts = this.pool!.plan.timeouts
+    if (body === BODY.none || (body === BODY.length && head.contentLength < HOLD_BYTES)) {
+      // Most answers are whole in this very read: their deadline is left where it is.
+      if (this.deadlineMs < nowMs + timeouts.responseMs) this.touch(nowMs)
+    } else this.touch(nowMs)
+    this.client!.sendHead(head, body, this.route!.responseHeaders)
+    return true
+  }
+
+  onResponseBytes(bytes: Buffer, start: number, end: number, owned: boolean): void {
+    this.record.movedMs = this.context.tickMs
+    this.client!.sendBytes(bytes, start, end, owned)
+  }
+
+  onReadDone(): void {
+    if (this.state === STATE.responding && !this.client!.flush()) this.stream?.pauseResponse()
+  }
+
+  onResponseEnd(trailers: string): void {
+    const nowMs = this.context.nowMs()
+    const client = this.client!
+    const failed = this.failingStatus ? fault('backend-status') : null
+    this.record.endAttempt(this, failed, this.record.status, nowMs)
+    if (failed === null) this.endWell()
+    else this.endBadly(failed)
+    if (failed !== null) this.context.countFault(failed)
+    this.finish(failed)
+    client.sendEnd(trailers)
+  }
+
+  onUpgraded(head: ResponseView, end: TunnelEnd): void {
+    const nowMs = this.context.nowMs()
+    this.markHead(head.status, nowMs)
+    this.record.responseMs = nowMs - this.sentMs
+    this.record.status = 101
+    this.state = STATE.responding
+    this.context.deadlines.cancel(this)
+    const client = this.client!
+    const clientEnd = client.becomeTunnel(head)
+    const tunnel = new Tunnel(this.context, this.pool!.plan.timeouts.tunnelIdleMs, (cause) => {
+      this.record.endAttempt(this, cause, 101, this.context.nowMs())
+      if (cause === null) this.endWell()
+      else this.endNeutral()
+      this.finish(cause)
+      client.endTunnel(tunnel.bytesUp, tunnel.bytesDown)
+    })
+    tunnel.join(clientEnd, end)
+  }
+
+  onAttemptFailed(cause: Fault, detail: string): void {
+    const nowMs = this.context.nowMs()
+    const pool = this.pool!
+    this.record.endAttempt(this, cause, 0, nowMs)
+    const responding = this.state === STATE.responding
+    const wasSent = this.sentMs > 0
+    this.endBadly(cause)
+    if (responding) {
+      this.context.countFault(cause)
+      const client = this.client!
+      this.finish(cause)
+      client.cut()
+      return
+    }
+    if (this.retries(cause, nowMs)) return
+    if (wasSent && cause.retry === 'replayable' && !this.repeatable) {
+      countUnknownOutcome(this.context, pool.base)
+    }
+    if (cause.code === 'backend-bad-response') {
+      this.context.log('warn', 'bad response', { backend: this.record.backend, detail })
+    }
+    this.refuse(cause)
+  }
+
+  /** The backend went down while this attempt waits for a first byte (DESIGN §7, rescue). */
+  onBackendLost(): void {
+    const connecting = this.sentMs === 0
+    const plan = this.pool!.plan.retry
+    if (plan === null || this.attempts > plan.attempts || this.replay.lost) return
+    if (!connecting && !this.repeatable) return
+    this.stream!.abort()
+    this.context.row[this.pool!.base + POOL.rescues]!++
+    this.onAttemptFailed(fault('backend-rescued'), '')
+  }
+
+  onDeadline(nowMs: number): void {
+    if (this.state === STATE.delayed) {
+      this.tryNext(nowMs)
+    } else if (this.state === STATE.responding) {
+      this.onStreamDeadline(nowMs)
+    } else if (this.state === STATE.trying) {
+      this.stream!.abort()
+      const total = nowMs >= this.totalDeadlineMs
+      this.onAttemptFailed(fault('backend-response-timeout'), total ? 'total timeout' : '')
+    }
+  }
+
+  private onStreamDeadline(nowMs: number): void {
+    const idleMs = this.pool!.plan.timeouts.idleMs
+    if (nowMs < this.record.movedMs + idleMs) {
+      this.context.deadlines.schedule(this, this.record.movedMs + idleMs)
+      return
+    }
+    this.stream!.abort()
+    this.onAttemptFailed(fault(this.requestDone ? 'backend-stalled' : 'client-body-timeout'), '')
+  }
+
+  // --- retries -------------------------------------------------------------------------------
+
+  /** Starts another attempt after a fault if the table, the budget and the time allow it. */
+  private retries(cause: Fault, nowMs: number): boolean {
+    if (!mayRetryFault(cause, this.repeatable) || !this.canRepeat(nowMs)) return false
+    const rescued = cause.code === 'backend-rescued'
+    if (!this.charge(isFreeRetry(cause, this.rescues), nowMs)) return false
+    if (rescued) this.rescues++
+    const wait = cause.code === 'backend-refused' || rescued ? 0 : this.delayMs()
+    this.retryAfter(wait, nowMs)
+    return true
+  }
+
+  /** The same after a status; the attempt counts as failed and its connection is dropped. */
+  private retriesStatus(status: number, nowMs: number): boolean {
+    const wanted = mayRetryStatus(status, this.request, this.repeatable, !this.heldServerError)
+    if (!wanted || !this.canRepeat(nowMs) || !this.charge(false, nowMs)) return false
+    if (status === 500) this.heldServerError = true
+    const cause = fault('backend-status')
+    this.record.endAttempt(this, cause, status, nowMs)
+    this.endBadly(cause)
+    this.retryAfter(this.delayMs(), nowMs)
+    return true
+  }
+
+  private canRepeat(nowMs: number): boolean {
+    const plan = this.pool!.plan.retry
+    if (plan === null || this.attempts > plan.attempts || this.replay.lost) return false
+    return nowMs < this.totalDeadlineMs && this.pool!.pool.available.length > 0
+  }
+
+  private charge(free: boolean, nowMs: number): boolean {
+    const pool = this.pool!
+    const row = this.context.row
+    if (!(free && pool.pool.halfAvailable) && !pool.budget.withdraw(nowMs)) {
+      row[pool.base + POOL.budgetEmpty]!++
+      return false
+    }
+    row[pool.base + POOL.retries]!++
+    return true
+  }
+
+  private delayMs(): number {
+    const plan = this.pool!.plan.retry!
+    return backoffMs(this.attempts, plan.backoffMinMs, plan.backoffMaxMs, this.context.random)
+  }
+
+  private retryAfter(waitMs: number, nowMs: number): void {
+    if (waitMs <= 0) {
+      this.tryNext(nowMs)
+      return
+    }
+    this.state = STATE.delayed
+    this.context.deadlines.schedule(this, nowMs + waitMs)
+  }
+
+  // --- ends ----------------------------------------------------------------------------------
+
+  private touch(nowMs: number): void {
+    this.record.movedMs = nowMs
+    this.context.deadlines.schedule(this, nowMs + this.pool!.plan.timeouts.idleMs)
+  }
+
+  private refuse(cause: Fault): void {
+    this.context.countFault(cause)
+    this.respond(cause.status, faultHeaders(cause), faultBody(cause), cause)
+  }
+
+  private reply(status: number, headers: string, body: string): void {
+    this.respond(status, headers, body, null)
+  }
+
+  private respond(status: number, headers: string, body: string, cause: Fault | null): void {
+    const client = this.client!
+    this.record.status = status
+    const close = !this.requestDone
+    this.finish(cause)
+    client.sendReply(status, headers, body, close)
+  }
+
+  /** The exchange is over; the record is written by whoever owns the exchange, in `onExchangeEnd`. */
+  private finish(cause: Fault | null): void {
+    if (this.queuedAtMs >= 0) this.pool!.queue.remove(this)
+    this.context.deadlines.disarm(this)
+    this.state = STATE.idle
+    this.record.fault = cause
+    this.head = ''
+    this.replay.reset()
+    this.client = null
+  }
+}

@@ -1,0 +1,106 @@
+// What the connections of one HTTP listener share on one thread: the exchanges they borrow, and the
+// set of open connections for a drain.
+
+import { accessFormatter } from '../observe/access-log.ts'
+import type { AccessFormatter } from '../observe/access-log.ts'
+import type { AccessOutbox } from '../observe/access-outbox.ts'
+import { THREAD } from '../core/shared-layout.ts'
+import { ChunkedDecoder } from '../http1/chunked.ts'
+import type { HeadLimits } from '../http1/head.ts'
+import type { ListenerState, ThreadContext } from './context.ts'
+import { Exchange } from './exchange.ts'
+import { Http1Connection } from './http1-connection.ts'
+import { Http1Request } from './http1-request.ts'
+import { Http1Responder } from './http1-responder.ts'
+import type { Channel } from './socket.ts'
+
+/** What a request needs while it runs. */
+export interface HttpExchange {
+  readonly view: Http1Request
+  readonly exchange: Exchange
+  readonly responder: Http1Responder
+  readonly decoder: ChunkedDecoder
+}
+
+const FIELDS_MAX = 128
+/** Exchanges kept for reuse; more than are ever in progress at once are let go. */
+const SPARE_EXCHANGES = 1_024
+
+export class HttpListener {
+  readonly context: ThreadContext
+  readonly state: ListenerState
+  readonly connections = new Set<Http1Connection>()
+  private readonly limits: HeadLimits
+  private readonly spare: HttpExchange[] = []
+  private readonly format: AccessFormatter | null
+  private readonly outbox: AccessOutbox
+
+  constructor(context: ThreadContext, state: ListenerState, outbox: AccessOutbox) {
+    this.context = context
+    this.state = state
+    this.outbox = outbox
+    this.format = accessFormatter(context.plan.log.access.format)
+    this.limits = {
+      headBytesMax: state.plan.headBytesMax,
+      targetBytesMax: state.plan.targetBytesMax,
+      fieldsMax: FIELDS_MAX,
+    }
+  }
+
+  accept(channel: Channel): void {
+    const connection = new Http1Connection(this, this.state, channel)
+    connection.open()
+  }
+
+  takeExchange(): HttpExchange {
+    const spare = this.spare.pop()
+    if (spare !== undefined) return spare
+    const view = new Http1Request(this.limits)
+    return {
+      view,
+      exchange: new Exchange(this.context),
+      responder: new Http1Responder(this.context, view),
+      decoder: new ChunkedDecoder(),
+    }
+  }
+
+  returnExchange(held: HttpExchange): void {
+    held.view.head.reset()
+    held.responder.reset()
+    if (this.spare.length < SPARE_EXCHANGES) this.spare.push(held)
+  }
+
+  /** Writes the access line of an exchange that has ended, if the log is on. */
+  logExchange(connection: Http1Connection, held: HttpExchange, totalMs: number): void {
+    const format = this.format
+    if (format === null) return
+    const { head } = held.view
+    const { record } = held.exchange
+    const line = format({
+      timeMs: this.context.wallMs(record.startMs),
+      listener: this.state.plan.name,
+      protocol: 'http',
+      clientAddress: connection.address,
+      clientPort: connection.port,
+      method: head.method,
+      target: head.target,
+      host: head.host,
+      version: held.view.version,
+      status: record.status,
+      bytesIn: head.bytes + record.bytesIn,
+      bytesOut: record.bytesOut,
+      pool: record.pool,
+      backend: record.backend,
+      attempts: record.attempts,
+      fault: record.fault?.code ?? null,
+      queueMs: record.queueMs,
+      connectMs: record.connectMs,
+      responseMs: record.responseMs,
+      totalMs,
+      userAgent: head.header('user-agent'),
+      referrer: head.header('referer'),
+      requestId: head.header('x-request-id'),
+    })
+    if (!this.outbox.write(line)) this.context.row[THREAD.logDropped]!++
+  }
+}

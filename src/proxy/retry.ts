@@ -1,0 +1,42 @@
+// May a failed attempt be repeated? The table of DESIGN §7, row *retries*, as one function each for
+// faults and for statuses. Pure: the budget is asked by the exchange, after these said yes.
+
+import type { Fault } from '../core/fault.ts'
+import type { RetryPlan } from '../core/plan.ts'
+import type { RequestView } from './message-view.ts'
+
+const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
+const IDEMPOTENT_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
+
+/** The method (or its idempotency key) allows that the request arrives twice (RFC 9110 §9.2.2). */
+export function isRepeatable(request: RequestView, plan: RetryPlan | null): boolean {
+  if (IDEMPOTENT_METHODS.has(request.method)) return true
+  return plan?.idempotencyKey === true && request.header('idempotency-key') !== null
+}
+
+/** May an attempt that failed this way, before any response went to the client, be repeated? */
+export function mayRetryFault(cause: Fault, repeatable: boolean): boolean {
+  return cause.retry === 'always' || (cause.retry === 'replayable' && repeatable)
+}
+
+/** Should this status be held back and another backend be asked? `firstServerError`: none was held back before. */
+export function mayRetryStatus(
+  status: number,
+  request: RequestView,
+  repeatable: boolean,
+  firstServerError: boolean,
+): boolean {
+  if (status === 502 || status === 503 || status === 504) return repeatable
+  return status === 500 && firstServerError && SAFE_METHODS.has(request.method)
+}
+
+/** Statuses that outlier detection counts against a backend. */
+export function isFailureStatus(status: number): boolean {
+  return status >= 500 && status !== 501 && status !== 505
+}
+
+/** Retries that cost no budget while half of the pool is available: nothing of them was executed. */
+export function isFreeRetry(cause: Fault, rescuesBefore: number): boolean {
+  if (cause.code === 'backend-rescued') return rescuesBefore === 0
+  return cause.code === 'backend-refused' || cause.code === 'backend-unsent'
+}

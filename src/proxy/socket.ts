@@ -1,0 +1,386 @@
+// The one door between sockets and the data plane. A `Channel` reads into borrowed memory and tells
+// at once whether a write has left; HTTP/1, TCP tunnels and (later) TLS and HTTP/2 know nothing else.
+//
+// Three makers of channels: `adoptHandle` and `connect` with `readInto: 'shared'` read into one
+// buffer per thread through `onread` (no allocation per read); with `'fresh'` they use ordinary
+// 'data' events (TLS sockets ignore `onread`; also the fall-back); `memory-channel.ts` joins two
+// ends in memory for tests.
+//
+// The rule about memory: bytes from the shared buffer are good until `onBytes` returns; who keeps or
+// writes them must copy (`writeText` of a latin1 slice is such a copy). A channel with
+// `useOwnBuffer(true)` gets its bytes in a buffer of its own (`ownsBytes`): those may be written
+// without a copy, and if the write stays pending the source must be paused until `onDrain`.
+// Taking the handle of an accepted connection is not documented API of Node; it happens here alone.
+
+import net from 'node:net'
+
+/** Who listens to a channel. Called synchronously. */
+export interface ChannelHandler {
+  /** `bytes[start..end)` has arrived; see the rule about memory above. */
+  onBytes(bytes: Buffer, start: number, end: number): void
+  /** The peer has ended its direction (FIN). */
+  onEnd(): void
+  /** Everything written has left, after a write that answered false. */
+  onDrain(): void
+  /** A write failed. What the peer had sent before may still arrive; the handler must end the channel. */
+  onWriteError(code: string): void
+  /** The channel is gone; the last call. `code` is the system's error name, '' for a clean end. */
+  onClose(code: string): void
+}
+
+/** One connection, in both directions. */
+export interface Channel {
+  handler: ChannelHandler
+  /** The bytes of the running `onBytes` are in memory nobody else uses. */
+  readonly ownsBytes: boolean
+  readonly closed: boolean
+  /** Something written has not left yet. */
+  readonly pending: boolean
+  /** Address of the peer, '' where there is none. */
+  readonly remoteAddress: string
+  readonly remotePort: number
+  /** Begins to deliver bytes. Apart from the making, so that the handler is in place first. */
+  start(): void
+  /** Writes a latin1 string (it is copied). True: it has left; false: `onDrain` will follow. */
+  writeText(text: string): boolean
+  /** Writes bytes that stay unchanged until they have left. Same answer as `writeText`. */
+  writeBytes(bytes: Buffer, start: number, end: number): boolean
+  /** Collects the writes up to `uncork` into one system call. */
+  cork(): void
+  /** Same answer as `writeText`, for all that was collected. */
+  uncork(): boolean
+  pause(): void
+  resume(): void
+  /** Read into a buffer of its own (`true`) or the shared one, from the next read on. */
+  useOwnBuffer(own: boolean): void
+  /** Ends our direction after what is pending. The channel closes itself once the peer has ended too. */
+  end(): void
+  /** Breaks the connection visibly (RST). */
+  reset(): void
+  /** Closes both directions at once and drops what is pending. */
+  destroy(): void
+}
+
+/** How a channel reads: into the thread's shared buffer, or fresh buffers from 'data' events. */
+export type ReadInto = 'shared' | 'fresh'
+
+/** Size of a read buffer: one system call brings at most this much. */
+export const READ_BYTES = 64 * 1024
+
+interface Latin1Slicer {
+  latin1Slice(start: number, end: number): string
+}
+
+/** Copies bytes into a string, one character each. `toString` would only come to this the long way. */
+export function latin1(bytes: Buffer, start: number, end: number): string {
+  return (bytes as unknown as Latin1Slicer).latin1Slice(start, end)
+}
+
+/** A raw TCP or pipe handle of Node, as a server's `onconnection` gets it. */
+export interface RawHandle {
+  close(): void
+  setNoDelay?(on: boolean): number
+  setKeepAlive?(on: boolean, seconds: number): number
+}
+
+/** A handler that ignores everything: what a channel has before and after its owner. */
+export const noHandler: ChannelHandler = {
+  onBytes() {},
+  onEnd() {},
+  onDrain() {},
+  onWriteError() {},
+  onClose() {},
+}
+
+const sharedBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
+const spareBuffers: Buffer[] = []
+const SPARE_BUFFERS_MAX = 64
+
+/** The channel whose `onread` callback runs: Node asks for the next buffer right after it. */
+let readingChannel: SocketChannel | null = null
+
+interface ChannelSocket extends net.Socket {
+  evenkeelChannel?: SocketChannel
+}
+
+class SocketChannel implements Channel {
+  handler: ChannelHandler = noHandler
+  closed = false
+  private readonly socket: ChannelSocket
+  /** `onread` is in use; otherwise 'data' events. */
+  private readonly direct: boolean
+  private ended = false
+  /** Our direction has ended and all of it has left. */
+  private finished = false
+  private peerEnded = false
+  private errorCode = ''
+  private drainAwaited = false
+  private paused = false
+  private wantsOwn = false
+  private buffer: Buffer = sharedBuffer
+
+  constructor(socket: ChannelSocket, direct: boolean) {
+    this.socket = socket
+    this.direct = direct
+    socket.evenkeelChannel = this
+    socket.on('error', onError)
+    socket.on('close', onClose)
+    socket.on('end', onEnd)
+    if (!direct) socket.on('data', onData)
+  }
+
+  get ownsBytes(): boolean {
+    return !this.direct || this.buffer !== sharedBuffer
+  }
+
+  get pending(): boolean {
+    return this.socket.writableLength > 0
+  }
+
+  get remoteAddress(): string {
+    return this.socket.remoteAddress ?? ''
+  }
+
+  get remotePort(): number {
+    return this.socket.remotePort ?? 0
+  }
+
+  start(): void {
+    if (this.direct) this.socket.read(0)
+    else this.socket.resume()
+  }
+
+  writeText(text: string): boolean {
+    const socket = this.socket
+    socket.write(text, 'latin1')
+    return socket.writableLength === 0 || this.awaitDrain()
+  }
+
+  writeBytes(bytes: Buffer, start: number, end: number): boolean {
+    const socket = this.socket
+    socket.write(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end))
+    return socket.writableLength === 0 || this.awaitDrain()
+  }
+
+  cork(): void {
+    this.socket.cork()
+  }
+
+  uncork(): boolean {
+    this.socket.uncork()
+    return this.socket.writableLength === 0 || this.awaitDrain()
+  }
+
+  pause(): void {
+    if (this.paused) return
+    this.paused = true
+    if (readingChannel !== this) this.socket.pause()
+  }
+
+  resume(): void {
+    if (!this.paused) return
+    this.paused = false
+    if (readingChannel !== this && !this.closed) this.socket.resume()
+  }
+
+  useOwnBuffer(own: boolean): void {
+    this.wantsOwn = own
+  }
+
+  end(): void {
+    if (this.ended || this.closed) return
+    this.ended = true
+    this.socket.once('finish', onFinish)
+    this.socket.end()
+  }
+
+  reset(): void {
+    if (!this.closed) this.socket.resetAndDestroy()
+  }
+
+  destroy(): void {
+    this.socket.destroy()
+  }
+
+  /** @internal One read has ended. False stops reading. */
+  read(count: number): boolean {
+    // oxlint-disable-next-line typescript/no-this-alias -- `nextBuffer` has no other way to know
+    readingChannel = this
+    this.handler.onBytes(this.buffer, 0, count)
+    if (this.paused) {
+      // The stream has to know as well, or `resume` would do nothing.
+      if (!this.closed) this.socket.pause()
+      return false
+    }
+    return true
+  }
+
+  /** @internal The buffer for the next read, or null to keep the present one. */
+  nextBuffer(): Buffer | null {
+    const own = this.buffer !== sharedBuffer
+    if (this.wantsOwn === own) return null
+    if (this.wantsOwn) {
+      this.buffer = spareBuffers.pop() ?? Buffer.allocUnsafeSlow(READ_BYTES)
+    } else {
+      // Whoever asks for the shared buffer again says that nothing written from this one is pending.
+      if (spareBuffers.length < SPARE_BUFFERS_MAX) spareBuffers.push(this.buffer)
+      this.buffer = sharedBuffer
+    }
+    return this.buffer
+  }
+
+  /** @internal */
+  data(bytes: Buffer): void {
+    this.handler.onBytes(bytes, 0, bytes.length)
+  }
+
+  /** @internal */
+  failed(error: NodeJS.ErrnoException): void {
+    const first = this.errorCode === ''
+    if (first) this.errorCode = error.code ?? 'EUNKNOWN'
+    if (first && error.syscall === 'write' && !this.closed) {
+      // Node would destroy the socket and lose an answer that is already in its receive queue
+      // (an early response, then a reset). The handler decides how long to go on reading.
+      this.handler.onWriteError(this.errorCode)
+      return
+    }
+    this.socket.destroy()
+  }
+
+  /** @internal */
+  finish(): void {
+    this.finished = true
+    if (this.peerEnded) this.socket.destroy()
+  }
+
+  /** @internal */
+  peerEnd(): void {
+    if (this.closed) return
+    this.peerEnded = true
+    this.handler.onEnd()
+    if (this.finished) this.socket.destroy()
+  }
+
+  /** @internal */
+  gone(): void {
+    if (this.closed) return
+    this.closed = true
+    const handler = this.handler
+    this.handler = noHandler
+    // A write cut short may still hold the own buffer for a moment, so it is not used again.
+    this.buffer = sharedBuffer
+    handler.onClose(this.errorCode)
+  }
+
+  /** @internal */
+  drained(): void {
+    if (!this.drainAwaited) return
+    this.drainAwaited = false
+    if (this.closed) return
+    if (this.socket.writableLength > 0) this.awaitDrain()
+    else this.handler.onDrain()
+  }
+
+  private awaitDrain(): false {
+    if (!this.drainAwaited && !this.closed && !this.socket.destroyed) {
+      this.drainAwaited = true
+      // 'drain' comes only after a write beyond the high-water mark; an empty write tells it always.
+      if (this.ended) this.socket.once('finish', onFlushed)
+      else this.socket.write('', 'latin1', onFlushed.bind(this.socket))
+    }
+    return false
+  }
+}
+
+function onRead(this: ChannelSocket, count: number): boolean {
+  return this.evenkeelChannel!.read(count)
+}
+
+function nextBuffer(): Buffer {
+  const channel = readingChannel
+  if (channel === null) return sharedBuffer
+  readingChannel = null
+  // Node keeps the present buffer when it gets something that is no Uint8Array.
+  return channel.nextBuffer() as Buffer
+}
+
+function onData(this: ChannelSocket, bytes: Buffer): void {
+  this.evenkeelChannel!.data(bytes)
+}
+
+function onEnd(this: ChannelSocket): void {
+  this.evenkeelChannel!.peerEnd()
+}
+
+function onFinish(this: ChannelSocket): void {
+  this.evenkeelChannel!.finish()
+}
+
+function onError(this: ChannelSocket, error: NodeJS.ErrnoException): void {
+  this.evenkeelChannel!.failed(error)
+}
+
+function onClose(this: ChannelSocket): void {
+  this.evenkeelChannel!.gone()
+}
+
+function onFlushed(this: ChannelSocket): void {
+  this.evenkeelChannel!.drained()
+}
+
+const onread = { buffer: nextBuffer, callback: onRead }
+
+/** Makes a channel of a handle that a listener accepted. Call `start` once its handler is set. */
+export function adoptHandle(handle: RawHandle, readInto: ReadInto): Channel {
+  handle.setNoDelay?.(true)
+  readingChannel = null
+  const direct = readInto === 'shared'
+  const options = { handle, allowHalfOpen: true, manualStart: true, onread }
+  const socket = new net.Socket(
+    (direct ? options : { ...options, onread: undefined }) as unknown as net.SocketConstructorOpts,
+  )
+  keepOpenOnWriteError(socket)
+  return new SocketChannel(socket, direct)
+}
+
+/** Where to connect. */
+export type Destination =
+  | { readonly host: string; readonly port: number }
+  | { readonly path: string }
+
+/**
+ * Opens a connection. `onConnect` is called once it stands; a failure arrives as `onClose(code)` of
+ * the handler.
+ */
+export function connect(
+  destination: Destination,
+  readInto: ReadInto,
+  handler: ChannelHandler,
+  onConnect: () => void,
+): Channel {
+  readingChannel = null
+  const direct = readInto === 'shared'
+  const options = {
+    ...destination,
+    allowHalfOpen: true,
+    noDelay: true,
+    autoSelectFamily: false,
+    onread: direct ? onread : undefined,
+  }
+  const socket = new net.Socket(options as net.SocketConstructorOpts)
+  keepOpenOnWriteError(socket)
+  const channel = new SocketChannel(socket, direct)
+  channel.handler = handler
+  socket.connect(options as unknown as net.NetConnectOpts, onConnect)
+  return channel
+}
+
+/** Leaves the end of a socket whose write failed to us; see `SocketChannel.failed`. */
+function keepOpenOnWriteError(socket: net.Socket): void {
+  const states = socket as unknown as {
+    _readableState: { autoDestroy: boolean }
+    _writableState: { autoDestroy: boolean }
+  }
+  states._readableState.autoDestroy = false
+  states._writableState.autoDestroy = false
+}

@@ -1,0 +1,61 @@
+// What the connections of one TCP listener share on one thread.
+
+import { THREAD } from '../core/shared-layout.ts'
+import { accessFormatter } from '../observe/access-log.ts'
+import type { AccessFormatter } from '../observe/access-log.ts'
+import type { AccessOutbox } from '../observe/access-outbox.ts'
+import type { ListenerState, ThreadContext } from './context.ts'
+import type { Channel } from './socket.ts'
+import { TcpConnection } from './tcp.ts'
+
+export class TcpListener {
+  readonly context: ThreadContext
+  readonly state: ListenerState
+  readonly connections = new Set<TcpConnection>()
+  private readonly outbox: AccessOutbox
+  private readonly format: AccessFormatter | null
+
+  constructor(context: ThreadContext, state: ListenerState, outbox: AccessOutbox) {
+    this.context = context
+    this.state = state
+    this.outbox = outbox
+    this.format = accessFormatter(context.plan.log.access.format)
+  }
+
+  accept(channel: Channel): void {
+    new TcpConnection(this, channel).open()
+  }
+
+  /** Writes the access line of a connection that has ended, if the log is on. */
+  log(connection: TcpConnection, totalMs: number): void {
+    const format = this.format
+    if (format === null) return
+    const { record } = connection
+    const line = format({
+      timeMs: this.context.wallMs(record.startMs),
+      listener: this.state.plan.name,
+      protocol: 'tcp',
+      clientAddress: connection.address,
+      clientPort: connection.port,
+      method: '',
+      target: '',
+      host: '',
+      version: '',
+      status: 0,
+      bytesIn: record.bytesIn,
+      bytesOut: record.bytesOut,
+      pool: record.pool,
+      backend: record.backend,
+      attempts: record.attempts,
+      fault: record.fault?.code ?? null,
+      queueMs: record.queueMs,
+      connectMs: record.connectMs,
+      responseMs: record.responseMs,
+      totalMs,
+      userAgent: null,
+      referrer: null,
+      requestId: null,
+    })
+    if (!this.outbox.write(line)) this.context.row[THREAD.logDropped]!++
+  }
+}

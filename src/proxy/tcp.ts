@@ -1,0 +1,287 @@
+// One client connection of a TCP listener: pick a backend, connect (another one if that fails, for
+// not a byte has been sent), then join both in a tunnel. The client is not read before the backend
+// stands, so nothing has to be replayed.
+
+import { FULL, Tried } from '../core/balancer/contract.ts'
+import { backoffMs } from '../core/backoff.ts'
+import type { DeadlineEntry } from '../core/deadlines.ts'
+import { fault } from '../core/fault.ts'
+import type { Fault } from '../core/fault.ts'
+import type { Waiter } from '../core/queue.ts'
+import { BACKEND, LISTENER, POOL, THREAD } from '../core/shared-layout.ts'
+import { Attempt, connectFault, countLatency } from './attempt.ts'
+import type { ListenerState, PoolState } from './context.ts'
+import { resolve } from './dial.ts'
+import { ExchangeRecord } from './exchange-record.ts'
+import type { TcpListener } from './tcp-listener.ts'
+import { connect, noHandler } from './socket.ts'
+import type { Channel, ChannelHandler } from './socket.ts'
+import { Tunnel } from './tunnel.ts'
+
+const STATE = { picking: 0, queued: 1, delayed: 2, connecting: 3, joined: 4, over: 5 } as const
+
+export class TcpConnection extends Attempt implements DeadlineEntry, Waiter, ChannelHandler {
+  deadlineMs = Infinity
+  wheelTick = -1
+  wheelSlot = 0
+  wheelNext: DeadlineEntry | null = null
+  wheelPrevious: DeadlineEntry | null = null
+  queuedAtMs = -1
+  queueDeadlineMs = 0
+  queueNext: Waiter | null = null
+  queuePrevious: Waiter | null = null
+
+  readonly record = new ExchangeRecord()
+  readonly address: string
+  readonly port: number
+  private readonly owner: TcpListener
+  private readonly listener: ListenerState
+  private readonly pool: PoolState
+  private readonly client: Channel
+  private readonly tried = new Tried()
+  private target: Channel | null = null
+  private state: number = STATE.picking
+  private attempts = 0
+
+  constructor(owner: TcpListener, client: Channel) {
+    super(owner.context)
+    this.owner = owner
+    this.listener = owner.state
+    this.pool = owner.context.pools[owner.state.plan.pool]!
+    this.client = client
+    this.address = client.remoteAddress
+    this.port = client.remotePort
+  }
+
+  open(): void {
+    const row = this.context.row
+    const nowMs = this.context.nowMs()
+    row[this.listener.base + LISTENER.connections]!++
+    row[this.listener.base + LISTENER.requests]!++
+    row[this.pool.base + POOL.requests]!++
+    row[THREAD.connections]!++
+    row[THREAD.exchanges]!++
+    this.owner.connections.add(this)
+    this.record.begin(nowMs)
+    this.record.pool = this.pool.plan.name
+    this.pool.budget.deposit(nowMs)
+    this.client.handler = this
+    this.tryNext(nowMs)
+  }
+
+  // --- the client before the tunnel: it is not read, so only its loss can be told ---------------
+
+  onBytes(): void {}
+
+  onEnd(): void {}
+
+  onDrain(): void {}
+
+  onWriteError(): void {
+    this.clientGone()
+  }
+
+  onClose(): void {
+    this.clientGone()
+  }
+
+  private clientGone(): void {
+    if (this.state === STATE.over) return
+    if (this.backend !== null) this.endNeutral()
+    this.dropTarget()
+    this.end(fault('client-closed'))
+  }
+
+  // --- picking -------------------------------------------------------------------------------
+
+  private tryNext(nowMs: number): void {
+    const { pool, queue, plan } = this.pool
+    if (plan.limits.perBackend > 0 && queue.mustWait(nowMs)) {
+      this.enqueue(nowMs)
+      return
+    }
+    let index = pool.pickProbation(true, nowMs)
+    const probation = index >= 0
+    if (!probation) index = pool.pick(this.tried, nowMs)
+    if (index >= 0) this.attempt(index, probation, nowMs)
+    else if (index === FULL) this.enqueue(nowMs)
+    else this.refuse(fault('no-backend'))
+  }
+
+  private enqueue(nowMs: number): void {
+    const { queue, plan } = this.pool
+    if (!queue.push(this, nowMs, nowMs + plan.timeouts.queueMs)) {
+      this.refuse(fault('queue-full'))
+      return
+    }
+    this.state = STATE.queued
+    this.record.queuedMs = nowMs
+  }
+
+  get picky(): boolean {
+    return this.tried.count > 0
+  }
+
+  onTurn(nowMs: number): boolean {
+    const index = this.pool.pool.pick(this.tried, nowMs)
+    if (index === FULL) return false
+    this.record.endQueue(nowMs)
+    if (index < 0) this.refuse(fault('no-backend'))
+    else this.attempt(index, false, nowMs)
+    return true
+  }
+
+  onQueueTimeout(nowMs: number): void {
+    this.record.endQueue(nowMs)
+    this.refuse(fault('queue-timeout'))
+  }
+
+  private attempt(index: number, probation: boolean, nowMs: number): void {
+    const backend = this.pool.backends[index]!
+    this.state = STATE.connecting
+    this.attempts++
+    this.tried.add(index)
+    this.beginAttempt(backend, probation, nowMs)
+    this.record.backend = backend.plan.name
+    this.context.deadlines.schedule(this, nowMs + this.pool.plan.timeouts.connectMs)
+    const attempt = this.attempts
+    resolve(backend.destination, (destination, error) => {
+      if (this.state !== STATE.connecting || attempt !== this.attempts) return
+      if (destination === null) {
+        this.failed(connectFault(error))
+        return
+      }
+      this.context.row[backend.base + BACKEND.connections]!++
+      const handler: ChannelHandler = {
+        ...noHandler,
+        onClose: (code) => {
+          this.failed(connectFault(code))
+        },
+      }
+      this.target = connect(destination, this.context.readInto, handler, () => this.connected())
+    })
+  }
+
+  private connected(): void {
+    if (this.state !== STATE.connecting) return
+    const nowMs = this.context.nowMs()
+    const backend = this.backend!
+    const target = this.target!
+    const row = this.context.row
+    row[backend.base + BACKEND.connects]!++
+    row[backend.base + BACKEND.connectSumS]! += (nowMs - this.startedMs) / 1000
+    this.record.connectMs = nowMs - this.startedMs
+    this.context.deadlines.cancel(this)
+    this.state = STATE.joined
+    this.markConnected()
+    const tunnel = new Tunnel(this.context, this.pool.plan.timeouts.tunnelIdleMs, (cause) => {
+      this.endTunnel(tunnel, cause)
+    })
+    tunnel.join({ channel: this.client, early: null }, { channel: target, early: null })
+    target.start()
+    this.client.start()
+  }
+
+  private endTunnel(tunnel: Tunnel, cause: Fault | null): void {
+    const row = this.context.row
+    const base = this.backend!.base
+    row[base + BACKEND.connections]!--
+    row[base + BACKEND.bytesTo]! += tunnel.bytesUp
+    row[base + BACKEND.bytesFrom]! += tunnel.bytesDown
+    row[this.listener.base + LISTENER.bytesIn]! += tunnel.bytesUp
+    row[this.listener.base + LISTENER.bytesOut]! += tunnel.bytesDown
+    this.record.bytesIn = tunnel.bytesUp
+    this.record.bytesOut = tunnel.bytesDown
+    this.record.endAttempt(this, cause, 0, this.context.nowMs())
+    // A backend that accepts and then breaks without a byte is failing; later breaks say nothing.
+    if (cause?.code === 'backend-truncated' && tunnel.bytesDown === 0) this.endBadly(cause)
+    else if (cause === null || tunnel.bytesDown > 0) this.endWell()
+    else this.endNeutral()
+    this.end(cause)
+  }
+
+  // --- failures ------------------------------------------------------------------------------
+
+  onDeadline(nowMs: number): void {
+    if (this.state === STATE.delayed) this.tryNext(nowMs)
+    else if (this.state === STATE.connecting) this.failed(fault('backend-connect-timeout'))
+  }
+
+  onBackendLost(): void {
+    if (this.state !== STATE.connecting) return
+    this.context.row[this.pool.base + POOL.rescues]!++
+    this.failed(fault('backend-rescued'))
+  }
+
+  private failed(cause: Fault): void {
+    if (this.state !== STATE.connecting) return
+    const nowMs = this.context.nowMs()
+    this.dropTarget()
+    this.record.endAttempt(this, cause, 0, nowMs)
+    this.endBadly(cause)
+    const plan = this.pool.plan.retry
+    const { pool } = this.pool
+    if (plan === null || this.attempts > plan.attempts || pool.available.length === 0) {
+      this.refuse(cause)
+      return
+    }
+    if (!pool.halfAvailable && !this.pool.budget.withdraw(nowMs)) {
+      this.context.row[this.pool.base + POOL.budgetEmpty]!++
+      this.refuse(cause)
+      return
+    }
+    this.context.row[this.pool.base + POOL.retries]!++
+    const atOnce = cause.code === 'backend-refused' || cause.code === 'backend-rescued'
+    const waitMs = atOnce
+      ? 0
+      : backoffMs(this.attempts, plan.backoffMinMs, plan.backoffMaxMs, this.context.random)
+    if (waitMs <= 0) {
+      this.tryNext(nowMs)
+      return
+    }
+    this.state = STATE.delayed
+    this.context.deadlines.schedule(this, nowMs + waitMs)
+  }
+
+  private dropTarget(): void {
+    const target = this.target
+    if (target === null) return
+    this.target = null
+    if (this.backend !== null) this.context.row[this.backend.base + BACKEND.connections]!--
+    target.handler = noHandler
+    target.destroy()
+  }
+
+  private refuse(cause: Fault): void {
+    this.end(cause)
+  }
+
+  /** Ends everything; used by a drain whose time is over as well. */
+  destroy(): void {
+    if (this.state !== STATE.joined) this.clientGone()
+  }
+
+  private end(cause: Fault | null): void {
+    if (this.state === STATE.over) return
+    const joined = this.state === STATE.joined
+    this.state = STATE.over
+    const row = this.context.row
+    const nowMs = this.context.nowMs()
+    this.pool.queue.remove(this)
+    this.context.deadlines.cancel(this)
+    row[this.listener.base + LISTENER.connections]!--
+    row[THREAD.connections]!--
+    row[THREAD.exchanges]!--
+    const totalMs = nowMs - this.record.startMs
+    countLatency(row, this.listener.base + LISTENER.duration, totalMs / 1000)
+    row[this.listener.base + LISTENER.durationSumS]! += totalMs / 1000
+    if (cause !== null) this.context.countFault(cause)
+    this.record.fault = cause
+    this.owner.connections.delete(this)
+    this.owner.log(this, totalMs)
+    if (joined) return
+    this.client.handler = noHandler
+    // No byte can tell a TCP client why: a reset at least can't be taken for an empty answer.
+    this.client.reset()
+  }
+}

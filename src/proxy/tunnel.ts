@@ -1,0 +1,169 @@
+// Two connections joined byte for byte: a TCP pool's, or an HTTP connection after its upgrade.
+// Each direction ends on its own (half-close is kept), pauses its source while its sink is slow, and
+// a break on one side becomes a break on the other. It knows no protocol and no backend state.
+
+import type { DeadlineEntry } from '../core/deadlines.ts'
+import { fault } from '../core/fault.ts'
+import type { Fault } from '../core/fault.ts'
+import type { ThreadContext } from './context.ts'
+import type { TunnelEnd } from './message-view.ts'
+import { latin1, noHandler } from './socket.ts'
+import type { Channel, ChannelHandler } from './socket.ts'
+
+/** A read at least this long says that this direction carries bulk. */
+const BULK_BYTES = 32 * 1024
+/** Reads shorter than this are copied, longer ones are worth a view of the buffer. */
+const COPY_BYTES = 16 * 1024
+/** So many small reads in a row give the own buffer back. */
+const SMALL_READS = 16
+
+/** One direction: the handler of its source. */
+class Half implements ChannelHandler {
+  readonly source: Channel
+  readonly sink: Channel
+  readonly tunnel: Tunnel
+  bytes = 0
+  ended = false
+  private smallReads = 0
+  private bulk = false
+
+  constructor(source: Channel, sink: Channel, tunnel: Tunnel) {
+    this.source = source
+    this.sink = sink
+    this.tunnel = tunnel
+  }
+
+  onBytes(bytes: Buffer, start: number, end: number): void {
+    const { source, sink } = this
+    const length = end - start
+    this.bytes += length
+    this.tunnel.moved = true
+    if (length >= BULK_BYTES) {
+      this.smallReads = 0
+      if (!this.bulk) {
+        this.bulk = true
+        source.useOwnBuffer(true)
+      }
+    } else if (this.bulk && ++this.smallReads >= SMALL_READS && !sink.pending) {
+      this.bulk = false
+      source.useOwnBuffer(false)
+    }
+    const left =
+      length < COPY_BYTES || !source.ownsBytes
+        ? sink.writeText(latin1(bytes, start, end))
+        : sink.writeBytes(bytes, start, end)
+    if (!left) source.pause()
+  }
+
+  onEnd(): void {
+    this.ended = true
+    this.tunnel.moved = true
+    this.sink.end()
+  }
+
+  /** What the other half wrote to this half's source has left. */
+  onDrain(): void {
+    this.tunnel.otherOf(this).source.resume()
+  }
+
+  onWriteError(code: string): void {
+    this.tunnel.broke(this, code)
+  }
+
+  onClose(code: string): void {
+    this.tunnel.closed(this, code)
+  }
+}
+
+export class Tunnel implements DeadlineEntry {
+  deadlineMs = Infinity
+  wheelTick = -1
+  wheelSlot = 0
+  wheelNext: DeadlineEntry | null = null
+  wheelPrevious: DeadlineEntry | null = null
+  /** A byte has moved since the last look. */
+  moved = false
+  private readonly context: ThreadContext
+  private readonly idleMs: number
+  private readonly onGone: (cause: Fault | null) => void
+  private client: Half | null = null
+  private backend: Half | null = null
+  private over = false
+
+  /** `onGone` is called once, with `null` if both sides ended in order. */
+  constructor(context: ThreadContext, idleMs: number, onGone: (cause: Fault | null) => void) {
+    this.context = context
+    this.idleMs = idleMs
+    this.onGone = onGone
+  }
+
+  /** Bytes from the client to the backend. */
+  get bytesUp(): number {
+    return this.client?.bytes ?? 0
+  }
+
+  /** Bytes from the backend to the client. */
+  get bytesDown(): number {
+    return this.backend?.bytes ?? 0
+  }
+
+  /** Joins two ends. Early bytes of each go to the other first. */
+  join(client: TunnelEnd, backend: TunnelEnd): void {
+    this.client = new Half(client.channel, backend.channel, this)
+    this.backend = new Half(backend.channel, client.channel, this)
+    client.channel.handler = this.client
+    backend.channel.handler = this.backend
+    this.context.deadlines.schedule(this, this.context.nowMs() + this.idleMs)
+    this.context.tunnels.add(this)
+    if (client.early !== null) this.client.onBytes(client.early, 0, client.early.length)
+    if (backend.early !== null) this.backend.onBytes(backend.early, 0, backend.early.length)
+    if (!backend.channel.pending) client.channel.resume()
+    if (!client.channel.pending) backend.channel.resume()
+  }
+
+  otherOf(half: Half): Half {
+    return half === this.client ? this.backend! : this.client!
+  }
+
+  onDeadline(nowMs: number): void {
+    if (this.moved) {
+      this.moved = false
+      this.context.deadlines.schedule(this, nowMs + this.idleMs)
+      return
+    }
+    this.finish(fault('tunnel-idle'), true)
+  }
+
+  /** Ends both sides at once, e.g. because the drain time is over. */
+  cut(cause: Fault): void {
+    this.finish(cause, true)
+  }
+
+  /** @internal A write to this half's source failed. */
+  broke(half: Half, _code: string): void {
+    this.finish(fault(half === this.client ? 'client-closed' : 'backend-truncated'), true)
+  }
+
+  /** @internal One side is gone. In order only if both directions had ended. */
+  closed(half: Half, code: string): void {
+    const other = this.otherOf(half)
+    if (code === '' && half.ended && other.ended) {
+      this.finish(null, false)
+      return
+    }
+    this.finish(fault(half === this.client ? 'client-closed' : 'backend-truncated'), true)
+  }
+
+  private finish(cause: Fault | null, cut: boolean): void {
+    if (this.over) return
+    this.over = true
+    this.context.deadlines.cancel(this)
+    this.context.tunnels.delete(this)
+    for (const half of [this.client!, this.backend!]) {
+      half.source.handler = noHandler
+      // In order: the other channel has ended both ways as well and closes itself when flushed.
+      if (cut) half.source.reset()
+    }
+    this.onGone(cause)
+  }
+}

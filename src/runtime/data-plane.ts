@@ -1,0 +1,260 @@
+// The data plane of one thread, put together: listeners hand connections to the proxies, snapshots
+// say who may get traffic, a tick drives the clocks. The same code runs on a worker thread and, for
+// tests and embedding, on the main thread. Decides nothing about health.
+
+import net from 'node:net'
+import type { Clock } from '../core/clock.ts'
+import { fault } from '../core/fault.ts'
+import type { Address, ListenerPlan, Plan } from '../core/plan.ts'
+import type { Random } from '../core/random.ts'
+import { LISTENER, THREAD } from '../core/shared-layout.ts'
+import type { SharedTable } from '../core/shared-layout.ts'
+import { ELIGIBILITY } from '../core/snapshot.ts'
+import type { ControlMessage, DataMessage, PoolSnapshot, Snapshot } from '../core/snapshot.ts'
+import { Listener } from '../listen/listener.ts'
+import { AccessOutbox } from '../observe/access-outbox.ts'
+import { reportWaiting } from '../proxy/attempt.ts'
+import type { Attempt } from '../proxy/attempt.ts'
+import type { AttemptList } from '../proxy/attempt-list.ts'
+import { ThreadContext } from '../proxy/context.ts'
+import type { BackendState, ListenerState } from '../proxy/context.ts'
+import { HttpListener } from '../proxy/http-listener.ts'
+import { adoptHandle } from '../proxy/socket.ts'
+import type { ReadInto } from '../proxy/socket.ts'
+import { TcpListener } from '../proxy/tcp-listener.ts'
+import { compileRoutes } from '../route/compile.ts'
+
+/** How often heartbeat, deadlines, queues and the silence rule are looked after. */
+const TICK_MS = 50
+/** How often while a request waits in a queue: a slot may come free on another thread. */
+const QUEUE_TICK_MS = 5
+/** Share of the drain time after which idle client connections are closed. */
+const IDLE_DRAIN_SHARE = 0.5
+
+export interface DataPlaneOptions {
+  readonly plan: Plan
+  readonly table: SharedTable
+  readonly thread: number
+  readonly clock: Clock
+  readonly random: Random
+  readonly reusePort: boolean
+  /** Indexes of listeners that another thread opens. */
+  readonly skip?: readonly number[]
+  /** `fresh` uses ordinary 'data' events instead of `onread`. */
+  readonly readInto?: ReadInto
+  send(message: DataMessage): void
+}
+
+type ProtocolListener = HttpListener | TcpListener
+
+export class DataPlane {
+  private readonly options: DataPlaneOptions
+  private readonly context: ThreadContext
+  private readonly outbox: AccessOutbox
+  private readonly listeners: Listener[] = []
+  private readonly protocols: ProtocolListener[] = []
+  private readonly ticker: NodeJS.Timeout
+  private queueTicker: NodeJS.Timeout | null = null
+  private drainedTold = false
+  private idleClosed = false
+  private drainStartMs = 0
+
+  constructor(options: DataPlaneOptions) {
+    this.options = options
+    this.context = new ThreadContext({ ...options, readInto: options.readInto ?? 'shared' })
+    this.outbox = new AccessOutbox((lines) => options.send({ kind: 'access', lines }))
+    this.tick()
+    this.ticker = setInterval(() => this.tick(), TICK_MS)
+  }
+
+  /** Takes a message of the control plane. */
+  receive(message: ControlMessage): void {
+    switch (message.kind) {
+      case 'snapshot':
+        this.apply(message.snapshot)
+        break
+      case 'listen':
+        void this.listen()
+        break
+      case 'drain':
+        this.drain()
+        break
+      case 'access-taken':
+        this.outbox.taken(message.characters)
+        break
+      case 'close':
+        this.close()
+        break
+    }
+  }
+
+  /** Where the listeners of this thread listen, in the order of the plan; after `ready`. */
+  addresses(): readonly Address[] {
+    return this.listeners.map((listener) => listener.address)
+  }
+
+  // --- listeners -----------------------------------------------------------------------------
+
+  private async listen(): Promise<void> {
+    for (const plan of this.options.plan.listeners) {
+      if (this.options.skip?.includes(plan.index) === true) continue
+      try {
+        const listener = this.makeListener(plan)
+        this.listeners.push(listener)
+        await listener.open()
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error)
+        this.options.send({ kind: 'listen-failed', listener: plan.name, message })
+        return
+      }
+    }
+    this.options.send({ kind: 'ready' })
+  }
+
+  private makeListener(plan: ListenerPlan): Listener {
+    const { context } = this
+    const base = this.options.table.listenerBase(plan.index)
+    const routes = compileRoutes(plan.routes)
+    const state: ListenerState = { plan, base, routes, isTrusted: trustOf(plan.trustForwarded) }
+    const protocol =
+      plan.protocol === 'http'
+        ? new HttpListener(context, state, this.outbox)
+        : new TcpListener(context, state, this.outbox)
+    this.protocols.push(protocol)
+    const { row, table } = { row: context.row, table: this.options.table }
+    return new Listener({
+      address: plan.address,
+      reusePort: this.options.reusePort,
+      onAccept: (handle) => {
+        row[base + LISTENER.accepted]!++
+        if (table.sum(base + LISTENER.connections) >= plan.connectionsMax) {
+          row[base + LISTENER.refused]!++
+          context.countFault(fault('listener-full'))
+          handle.close()
+          return
+        }
+        protocol.accept(adoptHandle(handle, context.readInto))
+      },
+      onError: (message) => {
+        context.log('warn', 'accept failed', { listener: plan.name, cause: message })
+      },
+    })
+  }
+
+  // --- snapshots -----------------------------------------------------------------------------
+
+  private apply(snapshot: Snapshot): void {
+    for (const change of snapshot.pools) this.applyPool(change)
+    this.context.row[THREAD.appliedVersion] = snapshot.version
+  }
+
+  private applyPool(change: PoolSnapshot): void {
+    const state = this.context.pools[change.pool]!
+    const lost = state.backends.filter(
+      (backend, index) =>
+        backend.member.eligibility !== ELIGIBILITY.no &&
+        change.eligibility[index] === ELIGIBILITY.no,
+    )
+    state.pool.apply(change)
+    for (const backend of lost) rescue(backend)
+    state.queue.serve(this.context.nowMs())
+  }
+
+  // --- time ----------------------------------------------------------------------------------
+
+  private tick(): void {
+    const { context } = this
+    const nowMs = context.nowMs()
+    context.setTick(nowMs, Date.now())
+    context.row[THREAD.heartbeatMs] = nowMs
+    context.deadlines.advance(nowMs)
+    reportWaiting(context, nowMs)
+    this.serveQueues(nowMs)
+    for (const pool of context.pools) {
+      for (const backend of pool.backends) if (backend.idle.size > 0) backend.idle.expire(nowMs)
+    }
+    this.outbox.flush()
+    if (context.draining) this.watchDrain(nowMs)
+  }
+
+  private serveQueues(nowMs: number): void {
+    let waiting = false
+    for (const pool of this.context.pools) {
+      pool.queue.tick(nowMs)
+      if (pool.queue.length > 0) waiting = true
+    }
+    if (waiting && this.queueTicker === null) {
+      this.queueTicker = setInterval(() => this.serveQueues(this.context.nowMs()), QUEUE_TICK_MS)
+    } else if (!waiting && this.queueTicker !== null) {
+      clearInterval(this.queueTicker)
+      this.queueTicker = null
+    }
+  }
+
+  // --- ends ----------------------------------------------------------------------------------
+
+  private drain(): void {
+    if (this.context.draining) return
+    this.context.draining = true
+    this.drainStartMs = this.context.nowMs()
+    for (const listener of this.listeners) listener.close()
+    this.watchDrain(this.drainStartMs)
+  }
+
+  /** Idle clients get some time to ask once more and be told `Connection: close`. */
+  private watchDrain(nowMs: number): void {
+    const { row } = this.context
+    const idleUntilMs = this.drainStartMs + this.options.plan.runtime.drainMs * IDLE_DRAIN_SHARE
+    const busy = row[THREAD.exchanges]! > 0
+    if (!this.idleClosed && (nowMs >= idleUntilMs || row[THREAD.connections] === 0)) {
+      this.idleClosed = true
+      for (const protocol of this.protocols) {
+        if (protocol instanceof HttpListener) for (const one of protocol.connections) one.close()
+      }
+    }
+    if (busy || row[THREAD.connections]! > 0 || this.drainedTold) return
+    this.drainedTold = true
+    this.outbox.flush()
+    this.options.send({ kind: 'drained' })
+  }
+
+  private close(): void {
+    this.context.draining = true
+    clearInterval(this.ticker)
+    if (this.queueTicker !== null) clearInterval(this.queueTicker)
+    for (const listener of this.listeners) listener.close()
+    for (const protocol of this.protocols) for (const one of protocol.connections) one.destroy()
+    for (const tunnel of this.context.tunnels) tunnel.cut(fault('draining'))
+    for (const pool of this.context.pools) for (const one of pool.backends) one.idle.clear()
+    this.outbox.flush()
+  }
+}
+
+/** Moves the attempts that still wait on a backend for a first byte elsewhere (DESIGN §7, rescue). */
+function rescue(backend: BackendState): void {
+  backend.idle.clear()
+  for (const attempt of [...membersOf(backend.connecting), ...membersOf(backend.waiting)]) {
+    attempt.onBackendLost()
+  }
+}
+
+function membersOf(list: AttemptList): Attempt[] {
+  const members: Attempt[] = []
+  for (let link = list.head; link !== null; link = link.next) members.push(link as Attempt)
+  return members
+}
+
+/** The test for peers whose forwarding headers are believed. */
+function trustOf(blocks: readonly string[]): (address: string) => boolean {
+  if (blocks.length === 0) return () => false
+  const list = new net.BlockList()
+  for (const block of blocks) {
+    const [address = '', bits] = block.split('/')
+    const family = net.isIPv6(address) ? 'ipv6' : 'ipv4'
+    list.addSubnet(address, Number(bits ?? (family === 'ipv6' ? 128 : 32)), family)
+  }
+  return (address) => {
+    if (address === '') return true
+    return list.check(address, net.isIPv6(address) ? 'ipv6' : 'ipv4')
+  }
+}
