@@ -6,9 +6,14 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { startEvenkeel } from '../../test/support/evenkeel.ts'
 import { freePort, isListening } from '../../test/support/ports.ts'
-import { onCpu, runProcess, startProcess, temporaryFolder } from '../../test/support/processes.ts'
+import {
+  onCpu,
+  runProcess,
+  startProcess,
+  temporaryFolder,
+  waitUntilReady,
+} from '../../test/support/processes.ts'
 import type { Process } from '../../test/support/processes.ts'
-import { waitFor } from '../../test/support/wait.ts'
 import type { Setup } from './cases.ts'
 import { proxyCpu, repository, rivalsFolder } from './places.ts'
 
@@ -38,7 +43,7 @@ export const proxies: readonly Proxy[] = [
     start: (setup, backends) =>
       startServer('haproxy', setup, (port, folder) => {
         const file = write(folder, 'haproxy.cfg', haproxyConfig(setup, port, backends))
-        return ['haproxy', ['-q', '-db', '-f', file]]
+        return ['haproxy', ['-db', '-f', file]]
       }),
   },
   {
@@ -121,14 +126,7 @@ async function startServer(
     env: { HOME: folder, NODE_ENV: 'production' },
     ...(setup.accessLog ? { outputFile: join(folder, 'stdout.log') } : {}),
   })
-  await waitFor(
-    async () => {
-      if (!started.isRunning()) return true
-      return isListening(port)
-    },
-    { what: `${name} to listen` },
-  )
-  if (!started.isRunning()) throw new Error(`${name} ended: ${started.stderr()}${started.stdout()}`)
+  await waitUntilReady(started, name, () => isListening(port))
   return { port, process: started }
 }
 

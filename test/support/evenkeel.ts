@@ -5,9 +5,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
 import { freePort } from './ports.ts'
-import { onCpu, startProcess, temporaryFolder } from './processes.ts'
+import { onCpu, startProcess, temporaryFolder, waitUntilReady } from './processes.ts'
 import type { Exit, Process } from './processes.ts'
-import { waitFor } from './wait.ts'
 
 /** A configuration as a tree. Listeners without `bind` and an absent `admin` get a free port. */
 export interface EvenkeelConfig {
@@ -79,19 +78,9 @@ export async function startEvenkeel(
   const logs = (): string => started.stdout() + started.stderr()
   const adminUrl = `http://${admin.bind}`
   if (options.wait !== false) {
-    const { timeoutMs = 10_000 } = options
-    await waitFor(
-      async () => {
-        if (!started.isRunning()) return true
-        return (await fetch(`${adminUrl}/readyz`)).status === 200
-      },
-      { what: `evenkeel to be ready`, timeoutMs, everyMs: 20 },
-    ).catch((error: unknown) => {
-      started.signal('SIGKILL')
-      throw new Error(`evenkeel did not become ready:\n${logs()}`, { cause: error })
-    })
+    const isReady = async () => (await fetch(`${adminUrl}/readyz`)).status === 200
+    await waitUntilReady(started, 'evenkeel', isReady, options.timeoutMs)
   }
-  if (!started.isRunning()) throw new Error(`evenkeel ended at once:\n${logs()}`)
   const port = (listener?: string): number => {
     const found = listener === undefined ? [...ports.values()][0] : ports.get(listener)
     if (found === undefined) throw new Error(`no listener ${listener}`)

@@ -3,9 +3,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { freePort, isListening } from './ports.ts'
-import { startProcess, temporaryFolder } from './processes.ts'
+import { startProcess, temporaryFolder, waitUntilReady } from './processes.ts'
 import type { Process } from './processes.ts'
-import { waitFor } from './wait.ts'
 
 export interface Haproxy {
   readonly port: number
@@ -20,7 +19,7 @@ export async function startHaproxy(backend: readonly string[]): Promise<Haproxy>
   const file = join(temporaryFolder('haproxy'), 'haproxy.cfg')
   const lines = [
     'global',
-    '  maxconn 10000',
+    '  maxconn 4000',
     'defaults',
     '  mode http',
     '  timeout connect 5s',
@@ -34,11 +33,8 @@ export async function startHaproxy(backend: readonly string[]): Promise<Haproxy>
     '',
   ]
   writeFileSync(file, lines.join('\n'))
-  const started = startProcess('haproxy', ['-q', '-db', '-f', file])
-  await waitFor(async () => {
-    if (!started.isRunning()) throw new Error(`haproxy ended: ${started.stderr()}`)
-    return isListening(port)
-  })
+  const started = startProcess('haproxy', ['-db', '-f', file])
+  await waitUntilReady(started, 'haproxy', () => isListening(port))
   return {
     port,
     url: `http://127.0.0.1:${port}`,

@@ -4,9 +4,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { freePort, isListening } from './ports.ts'
-import { onCpu, startProcess, temporaryFolder } from './processes.ts'
+import { onCpu, startProcess, temporaryFolder, waitUntilReady } from './processes.ts'
 import type { Process } from './processes.ts'
-import { waitFor } from './wait.ts'
 
 export interface NginxOptions {
   /** Also the body of every answer, so that a test can tell the servers apart. */
@@ -46,10 +45,7 @@ export async function startNginx(options: NginxOptions): Promise<Nginx> {
   writeFileSync(config, render(options, port, folder))
   const start = async (): Promise<Process> => {
     const started = startProcess(...onCpu(options.cpu, 'nginx', ['-p', folder, '-c', config]))
-    await waitFor(async () => {
-      if (!started.isRunning()) throw new Error(`nginx ended: ${started.stderr()}`)
-      return isListening(port)
-    })
+    await waitUntilReady(started, 'nginx', () => isListening(port))
     return started
   }
   let running = await start()

@@ -4,8 +4,7 @@
 import { chownSync, existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { freePort } from './ports.ts'
-import { runProcess, startProcess, temporaryFolder } from './processes.ts'
-import { waitFor } from './wait.ts'
+import { runProcess, startProcess, temporaryFolder, waitUntilReady } from './processes.ts'
 import type { Exit, Process } from './processes.ts'
 
 export interface Postgres {
@@ -36,12 +35,11 @@ export async function startPostgres(wanted: { port?: number } = {}): Promise<Pos
     const [command, ...rest] = asPostgres([join(programs, 'postgres'), ...args])
     const started = startProcess(command!, rest, { cwd: folder })
     const ready = ['-h', '127.0.0.1', '-p', String(port), '-U', 'postgres', '-t', '1']
-    await waitFor(
-      async () => {
-        if (!started.isRunning()) throw new Error(`postgres ended: ${started.stderr()}`)
-        return (await runProcess(join(programs, 'pg_isready'), ready)).code === 0
-      },
-      { timeoutMs: 20_000, everyMs: 50 },
+    await waitUntilReady(
+      started,
+      'postgres',
+      async () => (await runProcess(join(programs, 'pg_isready'), ready)).code === 0,
+      20_000,
     )
     return started
   }

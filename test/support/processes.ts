@@ -7,6 +7,7 @@ import type { ChildProcess } from 'node:child_process'
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { waitFor } from './wait.ts'
 
 /** How a process ended. */
 export interface Exit {
@@ -20,7 +21,7 @@ export interface Process {
   readonly child: ChildProcess
   /** Settles when the child itself has ended. */
   readonly exited: Promise<Exit>
-  /** Standard output and error so far, the last 1 MiB of each. */
+  /** Standard output and error so far, the last 16 MiB of each. */
   stdout(): string
   stderr(): string
   isRunning(): boolean
@@ -37,7 +38,7 @@ export interface StartOptions {
   readonly outputFile?: string
 }
 
-const outputBytesMax = 1 << 20
+const outputCharsMax = 16 << 20
 const groups = new Set<number>()
 const folders = new Set<string>()
 let hooked = false
@@ -113,6 +114,27 @@ export async function runProcess(
   return { ...exit, stdout: started.stdout(), stderr: started.stderr() }
 }
 
+/** Waits until a server is ready; throws at once, with what it said, if it ends before. */
+export async function waitUntilReady(
+  server: Process,
+  name: string,
+  isReady: () => Promise<boolean>,
+  timeoutMs = 10_000,
+): Promise<void> {
+  try {
+    await waitFor(async () => !server.isRunning() || (await isReady()), {
+      what: `${name} to be ready`,
+      timeoutMs,
+    })
+  } catch (error) {
+    server.signal('SIGKILL')
+    throw new Error(`${name} is not ready: ${server.stdout()}${server.stderr()}`, { cause: error })
+  }
+  if (!server.isRunning()) {
+    throw new Error(`${name} ended at once: ${server.stdout()}${server.stderr()}`)
+  }
+}
+
 /** Command and arguments that run a program on one CPU; as they are without one. */
 export function onCpu(
   cpu: number | undefined,
@@ -134,7 +156,7 @@ function keepOutput(child: ChildProcess, which: 'stdout' | 'stderr'): () => stri
   let text = ''
   child[which]?.setEncoding('utf8').on('data', (part: string) => {
     text += part
-    if (text.length > outputBytesMax) text = text.slice(-outputBytesMax)
+    if (text.length > outputCharsMax) text = text.slice(-outputCharsMax)
   })
   return () => text
 }

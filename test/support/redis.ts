@@ -1,8 +1,7 @@
 // A real redis-server without persistence in a folder of its own.
 
 import { freePort } from './ports.ts'
-import { runProcess, startProcess, temporaryFolder } from './processes.ts'
-import { waitFor } from './wait.ts'
+import { runProcess, startProcess, temporaryFolder, waitUntilReady } from './processes.ts'
 import type { Process } from './processes.ts'
 
 export interface Redis {
@@ -22,8 +21,7 @@ export async function startRedis(options: { port?: number } = {}): Promise<Redis
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)])
   const start = async (): Promise<Process> => {
     const started = startProcess('redis-server', args)
-    await waitFor(async () => {
-      if (!started.isRunning()) throw new Error(`redis-server ended: ${started.stdout()}`)
+    await waitUntilReady(started, 'redis-server', async () => {
       return (await runProcess('redis-cli', ['-p', String(port), 'ping'])).stdout.includes('PONG')
     })
     return started

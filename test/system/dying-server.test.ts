@@ -1,0 +1,57 @@
+// Three real nginx servers under a steady load, and one of them is killed or stopped.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { TestContext } from 'node:test'
+import { sumUp } from '../support/load.ts'
+import { startNginx } from '../support/nginx.ts'
+import type { Nginx } from '../support/nginx.ts'
+import { pause } from '../support/wait.ts'
+import { loadBoth, startPair } from './pairs.ts'
+
+async function startThree(context: TestContext): Promise<readonly [Nginx, Nginx, Nginx]> {
+  const three = await Promise.all([
+    startNginx({ name: 'a' }),
+    startNginx({ name: 'b' }),
+    startNginx({ name: 'c' }),
+  ])
+  for (const nginx of three) context.after(() => nginx.stop())
+  return three
+}
+
+test('kill -9 of a server loses no GET, and back again it takes its share', async (context) => {
+  const three = await startThree(context)
+  const pair = await startPair(context, three, { slowStart: { duration: '1s' } })
+  const load = { ratePerSecond: 400, seconds: 9, timeoutMs: 5_000 }
+  const result = await loadBoth(context, pair, load, async () => {
+    await pause(1_500)
+    await three[1].kill('SIGKILL')
+    await pause(1_500)
+    await three[1].restart()
+  })
+  assert.equal(result.failed, 0)
+  assert.equal(result.slow, 0)
+  const between = (fromMs: number, toMs: number) =>
+    sumUp(result.records.filter(({ atMs }) => atMs >= fromMs && atMs < toMs))
+  const { a = 0, b = 0, c = 0 } = between(0, 1_400).bodies
+  for (const share of [a, b, c]) assert.ok(share > 140, `shares before: ${a} ${b} ${c}`)
+  assert.equal(between(1_800, 2_900).bodies['b'], undefined)
+  // Two checks 500 ms apart bring it up, then slow start; the last two seconds are full share.
+  const after = between(7_000, 9_000).bodies
+  const back = after['b'] ?? 0
+  assert.ok(back > 200 && back < 320, `share of 800 after its return: ${JSON.stringify(after)}`)
+})
+
+test('kill -STOP of a server fails no GET and slows none beyond 1.5 s', async (context) => {
+  const three = await startThree(context)
+  const pair = await startPair(context, three)
+  const load = { ratePerSecond: 400, seconds: 7, timeoutMs: 8_000 }
+  const result = await loadBoth(context, pair, load, async () => {
+    await pause(2_000)
+    await three[1].kill('SIGSTOP')
+    await pause(4_000)
+    await three[1].kill('SIGCONT')
+  })
+  assert.equal(result.failed, 0)
+  assert.equal(result.slow, 0)
+})
