@@ -367,7 +367,7 @@ export function connect(
     autoSelectFamily: false,
     onread: direct ? onread : undefined,
   }
-  const socket = new net.Socket(options as net.SocketConstructorOpts)
+  const socket = new net.Socket(options)
   keepOpenOnWriteError(socket)
   const channel = new SocketChannel(socket, direct)
   channel.handler = handler
