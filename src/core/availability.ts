@@ -80,6 +80,8 @@ export interface Evidence {
   readonly healthReason: string
   /** Why it was ejected; empty if it never was. */
   readonly ejectReason: string
+  /** Why it stays in though its traffic says that it should go; empty if it need not. */
+  readonly spared: string
   /** Milliseconds left of an ejection. */
   readonly ejectedForMs: number
   readonly probationSuccesses: number
@@ -90,6 +92,7 @@ export interface Evidence {
 
 /** One sentence for a person: why it is so, and when it ends if that is known. */
 export function explainAvailability(availability: Availability, evidence: Evidence): string {
+  if (evidence.spared !== '' && isAvailable(availability)) return evidence.spared
   switch (availability) {
     case 'maint':
     case 'drain': {

@@ -17,7 +17,7 @@ import { BACKEND, type SharedTable } from './shared-layout.ts'
 import { slowStartNextMs, slowStartShare, type SlowStartPlan } from './slow-start.ts'
 import type { Eligibility } from './snapshot.ts'
 import type { AdminState, Availability, BackendStatus, Health } from './status.ts'
-import type { BackendTraffic } from './traffic.ts'
+import { BackendTraffic } from './traffic.ts'
 
 export class BackendHealth {
   readonly plan: BackendPlan
@@ -34,6 +34,8 @@ export class BackendHealth {
   ejectReason = ''
   /** Whether it was slowness that ejected it last: probation then asks for speed, too. */
   ejectedSlow = false
+  /** Why it stays in though its traffic says that it should go; empty if there is no such case. */
+  spared = ''
   /** `null` until the backend has seen traffic. */
   traffic: BackendTraffic | null = null
   readonly thresholds: { slowMs: number; silentMs: number; readonly responseMs: number }
@@ -68,6 +70,19 @@ export class BackendHealth {
     this.weight = verdict.weight
   }
 
+  /** The facts on its traffic; `null` as long as there has been none. */
+  observe(table: SharedTable, windowMs: number): BackendTraffic | null {
+    if (this.traffic !== null) return this.traffic
+    const base = table.backendBase(this.plan.slot)
+    for (const row of table.rows) {
+      const any = row[base + BACKEND.attempts]! + row[base + BACKEND.waiting]!
+      if (any === 0) continue
+      this.traffic = new BackendTraffic(table, this.plan.slot, windowMs)
+      return this.traffic
+    }
+    return null
+  }
+
   circumstances(nowMs: number): Circumstances {
     return {
       admin: this.admin,
@@ -94,14 +109,15 @@ export class BackendHealth {
     return deadline
   }
 
-  explain(nowMs: number, needed: number): string {
+  explain(nowMs: number): string {
     const evidence: Evidence = {
       adminReason: this.adminReason,
       healthReason: this.#healthSentence(),
       ejectReason: this.ejectReason,
+      spared: this.spared,
       ejectedForMs: this.breaker.untilMs - nowMs,
       probationSuccesses: this.breaker.successes,
-      probationNeeded: needed,
+      probationNeeded: this.breaker.successesNeeded,
       share: slowStartShare(this.#slowStart, nowMs - this.rampMs),
     }
     return explainAvailability(this.availability, evidence)
@@ -112,7 +128,7 @@ export class BackendHealth {
     return `checks pass, the last: ${this.lastProbe ?? 'none yet'}`
   }
 
-  status(table: SharedTable, nowMs: number, probationNeeded: number): BackendStatus {
+  status(table: SharedTable, nowMs: number): BackendStatus {
     const base = table.backendBase(this.plan.slot)
     const open = this.breaker.state === BREAKER.open
     return {
@@ -121,7 +137,7 @@ export class BackendHealth {
       weight: this.plan.weight,
       effectiveWeight: this.weight,
       availability: this.availability,
-      reason: this.explain(nowMs, probationNeeded),
+      reason: this.explain(nowMs),
       sinceMs: nowMs - this.sinceMs,
       health: this.healthName(),
       lastProbe: this.lastProbe,

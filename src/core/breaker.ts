@@ -48,6 +48,11 @@ export class Breaker {
     this.sinceMs = nowMs
   }
 
+  /** Probation requests that have to succeed. */
+  get successesNeeded(): number {
+    return this.#plan.probationSuccesses
+  }
+
   /**
    * Opens, from any state. `jitter` is a random number in [0, 1).
    * @returns how long, in milliseconds

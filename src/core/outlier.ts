@@ -29,8 +29,9 @@ export interface OutlierThresholds {
 
 /** A failure older than this no longer shows that something is happening right now. */
 export const FRESH_MS = 2_000
-/** Byte times are those of a thread's tick, and our look comes a moment after the fact. */
-const TICK_SLACK_MS = 200
+/** A timer may fire this share of its time early, at most TICK_SLACK_MS, and still mean timeout. */
+const EARLY_SHARE = 0.1
+const TICK_SLACK_MS = 100
 /** A response timeout stays a reason to eject for this long, should a cap forbid it at first. */
 const TIMEOUT_HOLD_MS = 1_000
 
@@ -70,6 +71,15 @@ export function trafficFails(
   nowMs: number,
 ): boolean {
   if (traffic.streak > 0 && nowMs - traffic.failedMs <= FRESH_MS) return true
+  return isQuiet(traffic, thresholds, nowMs)
+}
+
+/** At least one attempt waits for too long, and nothing has come on any other for as long. */
+export function isQuiet(
+  traffic: BackendTraffic,
+  thresholds: OutlierThresholds,
+  nowMs: number,
+): boolean {
   return traffic.waitingSilent > 0 && nowMs - traffic.lastByteMs >= thresholds.silentMs
 }
 
@@ -88,15 +98,16 @@ function findSilent(
       text: `${traffic.waitingSilent} attempts wait longer than ${ms} ms and no byte has come`,
     }
   }
+  const { responseMs } = thresholds
   const quietMs = nowMs - traffic.lastByteMs
   if (
     plan.silent !== null &&
     nowMs - traffic.timedOutMs <= TIMEOUT_HOLD_MS &&
-    quietMs >= thresholds.responseMs - TICK_SLACK_MS
+    quietMs >= responseMs - Math.min(TICK_SLACK_MS, EARLY_SHARE * responseMs)
   ) {
     return {
       cause: 'silent',
-      text: `an attempt got no byte within the response timeout of ${thresholds.responseMs} ms`,
+      text: `an attempt got no byte within the response timeout of ${responseMs} ms`,
     }
   }
   return null

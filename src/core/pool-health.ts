@@ -21,15 +21,23 @@ import {
   type HealthStep,
   type ProbeVerdict,
 } from './health.ts'
-import { FRESH_MS, findOutlier, nearlyOutlier, trafficFails } from './outlier.ts'
+import {
+  FRESH_MS,
+  findOutlier,
+  isQuiet,
+  nearlyOutlier,
+  trafficFails,
+  type OutlierFinding,
+} from './outlier.ts'
 import type { PoolPlan } from './plan.ts'
-import { PROBATION_MOVE_MS, ThreadActivity } from './probation.ts'
+import { poolSnapshot, poolStatus } from './pool-view.ts'
+import { PoolProbation } from './probation.ts'
 import type { Random } from './random.ts'
-import { BACKEND, POOL, type SharedTable } from './shared-layout.ts'
-import { ELIGIBILITY, SUSPICION, type PoolSnapshot } from './snapshot.ts'
+import type { SharedTable } from './shared-layout.ts'
+import { SUSPICION, type PoolSnapshot } from './snapshot.ts'
 import type { AdminState, PoolStatus, Transition } from './status.ts'
 import { refreshThresholds, setThresholds } from './thresholds.ts'
-import { BackendTraffic } from './traffic.ts'
+import type { BackendTraffic } from './traffic.ts'
 
 /** What the shell is to do; drained by `takeEffects`. */
 export type PoolEffect =
@@ -57,6 +65,7 @@ const PROBE_CAUSES = SUSPICION.connect | SUSPICION.reset | SUSPICION.silence | S
 /** Bits of `BackendHealth.counted`: which of the pool's sums it is part of. */
 const COUNTED = { available: 1, inPlay: 2, ejected: 4, meant: 8 } as const
 const WINDOW_DEFAULT_MS = 10_000
+/** Where outlier detection is off, and so the breaker never opens. */
 const BREAKER_DEFAULT = { ejectMs: 10_000, ejectMaxMs: 300_000, probationSuccesses: 3 }
 
 export class PoolHealth {
@@ -68,7 +77,8 @@ export class PoolHealth {
   readonly #backends: readonly BackendHealth[]
   readonly #table: SharedTable
   readonly #random: Random
-  readonly #activity: ThreadActivity
+  readonly #windowMs: number
+  readonly #probation: PoolProbation
   #effects: PoolEffect[] = []
   /** Backends whose deadline may have moved. */
   #touched: number[] = []
@@ -80,11 +90,9 @@ export class PoolHealth {
   #meant = 0
   #unjudged = 0
   readonly #board = new EjectionBoard()
-  readonly #onProbation = new Set<number>()
   #urgent = false
   #newTraffic = false
   #thresholdsMs = -Infinity
-  #markedMs = -Infinity
 
   /** @param firstMs when each backend's first probe is due */
   constructor(
@@ -97,7 +105,8 @@ export class PoolHealth {
     this.plan = plan
     this.#table = table
     this.#random = random
-    this.#activity = new ThreadActivity(table, plan.index)
+    this.#windowMs = plan.outlierDetection?.windowMs ?? WINDOW_DEFAULT_MS
+    this.#probation = new PoolProbation(table, plan.index)
     const settings = {
       slowStart: plan.slowStart,
       breaker: plan.outlierDetection ?? BREAKER_DEFAULT,
@@ -185,10 +194,11 @@ export class PoolHealth {
    */
   look(index: number, nowMs: number, trusted: Uint8Array): void {
     const backend = this.#backends[index]!
-    const traffic = this.#trafficOf(backend)
+    const traffic = backend.observe(this.#table, this.#windowMs)
     if (traffic === null) return
     const news = traffic.look(nowMs, backend.thresholds.slowMs, trusted)
     if (news) this.#newTraffic = true
+    if (backend.health !== null && news) this.#suspectQuiet(backend, traffic, nowMs)
     const plan = this.plan.outlierDetection
     if (plan === null) return
     if (backend.breaker.state === BREAKER.halfOpen) {
@@ -199,6 +209,7 @@ export class PoolHealth {
     const { thresholds } = backend
     const finding = findOutlier(plan, traffic, thresholds, nowMs)
     this.#board.note(index, finding, nearlyOutlier(plan, traffic, thresholds, nowMs))
+    if (finding === null) backend.spared = ''
   }
 
   /** Draws the conclusions for the pool from all that came in. */
@@ -216,27 +227,9 @@ export class PoolHealth {
     refreshThresholds(this.plan, this.#backends, this.#table, nowMs)
   }
 
-  /** Moves probation grants that lie idle to the thread that has the traffic. */
+  /** Keeps the right to send probation requests where it can be used. */
   tendProbation(nowMs: number): void {
-    for (const index of this.#onProbation) {
-      const backend = this.#backends[index]!
-      const { grant } = backend
-      if (grant.isFree(this.#table, backend.plan.slot)) {
-        grant.give(this.#activity.busiest(), nowMs)
-        this.changed = true
-      } else if (grant.isIdle(nowMs)) {
-        const busiest = this.#activity.busiest()
-        if (busiest === grant.thread || this.#activity.since(grant.thread) > 0) grant.used(nowMs)
-        else {
-          grant.withdraw()
-          this.changed = true
-        }
-      }
-    }
-    if (nowMs - this.#markedMs >= PROBATION_MOVE_MS) {
-      this.#markedMs = nowMs
-      this.#activity.mark()
-    }
+    if (this.#probation.tend(nowMs)) this.changed = true
   }
 
   /** A data thread is gone and its row was cleared. */
@@ -246,7 +239,7 @@ export class PoolHealth {
       if (backend.grant.thread === thread) this.changed = true
       backend.grant.threadDown(thread)
     }
-    this.#activity.mark()
+    this.#probation.threadDown(nowMs)
     this.tendProbation(nowMs)
   }
 
@@ -273,7 +266,7 @@ export class PoolHealth {
     backend.adminReason = reason
     if (returns) this.#ramp(backend, nowMs)
     this.changed = true
-    this.#judge(backend, nowMs, backend.explain(nowMs, 0))
+    this.#judge(backend, nowMs, null)
     return null
   }
 
@@ -285,50 +278,11 @@ export class PoolHealth {
 
   /** The state of now, for the data threads. */
   snapshot(): PoolSnapshot {
-    const count = this.#backends.length
-    const eligibility = new Uint8Array(count)
-    const weight = new Float64Array(count)
-    const probationThread = new Int8Array(count).fill(-1)
-    const panic = this.available === 0 && this.plan.panic === 'serve'
-    for (const backend of this.#backends) {
-      const { index } = backend
-      const everyone = panic && backend.admin === 'ready' && backend.plan.weight > 0
-      eligibility[index] = everyone ? ELIGIBILITY.yes : backend.eligibility
-      weight[index] = everyone ? backend.plan.weight : backend.weight
-      if (eligibility[index] === ELIGIBILITY.probation) {
-        probationThread[index] = backend.grant.thread
-      }
-    }
-    const halfAvailable = this.available > 0 && this.available * 2 >= this.#meant
-    return { pool: this.plan.index, eligibility, weight, probationThread, halfAvailable }
+    return poolSnapshot(this.plan, this.#backends, this.available, this.#meant)
   }
 
   status(nowMs: number): PoolStatus {
-    const needed = (this.plan.outlierDetection ?? BREAKER_DEFAULT).probationSuccesses
-    return {
-      name: this.plan.name,
-      mode: this.plan.mode,
-      balance: this.plan.balance,
-      available: this.available,
-      total: this.#backends.length,
-      minAvailable: this.plan.minAvailable,
-      queued: this.#table.sum(this.#table.poolBase(this.plan.index) + POOL.queued),
-      backends: this.#backends.map((backend) => backend.status(this.#table, nowMs, needed)),
-    }
-  }
-
-  #trafficOf(backend: BackendHealth): BackendTraffic | null {
-    if (backend.traffic !== null) return backend.traffic
-    const { slot } = backend.plan
-    const base = this.#table.backendBase(slot)
-    let activity = 0
-    for (const row of this.#table.rows) {
-      activity += row[base + BACKEND.attempts]! + row[base + BACKEND.waiting]!
-    }
-    if (activity === 0) return null
-    const windowMs = this.plan.outlierDetection?.windowMs ?? WINDOW_DEFAULT_MS
-    backend.traffic = new BackendTraffic(this.#table, slot, windowMs)
-    return backend.traffic
+    return poolStatus(this.plan, this.#backends, this.#table, this.available, nowMs)
   }
 
   #health(backend: BackendHealth, event: HealthEvent, nowMs: number): void {
@@ -358,12 +312,23 @@ export class PoolHealth {
     }
   }
 
+  /**
+   * One attempt that waits in silence is no reason to eject, but to ask: at its onset, and then at
+   * the pace of a backend in doubt. Threads report only what looks worse.
+   */
+  #suspectQuiet(backend: BackendHealth, traffic: BackendTraffic, nowMs: number): void {
+    if (!isQuiet(traffic, backend.thresholds, nowMs)) return
+    if (nowMs - backend.health!.suspectedMs < this.plan.healthCheck!.fastIntervalMs) return
+    this.#health(backend, { kind: 'suspected' }, nowMs)
+  }
+
   /** Slow start of a backend that comes back, unless nothing else is available. */
   #ramp(backend: BackendHealth, nowMs: number): void {
     backend.rampMs = this.available === 0 ? -Infinity : nowMs
   }
 
-  #judge(backend: BackendHealth, nowMs: number, reason: string): void {
+  /** @param reason why it may have changed; `null` leaves it to the verdict's own sentence */
+  #judge(backend: BackendHealth, nowMs: number, reason: string | null): void {
     const { index } = backend
     const verdict = judgeAvailability(backend.circumstances(nowMs))
     const from = backend.availability
@@ -376,9 +341,13 @@ export class PoolHealth {
     this.#count(backend, nowMs)
     this.#touched.push(index)
     if (verdict.availability === from) return
-    if (!isAvailable(verdict.availability)) this.#board.drop(index)
+    if (!isAvailable(verdict.availability)) {
+      this.#board.drop(index)
+      backend.spared = ''
+    }
     if (from === 'ejected') this.#board.returned(index)
-    this.#judgeGrant(backend, nowMs)
+    if (verdict.availability === 'probation') this.#probation.enter(backend, nowMs)
+    else if (from === 'probation') this.#probation.leave(backend)
     backend.sinceMs = nowMs
     this.#effects.push({
       kind: 'transition',
@@ -387,23 +356,11 @@ export class PoolHealth {
         backend: backend.plan.name,
         from,
         to: verdict.availability,
-        reason,
+        reason: reason ?? backend.explain(nowMs),
         atMs: nowMs,
         available: this.available,
       },
     })
-  }
-
-  #judgeGrant(backend: BackendHealth, nowMs: number): void {
-    if (backend.availability !== 'probation') {
-      this.#onProbation.delete(backend.index)
-      backend.grant.withdraw()
-      return
-    }
-    this.#onProbation.add(backend.index)
-    if (backend.grant.isFree(this.#table, backend.plan.slot)) {
-      backend.grant.give(this.#activity.busiest(), nowMs)
-    }
   }
 
   /** Keeps the pool's sums in step with one backend. */
@@ -465,15 +422,20 @@ export class PoolHealth {
       return
     }
     for (const [index, finding] of decision.backends) {
-      if (ejectionAllowance(this.#scope()) === 0) return
       const backend = this.#backends[index]!
-      const lengthMs = backend.breaker.eject(nowMs, this.#random.next())
-      backend.ejectReason = finding.text
-      backend.ejectedSlow = finding.cause === 'slow'
-      backend.traffic!.forget()
-      this.#judge(backend, nowMs, ejectedText(lengthMs, finding.text))
-      this.#board.ejected(index, nowMs)
+      if (ejectionAllowance(this.#scope()) === 0) {
+        backend.spared = `not ejected, too few others are available: ${finding.text}`
+      } else this.#ejectOne(backend, finding, nowMs)
     }
+  }
+
+  #ejectOne(backend: BackendHealth, finding: OutlierFinding, nowMs: number): void {
+    const lengthMs = backend.breaker.eject(nowMs, this.#random.next())
+    backend.ejectReason = finding.text
+    backend.ejectedSlow = finding.cause === 'slow'
+    backend.traffic!.forget()
+    this.#judge(backend, nowMs, ejectedText(lengthMs, finding.text))
+    this.#board.ejected(backend.index, nowMs)
   }
 
   #scope(): EjectionScope {

@@ -67,8 +67,73 @@ export class ProbationGrant {
   }
 }
 
+/** A backend as this file sees it. */
+interface Probationer {
+  readonly grant: ProbationGrant
+  readonly plan: { readonly slot: number }
+}
+
+/** The backends of one pool that are on probation, and who may send their requests. */
+export class PoolProbation {
+  readonly #table: SharedTable
+  readonly #activity: ThreadActivity
+  readonly #members = new Set<Probationer>()
+  #markedMs = -Infinity
+
+  constructor(table: SharedTable, pool: number) {
+    this.#table = table
+    this.#activity = new ThreadActivity(table, pool)
+  }
+
+  /** Probation begins; the grant is given at once unless an old one may still be in use. */
+  enter(backend: Probationer, nowMs: number): void {
+    this.#members.add(backend)
+    if (backend.grant.isFree(this.#table, backend.plan.slot)) {
+      backend.grant.give(this.#activity.busiest(), nowMs)
+    }
+  }
+
+  leave(backend: Probationer): void {
+    this.#members.delete(backend)
+    backend.grant.withdraw()
+  }
+
+  /**
+   * Gives what has become free, and takes from a thread without traffic what a busier one can use.
+   * @returns whether a grant has changed
+   */
+  tend(nowMs: number): boolean {
+    let changed = false
+    for (const { grant, plan } of this.#members) {
+      if (grant.isFree(this.#table, plan.slot)) {
+        grant.give(this.#activity.busiest(), nowMs)
+        changed = true
+      } else if (grant.isIdle(nowMs)) {
+        const busiest = this.#activity.busiest()
+        if (busiest === grant.thread || this.#activity.since(grant.thread) > 0) grant.used(nowMs)
+        else {
+          grant.withdraw()
+          changed = true
+        }
+      }
+    }
+    if (nowMs - this.#markedMs >= PROBATION_MOVE_MS) this.#mark(nowMs)
+    return changed
+  }
+
+  /** A thread's row was cleared: comparisons start anew. */
+  threadDown(nowMs: number): void {
+    this.#mark(nowMs)
+  }
+
+  #mark(nowMs: number): void {
+    this.#markedMs = nowMs
+    this.#activity.mark()
+  }
+}
+
 /** How much each data thread has to do for one pool lately. */
-export class ThreadActivity {
+class ThreadActivity {
   readonly #table: SharedTable
   readonly #cell: number
   readonly #seen: Float64Array

@@ -1,0 +1,53 @@
+// A pool as others see it: what the data threads get, and what people are shown.
+
+import type { BackendHealth } from './backend-health.ts'
+import type { PoolPlan } from './plan.ts'
+import { POOL, type SharedTable } from './shared-layout.ts'
+import { ELIGIBILITY, type PoolSnapshot } from './snapshot.ts'
+import type { PoolStatus } from './status.ts'
+
+/**
+ * For the data threads.
+ * @param available backends that take ordinary traffic
+ * @param meant backends that config and operator want to serve
+ */
+export function poolSnapshot(
+  plan: PoolPlan,
+  backends: readonly BackendHealth[],
+  available: number,
+  meant: number,
+): PoolSnapshot {
+  const eligibility = new Uint8Array(backends.length)
+  const weight = new Float64Array(backends.length)
+  const probationThread = new Int8Array(backends.length).fill(-1)
+  const panic = available === 0 && plan.panic === 'serve'
+  for (const backend of backends) {
+    const { index } = backend
+    const everyone = panic && backend.admin === 'ready' && backend.plan.weight > 0
+    eligibility[index] = everyone ? ELIGIBILITY.yes : backend.eligibility
+    weight[index] = everyone ? backend.plan.weight : backend.weight
+    if (eligibility[index] === ELIGIBILITY.probation) probationThread[index] = backend.grant.thread
+  }
+  const halfAvailable = available > 0 && available * 2 >= meant
+  return { pool: plan.index, eligibility, weight, probationThread, halfAvailable }
+}
+
+/** For people. */
+export function poolStatus(
+  plan: PoolPlan,
+  backends: readonly BackendHealth[],
+  table: SharedTable,
+  available: number,
+  nowMs: number,
+): PoolStatus {
+  return {
+    name: plan.name,
+    mode: plan.mode,
+    balance: plan.balance,
+    available,
+    total: backends.length,
+    minAvailable: plan.minAvailable,
+    queued: table.sum(table.poolBase(plan.index) + POOL.queued),
+    backends: backends.map((backend) => backend.status(table, nowMs)),
+  }
+}
