@@ -3,7 +3,7 @@
 // `config/compile.ts` is the only maker; every default is filled in there, so nobody else knows any.
 // All times are milliseconds, all sizes bytes, all ratios 0…1.
 
-/** Where to listen or to connect. */
+/** Where to listen or to connect. `host: ''` (listeners only) is every address, IPv4 and IPv6. */
 export type Address =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   | { readonly kind: 'unix'; readonly path: string }
