@@ -46,7 +46,10 @@ function readAddress(text: string, portMin: number, hint: string): Reading<Addre
     return refuse(`${quote(text)} is a path`, `for a unix socket write unix:${text}`)
   }
   if (isIPv6(text)) {
-    return refuse(`${quote(text)} has no port, or no brackets`, `write "[${text}]:8080"`)
+    const cut = text.lastIndexOf(':')
+    const [host, port] = [text.slice(0, cut), text.slice(cut + 1)]
+    const meant = isIPv6(host) && /^\d+$/.test(port) ? `[${host}]:${port}` : `[${text}]:8080`
+    return refuse(`${quote(text)} has no brackets around its IPv6 address`, `write "${meant}"`)
   }
   const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(text)
   if (bracketed !== null) {
@@ -61,7 +64,7 @@ function readAddress(text: string, portMin: number, hint: string): Reading<Addre
   if (parts.length > 2 && isIPv6(parts.slice(0, -1).join(':'))) {
     const v6 = parts.slice(0, -1).join(':')
     return refuse(
-      `${quote(text)} needs brackets around its IPv6 address`,
+      `${quote(text)} has no brackets around its IPv6 address`,
       `write "[${v6}]:${last}"`,
     )
   }
@@ -87,7 +90,8 @@ function readUnix(text: string): Reading<Address> {
 
 function readPort(text: string, port: string, min: number): Reading<number> {
   if (port === '') return refuse(`${quote(text)} has no port`, `write ${text}8080`)
-  if (!/^\d{1,9}$/.test(port)) return refuse(`${quote(port)} is not a port`, `${min} to 65535`)
+  if (!/^\d{1,9}$/.test(port))
+    return refuse(`${quote(port)} is not a port`, `a port is a number from ${min} to 65535`)
   const value = Number(port)
   if (value < min || value > 65_535) {
     return refuse(`port ${value} is out of range`, `ports go from ${min} to 65535`)

@@ -59,7 +59,7 @@ function compileTcp(tree: ListenerTree, scope: PoolScope): number {
     findings.error(
       [...path, key],
       'is for protocol: http only, and this listener is tcp',
-      key === 'routes' ? 'a tcp listener has one pool: write pool: NAME' : 'remove this key',
+      key === 'routes' ? 'a tcp listener has one pool: write pool: NAME' : 'remove it',
       { on: 'key' },
     )
   }

@@ -286,13 +286,13 @@ function checkPool(pool: PoolPlan, { path, source, findings }: Scope): void {
     findings.error(
       at('minAvailable'),
       `${minAvailable} is more than the ${count} backend${count === 1 ? '' : 's'} of this pool`,
-      `make it less than ${Math.max(count, 2)}`,
+      `make it at most ${Math.max(count - 1, 1)}`,
     )
   } else if (minAvailable === count && count > 1) {
     findings.warning(
       at('minAvailable'),
       `${minAvailable} is every backend of this pool, so none could ever be ejected or drained`,
-      `make it less than ${count}`,
+      `make it at most ${count - 1}`,
     )
   }
   if (source.has(at('limits', 'queue')) && pool.limits.queue > 0 && pool.limits.perBackend === 0) {

@@ -91,7 +91,7 @@ function checkReply(
     findings.error(
       [...path, key],
       `has no effect with ${action.kind}, because nothing goes to a backend`,
-      'remove this key',
+      'remove it',
       { on: 'key' },
     )
   }

@@ -30,7 +30,7 @@ export function compile(tree: ConfigTree, source: Source): Compiled {
     findings.error(['listeners'], 'is empty', 'add a listener, such as web: { bind: ":8080" }')
   }
   const admin = tree.admin === null ? null : { address: tree.admin.bind }
-  checkAddresses(listeners, admin?.address ?? null, findings)
+  checkAddresses(listeners, admin?.address ?? null, source, findings)
   checkUse(listeners, pools, source, findings)
   const plan: Plan = {
     runtime: { threads: tree.runtime.threads, drainMs: tree.runtime.drain },
@@ -58,9 +58,16 @@ function compilePools(tree: ConfigTree, source: Source, findings: Findings): Poo
 function checkAddresses(
   listeners: readonly ListenerPlan[],
   admin: Address | null,
+  source: Source,
   findings: Findings,
 ): void {
   const bound: { path: Path; address: Address; owner: string }[] = []
+  const adminPath: Path = ['admin', 'bind']
+  const isAdminWritten = source.has(adminPath)
+  // One that nobody wrote cannot be pointed at, so the other one gets the blame.
+  if (admin !== null && !isAdminWritten) {
+    bound.push({ path: adminPath, address: admin, owner: 'the admin API' })
+  }
   const claim = (path: Path, address: Address, owner: string) => {
     const other = bound.find((earlier) => overlap(earlier.address, address))
     if (other === undefined) {
@@ -73,18 +80,20 @@ function checkAddresses(
       same
         ? `${formatAddress(address)} is already taken by ${other.owner}`
         : `${formatAddress(address)} overlaps ${formatAddress(other.address)} of ${other.owner}`,
-      'give each listener a port or address of its own',
-      { other: other.path },
+      other.path === adminPath && !isAdminWritten
+        ? 'choose another port, or give admin another one: admin: { bind: 127.0.0.1:9901 }'
+        : 'give each listener a port or address of its own',
+      other.path === adminPath && !isAdminWritten ? {} : { other: other.path },
     )
   }
   for (const { name, address } of listeners) {
     claim(['listeners', name, 'bind'], address, `listener ${name}`)
   }
-  if (admin === null) return
-  claim(['admin', 'bind'], admin, 'admin')
+  if (admin === null || !isAdminWritten) return
+  claim(adminPath, admin, 'the admin API')
   if (!isLocal(admin)) {
     findings.warning(
-      ['admin', 'bind'],
+      adminPath,
       'whoever reaches this address can read and steer Evenkeel: it asks for no password',
       'bind it to 127.0.0.1 or to unix:/path, or keep others out with a firewall',
     )
@@ -97,8 +106,12 @@ function checkUse(
   source: Source,
   findings: Findings,
 ): void {
+  const usersOf = pools.map((): Set<ListenerPlan> => new Set())
+  for (const listener of listeners) {
+    for (const index of poolsOf(listener)) usersOf[index]?.add(listener)
+  }
   for (const pool of pools) {
-    const users = listeners.filter((listener) => poolsOf(listener).includes(pool.index))
+    const users = [...usersOf[pool.index]!]
     if (users.length === 0) {
       findings.warning(['pools', pool.name], 'no listener uses this pool', 'remove it, or use it', {
         on: 'key',

@@ -65,7 +65,7 @@ export function formatPath(path: Path): string {
   let text = ''
   for (const part of path) {
     if (typeof part === 'number') text += `[${part}]`
-    else if (/[.[\]]/.test(part)) text += `["${part}"]`
+    else if (!/^[\w-]+$/.test(part)) text += `[${JSON.stringify(part)}]`
     else text += text === '' ? part : `.${part}`
   }
   return text
@@ -128,7 +128,9 @@ function formatOne(diagnostic: Diagnostic): string {
   if (excerpt !== null) {
     const gutter = line > 0 ? String(line).padStart(5) : '     '
     const shown = window(excerpt, Math.max(column, 1) - 1, diagnostic.length)
-    text += `${gutter} | ${shown.text}\n      | ${shown.padding}${'^'.repeat(shown.carets)}\n`
+    text +=
+      `${gutter} | ${shown.text}`.trimEnd() +
+      `\n      | ${shown.padding}${'^'.repeat(shown.carets)}\n`
   }
   if (hint !== null) text += `  hint: ${hint}\n`
   return text

@@ -18,7 +18,7 @@ import {
 import { type Diagnostic, diagnose, type Path, type Place } from './diagnostics.ts'
 import { type Sources, substitute } from './environment.ts'
 import { explainYamlError } from './yaml-errors.ts'
-import { isMerge, keyText, mergeSources, YamlText } from './yaml-text.ts'
+import { isMerge, keyText, mergeSources, resolveAlias, YamlText } from './yaml-text.ts'
 
 /** Scalars are strings, but for plain `true` and `false`; an empty value is `null`. */
 export type Tree = string | boolean | null | readonly Tree[] | { readonly [key: string]: Tree }
@@ -41,7 +41,6 @@ export function parseYaml(text: string, file: string, sources: Sources): ParsedD
     // Duplicates are found below, where both places are known.
     uniqueKeys: false,
     merge: true,
-    logLevel: 'silent',
   })
   const source = new YamlText(file, text, document, lines)
   const error = document.errors[0] ?? document.warnings[0]
@@ -55,7 +54,7 @@ export function parseYaml(text: string, file: string, sources: Sources): ParsedD
 }
 
 // An alias bomb must not become memory: more nodes, and deeper, than any real configuration.
-const nodesMax = 2_000_000
+const nodesMax = 1_000_000
 const depthMax = 50
 
 class TreeReader {
@@ -76,7 +75,7 @@ class TreeReader {
     if (this.#nodes > nodesMax) return null
     if (++this.#nodes > nodesMax || path.length > depthMax) {
       this.#nodes = Infinity
-      this.#report([], null, 'is repeated by aliases without end, or nested without end')
+      this.#report([], null, 'the file repeats itself by aliases too often, or nests too deeply')
       return null
     }
     if (isAlias(node)) return this.#readAlias(node, path)
@@ -87,8 +86,8 @@ class TreeReader {
   }
 
   #readAlias(alias: Alias, path: Path): Tree {
-    const target = alias.resolve(this.#document)
-    if (target !== undefined) return this.read(target, path)
+    const target = resolveAlias(alias, this.#document)
+    if (target !== null) return this.read(target, path)
     const name = alias.source
     this.#report(
       path,
@@ -148,7 +147,7 @@ class TreeReader {
     const key = keyText(pair.key)
     if (key !== null && key !== '' && key !== '__proto__') return key
     const place = isScalar(pair.key) || isMap(pair.key) ? this.#source.ofNode(pair.key) : null
-    this.#report(path, place, 'has a key that is no name', 'a key is a word followed by a colon')
+    this.#report(path, place, 'this cannot be a key', 'a key is a word followed by a colon')
     return null
   }
 

@@ -15,7 +15,7 @@ export interface SubstitutionFault {
 
 export interface Substituted {
   readonly text: string
-  /** Something in it came from a file, so it must not be shown. */
+  /** Something in it came from a file, or a variable that sounds secret: it must not be shown. */
   readonly secret: boolean
   readonly faults: readonly SubstitutionFault[]
 }
@@ -25,6 +25,8 @@ export interface Sources {
   /** Text of a file; throws what `node:fs` throws. */
   readonly readFile: (path: string) => string
 }
+
+const secretToken = /^\$\{(file:|\w*(secret|token|passw|key|auth|credential))/i
 
 const forms = 'write ${NAME}, ${NAME:-default} or ${file:/path}'
 
@@ -55,7 +57,7 @@ export function substitute(text: string, sources: Sources): Substituted {
     const piece = end < 0 ? unclosed() : resolve(text.slice(inside, end), token, sources)
     if (typeof piece === 'string') result += piece
     else faults.push({ ...piece, token })
-    if (token.startsWith('${file:')) secret = true
+    if (secretToken.test(token)) secret = true
     at = end < 0 ? text.length : end + 1
   }
   return { text: result + text.slice(at), secret, faults }

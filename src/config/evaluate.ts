@@ -40,25 +40,30 @@ export function evaluate({ tree, source, diagnostics, failed }: Draft): LoadResu
   if (parsed?.success === true) {
     const { plan, problems } = compile(parsed.data, source)
     const found = [...diagnostics, ...problems.map((problem) => point(problem, source))]
-    return found.some(({ severity }) => severity === 'error')
-      ? failure(found)
-      : { ok: true, plan, warnings: only('warning', found), notes: only('note', found) }
+    const errors = only('error', found)
+    // Warnings of the cross-checks may only echo the errors.
+    if (errors.length > 0) return failure([...only('warning', diagnostics), ...errors])
+    return { ok: true, plan, warnings: inOrder(only('warning', found)), notes: only('note', found) }
   }
   const problems = salvage(tree, source, failed)
   return failure([...diagnostics, ...problems.map((problem) => point(problem, source))])
 }
 
-/** Diagnostics in the order of the text, each once, without advice. */
+/** A result that is no plan. */
 export function failure(diagnostics: readonly Diagnostic[]): LoadResult {
+  return { ok: false, diagnostics: inOrder(diagnostics) }
+}
+
+// In the order of the text, each once: an anchor used twice has its errors twice.
+function inOrder(diagnostics: readonly Diagnostic[]): Diagnostic[] {
   const seen = new Set<string>()
-  const unique = diagnostics.filter(({ severity, line, column, path, message }) => {
+  const unique = diagnostics.filter(({ line, column, path, message }) => {
     const key = JSON.stringify([line, column, line > 0 ? '' : path, message])
-    const isNew = severity !== 'note' && !seen.has(key)
+    const isNew = !seen.has(key)
     seen.add(key)
     return isNew
   })
-  unique.sort((a, b) => a.line - b.line || a.column - b.column)
-  return { ok: false, diagnostics: unique }
+  return unique.sort((a, b) => a.line - b.line || (a.line > 0 ? a.column - b.column : 0))
 }
 
 function only(severity: Severity, diagnostics: readonly Diagnostic[]): Diagnostic[] {
@@ -68,7 +73,7 @@ function only(severity: Severity, diagnostics: readonly Diagnostic[]): Diagnosti
 function point(problem: Problem, source: Source): Diagnostic {
   if (!source.isSecret(problem.path)) return diagnose(problem, source)
   // What a secret holds must not get into a log by way of the complaint about it.
-  const message = 'the content of this file does not fit here'
+  const message = 'the secret does not fit here'
   return diagnose({ ...problem, message, hint: null }, source)
 }
 
@@ -116,7 +121,8 @@ function isCertain(problem: Problem, gone: readonly Path[], shadows: readonly Pa
   const { severity, path, message } = problem
   if (severity !== 'error') return false
   if (gone.some((taken) => startsWith(taken, path))) return false
-  if (shadows.some((shadow) => startsWith(path, shadow))) return false
+  const isReference = message.startsWith('there is no pool ')
+  if (!isReference && shadows.some((shadow) => startsWith(path, shadow))) return false
   const pools = gone.flatMap(([section, name]) => (section === 'pools' ? [name] : []))
   if (pools.length > 0 && message === 'there are no pools') return false
   return !pools.some((name) => message === `there is no pool "${name}"`)

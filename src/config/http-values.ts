@@ -43,7 +43,7 @@ export function readChangedHeader(text: string): Reading<string> {
   if (!name.ok) return name
   if (ownHeaders.has(name.value)) {
     return refuse(
-      `${name.value} belongs to the connection, and Evenkeel writes it itself on each side`,
+      `${name.value} concerns one connection only, so Evenkeel writes it anew on each side`,
       'remove this line; framing and hop-by-hop headers cannot be changed',
     )
   }

@@ -16,18 +16,16 @@ export const missing = 'is missing'
 /** All findings of a failed parse. */
 export function problemsOf(issues: readonly Issue[], tree: Tree): Problem[] {
   const problems = issues.flatMap((issue) => explain(issue, tree, []))
-  return problems.filter((problem) => !isExplained(problem, problems))
+  // A required key that is missing because its name is misspelled is one mistake, not two.
+  const meant = new Set(problems.map(({ path, hint }) => meantKey(path, hint)))
+  return problems.filter(
+    ({ path, message }) => message !== missing || !meant.has(JSON.stringify(path)),
+  )
 }
 
-// A required key that is missing because its name is misspelled is one mistake, not two.
-function isExplained(problem: Problem, problems: readonly Problem[]): boolean {
-  if (problem.message !== missing) return false
-  const key = String(problem.path.at(-1))
-  const parent = JSON.stringify(problem.path.slice(0, -1))
-  return problems.some(
-    (other) =>
-      other.hint === `did you mean ${key}?` && JSON.stringify(other.path.slice(0, -1)) === parent,
-  )
+function meantKey(path: Path, hint: string | null): string {
+  const key = /^did you mean (\S+)\?$/.exec(hint ?? '')?.[1]
+  return key === undefined ? '' : JSON.stringify([...path.slice(0, -1), key])
 }
 
 function explain(issue: Issue, tree: Tree, prefix: Path): Problem[] {
@@ -76,7 +74,13 @@ function wrongKind(path: Path, expects: string, tree: Tree): Problem {
   const base = { severity: 'error', path, on: 'value' } as const
   if (value === undefined) return { ...base, message: missing, hint: `expected ${expects}` }
   if (value === null) return { ...base, message: 'is empty', hint: `expected ${expects}` }
-  return { ...base, message: `expected ${expects}, found ${kindOf(value)}`, hint: null }
+  // `bind:8080` is one word for YAML.
+  const glued = typeof value === 'string' ? /^(\w+):(\S.*)$/.exec(value) : null
+  const hint =
+    glued !== null && / map/.test(expects) && !/^\d/.test(value as string)
+      ? `if a key is meant, put a space after its colon: ${glued[1]}: ${glued[2]}`
+      : null
+  return { ...base, message: `expected ${expects}, found ${kindOf(value)}`, hint }
 }
 
 function kindOf(value: Tree): string {

@@ -25,7 +25,7 @@ export function describeKeys(path: Path, key: string): { message: string; hint: 
   const here = keysAt(path)
   const planned = nearest(key, here) === null ? later[key] : undefined
   if (planned !== undefined) {
-    return { message: `${planned} is not in this version yet`, hint: 'remove this key' }
+    return { message: `${planned} is not in this version yet`, hint: 'remove it' }
   }
   return { message: 'there is no such key', hint: hintFor(path, key, here) }
 }

@@ -43,7 +43,7 @@ const runtime = map({
 })
 
 const admin = map({
-  bind: text('an address', readBind)
+  bind: text('an address such as 127.0.0.1:9900', readBind)
     .prefault('127.0.0.1:9900')
     .describe('Address of the admin API, /metrics, /livez and /readyz; unix:/path works too.'),
 })
@@ -67,7 +67,7 @@ const log = map({
 
 const listener = map(
   {
-    bind: text('an address', readBind).describe(
+    bind: text('an address such as 127.0.0.1:8080', readBind).describe(
       'Where to accept: host:port, :port for all addresses, or unix:/path.',
     ),
     protocol: word(['http', 'tcp'])

@@ -27,6 +27,10 @@ export function distance(left: string, right: string): number {
 
 /** The candidate nearest to `word`, if it is near enough to be what was meant. */
 export function nearest(word: string, candidates: Iterable<string>): string | null {
+  const bare = plain(word)
+  const extended =
+    bare.length < 3 ? [] : [...candidates].filter((name) => extend(plain(name), bare))
+  if (extended.length === 1) return extended[0]!
   let best: string | null = null
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1
   for (const candidate of candidates) {
@@ -38,6 +42,15 @@ export function nearest(word: string, candidates: Iterable<string>): string | nu
     }
   }
   return best
+}
+
+// `leastconn` for `least-connections`, `warning` for `warn`.
+function extend(one: string, two: string): boolean {
+  return one.length >= 3 && (one.startsWith(two) || two.startsWith(one))
+}
+
+function plain(word: string): string {
+  return word.toLowerCase().replace(/[-_]/g, '')
 }
 
 /** Words of HAProxy, nginx, Envoy, Traefik and Caddy for keys that have another name here. */

@@ -36,12 +36,21 @@ const durationHint = 'write a number with ms, s, m, h or d, such as 500ms, 2s or
 /** `500ms`, `2s`, `1.5s`, `1h30m`; a bare `0` needs no unit. Milliseconds. */
 export function readDuration(text: string): Reading<number> {
   if (text === '0') return accept(0)
-  if (/^\d+(\.\d+)?$/.test(text)) return refuse(`${quote(text)} has no unit`, durationHint)
+  if (/^\d+(\.\d+)?$/.test(text)) {
+    return refuse(
+      `${quote(text)} has no unit`,
+      `write ${text}ms, ${text}s or ${text}m; the units are ms, s, m, h and d`,
+    )
+  }
   if (text.startsWith('-')) return refuse(`${quote(text)} is negative`, durationHint)
   const odd = /^[\d.]+\s*([a-zµ]+)$/i.exec(text)
   const unit = odd?.[1]
   if (unit !== undefined && millisecondsPer[unit] === undefined) {
-    return refuse(`${quote(text)} has the unknown unit ${quote(unit)}`, durationHint)
+    const meant = /^m(s|illi)/i.test(unit) ? 'ms' : /^[smhd]/i.exec(unit)?.[0].toLowerCase()
+    return refuse(
+      `${quote(text)} has the unknown unit ${quote(unit)}`,
+      meant === undefined ? durationHint : `write ${text.slice(0, -unit.length).trim()}${meant}`,
+    )
   }
   if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text)) {
     return refuse(`${quote(text)} is not a duration`, durationHint)

@@ -19,7 +19,7 @@ export function explainYamlError(error: YAMLError, source: YamlText): Diagnostic
   const lineStart = source.text.lastIndexOf('\n', at - 1) + 1
   const place = source.stretch(at, error.pos[1])
   const line = place.excerpt ?? ''
-  const found = pitfall(error, line, lineStart) ?? byCode(error, line)
+  const found = pitfall(error, line, lineStart) ?? byCode(error, line, source.text)
   const start = found.start ?? at
   return {
     severity: 'error',
@@ -33,7 +33,7 @@ export function explainYamlError(error: YAMLError, source: YamlText): Diagnostic
 
 function pitfall(error: YAMLError, line: string, lineStart: number): Explanation | null {
   if (error.code !== 'UNEXPECTED_TOKEN' && error.code !== 'MISSING_CHAR') return null
-  const variable = /[{[,].*?[^"'$](\$\{[^}]*\}?)/.exec(line)
+  const variable = /[{[,](?:.*?[^"'$])?(\$\{[^}]*\}?)/.exec(line)
   if (variable !== null) {
     const token = variable[1]!
     return {
@@ -58,7 +58,7 @@ function pitfall(error: YAMLError, line: string, lineStart: number): Explanation
 
 const colonHint = 'a key is followed by a colon and a space, such as bind: 127.0.0.1:8080'
 
-function byCode(error: YAMLError, line: string): Explanation {
+function byCode(error: YAMLError, line: string, text: string): Explanation {
   switch (error.code) {
     case 'TAB_AS_INDENT':
       return { message: 'a tab cannot indent', hint: 'YAML indents with spaces only', length: 1 }
@@ -73,14 +73,15 @@ function byCode(error: YAMLError, line: string): Explanation {
     case 'MULTILINE_IMPLICIT_KEY':
       return { message: 'this line has no key', hint: colonHint }
     case 'MISSING_CHAR':
-      return missing(error)
+      return missing(error, text)
     case 'BAD_INDENT':
       return error.message.startsWith('Flow')
-        ? unclosed(error)
+        ? unclosed(error, text)
         : {
             message: 'the indentation fits no level above it',
             hint: 'keys of one map begin in the same column, and what belongs to a key is indented further',
-            length: Math.max(1, line.trimStart().length),
+            start: error.pos[0] + /^ */.exec(line)![0].length,
+            length: line.trimStart().length,
           }
     case 'MULTIPLE_DOCS':
       return {
@@ -103,19 +104,46 @@ function byCode(error: YAMLError, line: string): Explanation {
   }
 }
 
-function missing(error: YAMLError): Explanation {
-  if (error.message.includes('quote')) {
-    return { message: 'the quotation mark that began before is not closed', hint: null }
-  }
+function missing(error: YAMLError, text: string): Explanation {
+  if (error.message.includes('quote')) return unclosed(error, text)
   if (error.message.startsWith('Implicit')) {
     return { message: 'this line has no key', hint: colonHint }
   }
   return error.message.startsWith('Missing , or')
     ? { message: 'a comma is missing', hint: 'separate the items inside { } and [ ] with commas' }
-    : unclosed(error)
+    : unclosed(error, text)
 }
 
-function unclosed(error: YAMLError): Explanation {
-  const bracket = error.message.includes('}') ? '}' : ']'
-  return { message: `a closing ${bracket} is missing`, hint: null, length: 1 }
+// The parser gives up at the end of the file; what helps is where the thing began.
+function unclosed(error: YAMLError, text: string): Explanation {
+  const start = openedAt(text, error.pos[0])
+  const opener = text[start] ?? ''
+  const closer = opener === '{' ? '}' : opener === '[' ? ']' : opener
+  return {
+    message: opener === '' ? 'something is not closed' : `this ${opener} is never closed`,
+    hint: opener === '' ? null : `add ${closer} at its end`,
+    start,
+    length: 1,
+  }
+}
+
+// Position of the innermost quote or bracket that is open at `end`; the length of the text if none.
+function openedAt(text: string, end: number): number {
+  const open: number[] = []
+  // Quotes open only where a value may begin; a # starts a comment only after a space.
+  const steps = /(?<=^|[\s{[,:])(["'])|[{}[\]]|(?<=^|\s)#.*$/gm
+  for (;;) {
+    const found = steps.exec(text)
+    if (found === null || found.index >= end) break
+    const char = found[0]
+    if (char === '"' || char === "'") {
+      const closing = char === '"' ? /(?:\\.|[^"\\])*"/sy : /(?:''|[^'])*'/sy
+      closing.lastIndex = found.index + 1
+      const rest = closing.exec(text)
+      if (rest === null || closing.lastIndex > end) return found.index
+      steps.lastIndex = closing.lastIndex
+    } else if (char === '{' || char === '[') open.push(found.index)
+    else if (char === '}' || char === ']') open.pop()
+  }
+  return open.at(-1) ?? text.length
 }

@@ -2,6 +2,7 @@
 // stretch of text where its key or value stands.
 
 import {
+  type Alias,
   type Document,
   isAlias,
   isMap,
@@ -10,6 +11,7 @@ import {
   type LineCounter,
   type Node,
   type Pair,
+  visit,
   type YAMLMap,
 } from 'yaml'
 import type { Path, Place, Source } from './diagnostics.ts'
@@ -101,14 +103,31 @@ function isEmpty(node: Node): boolean {
   return isScalar(node) && node.value === null && (node.source ?? '') === ''
 }
 
+const targetsOf = new WeakMap<Document, ReadonlyMap<Alias, Node>>()
+
+// The library walks the whole document for each alias; here it is done once. An alias means the
+// last anchor of its name before it.
+function aliasTargets(document: Document): ReadonlyMap<Alias, Node> {
+  const known = targetsOf.get(document)
+  if (known !== undefined) return known
+  const anchors = new Map<string, Node>()
+  const targets = new Map<Alias, Node>()
+  visit(document, {
+    Node(_, node) {
+      if (isAlias(node)) {
+        const target = anchors.get(node.source)
+        if (target !== undefined) targets.set(node, target)
+      } else if (node.anchor !== undefined) anchors.set(node.anchor, node)
+    },
+  })
+  targetsOf.set(document, targets)
+  return targets
+}
+
 /** The node that an alias stands for; other nodes as they are, an unknown alias as `null`. */
 export function resolveAlias(node: unknown, document: Document): Node | null {
-  let current = node as Node | null
-  // An anchor may itself be on an alias only in broken YAML, but a loop here must still end.
-  for (let hops = 0; isAlias(current); hops++) {
-    current = hops < 10 ? ((current.resolve(document) as Node | undefined) ?? null) : null
-  }
-  return current
+  if (!isAlias(node)) return node as Node | null
+  return aliasTargets(document).get(node) ?? null
 }
 
 /** Text of a key; `null` for one that is empty, a map or a list. */
@@ -134,8 +153,24 @@ export function mergeSources(map: YAMLMap, document: Document): (Node | null)[] 
   return sources
 }
 
+const indexes = new WeakMap<YAMLMap, ReadonlyMap<string, Pair>>()
+
+// An index per map, for the sake of pools with ten thousand backends.
+function indexOf(map: YAMLMap): ReadonlyMap<string, Pair> {
+  const known = indexes.get(map)
+  if (known !== undefined) return known
+  const index = new Map<string, Pair>()
+  for (const pair of map.items) {
+    const key = keyText(pair.key)
+    if (key !== null && !index.has(key)) index.set(key, pair)
+  }
+  indexes.set(map, index)
+  return index
+}
+
 function findPair(map: YAMLMap, key: string, document: Document): Pair | null {
-  for (const pair of map.items) if (keyText(pair.key) === key) return pair
+  const own = indexOf(map).get(key)
+  if (own !== undefined) return own
   for (const source of mergeSources(map, document)) {
     const found = isMap(source) ? findPair(source, key, document) : null
     if (found !== null) return found
