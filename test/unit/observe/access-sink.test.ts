@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { constants, openSync, closeSync } from 'node:fs'
+import { mkdtemp, readFile, rename, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { AccessSink } from '../../../src/observe/access-sink.ts'
+import { waitFor } from '../../support/wait.ts'
+
+const folder = await mkdtemp(join(tmpdir(), 'evenkeel-access-'))
+after(() => rm(folder, { recursive: true }))
+
+function open(path: string): { sink: AccessSink; taken: [number, number][]; failures: string[] } {
+  const taken: [number, number][] = []
+  const failures: string[] = []
+  const sink = new AccessSink({
+    path,
+    taken: (source, characters) => taken.push([source, characters]),
+    failed: (message) => failures.push(message),
+  })
+  return { sink, taken, failures }
+}
+
+test('lines reach the file in order, and each source hears what was taken', async () => {
+  const path = join(folder, 'access.log')
+  const { sink, taken } = open(path)
+  sink.write(0, 'a\n')
+  sink.write(1, 'bcé\n')
+  sink.write(0, 'd\n')
+  await sink.close(1_000)
+  assert.equal(await readFile(path, 'utf8'), 'a\nbcé\nd\n')
+  assert.deepEqual(taken, [
+    [0, 2],
+    [1, 4],
+    [0, 2],
+  ])
+})
+
+test('after a rotation lines go to a new file and none is lost', async () => {
+  const path = join(folder, 'rotated.log')
+  const { sink } = open(path)
+  sink.write(0, 'old\n')
+  await waitFor(async () => (await readFile(path, 'utf8')) === 'old\n')
+  await rename(path, `${path}.1`)
+  sink.reopen()
+  sink.write(0, 'new\n')
+  await sink.close(1_000)
+  assert.equal(await readFile(`${path}.1`, 'utf8'), 'old\n')
+  assert.equal(await readFile(path, 'utf8'), 'new\n')
+})
+
+test('a full disk costs lines, is said once, and everything is taken all the same', async () => {
+  const { sink, taken, failures } = open('/dev/full')
+  sink.write(0, 'a\nb\n')
+  await waitFor(() => taken.length === 1)
+  sink.write(0, 'c\n')
+  await waitFor(() => taken.length === 2)
+  assert.equal(failures.length, 1)
+  assert.match(failures[0]!, /ENOSPC/)
+  assert.equal(sink.lostLines, 3)
+  await sink.close(100)
+})
+
+test('a pipe that nobody reads takes what it has room for, and closing does not wait for it', async () => {
+  const path = join(folder, 'pipe')
+  execFileSync('mkfifo', [path])
+  const reader = openSync(path, constants.O_RDWR | constants.O_NONBLOCK)
+  const code = `
+    import { AccessSink } from ${JSON.stringify(new URL('../../../src/observe/access-sink.js', import.meta.url).href)}
+    let taken = 0
+    const sink = new AccessSink({ path: null, taken: (_, n) => { taken += n }, failed: () => {} })
+    for (let i = 0; i < 200; i++) sink.write(0, 'x'.repeat(1023) + '\\n')
+    await sink.close(100)
+    console.error(taken)
+    process.exit(0)`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
+    stdio: ['ignore', reader, 'pipe'],
+  })
+  let said = ''
+  child.stderr!.on('data', (data) => (said += String(data)))
+  const [status] = await once(child, 'exit')
+  assert.equal(status, 0)
+  // The first line went out alone; the batch after it is bigger than the pipe.
+  assert.equal(said, '1024\n')
+  closeSync(reader)
+})
