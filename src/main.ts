@@ -1,4 +1,6 @@
 #!/usr/bin/env node
 // Entry of the command line tool.
 
-process.exitCode = 0
+import { main } from './cli/program.ts'
+
+process.exitCode = await main(process.argv.slice(2))

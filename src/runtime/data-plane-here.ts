@@ -4,25 +4,35 @@
 
 import type { Address } from '../core/plan.ts'
 import type { ControlMessage, DataMessage, Snapshot } from '../core/snapshot.ts'
-import type { DataPlaneOptions } from './data-threads.ts'
+import type { DataPlaneOptions, DataPlanes } from './data-threads.ts'
 
 interface Plane {
   receive(message: ControlMessage): void
   addresses(): readonly Address[]
 }
 
-export class DataPlaneHere {
+export class DataPlaneHere implements DataPlanes {
+  readonly restarts = 0
   readonly #plane: Plane
+  readonly #current: () => Snapshot
   readonly #receive: (message: DataMessage) => void
+  #isRunning = false
   #starting: { resolve: () => void; reject: (error: Error) => void } | null = null
   #drained: (() => void) | null = null
   #isClosed = false
 
+  /**
+   * @param make builds the data plane
+   * @param current all pools as they are now
+   * @param receive takes its messages
+   */
   constructor(
     make: (options: DataPlaneOptions) => Plane,
     options: Omit<DataPlaneOptions, 'send'>,
+    current: () => Snapshot,
     receive: (message: DataMessage) => void,
   ) {
+    this.#current = current
     this.#receive = receive
     this.#plane = make({
       ...options,
@@ -30,39 +40,44 @@ export class DataPlaneHere {
     })
   }
 
-  /** Opens the listeners. @throws Error when one can't be opened */
-  async start(first: Snapshot): Promise<readonly Address[]> {
+  get running(): number {
+    return this.#isRunning ? 1 : 0
+  }
+
+  async start(): Promise<readonly Address[]> {
     await new Promise<void>((resolve, reject) => {
       this.#starting = { resolve, reject }
-      this.publish(first)
-      this.send({ kind: 'listen' })
+      this.publish(this.#current())
+      this.send(0, { kind: 'listen' })
     })
+    this.#isRunning = true
     return this.#plane.addresses()
   }
 
   publish(snapshot: Snapshot): void {
-    this.send({ kind: 'snapshot', snapshot })
+    this.send(0, { kind: 'snapshot', snapshot })
   }
 
-  send(message: ControlMessage): void {
+  send(_thread: number, message: ControlMessage): void {
     queueMicrotask(() => {
       if (!this.#isClosed) this.#plane.receive(message)
     })
   }
 
-  /** Stops accepting and resolves when everything is finished. */
   async drain(): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#drained = resolve
-      this.send({ kind: 'drain' })
+      this.send(0, { kind: 'drain' })
     })
   }
 
-  /** Ends everything at once. */
-  close(): void {
+  async close(): Promise<void> {
     if (this.#isClosed) return
+    this.#isRunning = false
     this.#plane.receive({ kind: 'close' })
     this.#isClosed = true
+    // Its last messages are still in the queue.
+    await Promise.resolve()
   }
 
   #deliver(message: DataMessage): void {

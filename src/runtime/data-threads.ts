@@ -5,7 +5,7 @@
 import { Worker } from 'node:worker_threads'
 import { availableParallelism, totalmem } from 'node:os'
 import type { Clock } from '../core/clock.ts'
-import type { Plan } from '../core/plan.ts'
+import type { Address, Plan } from '../core/plan.ts'
 import type { Random } from '../core/random.ts'
 import type { ControlMessage, DataMessage, Snapshot } from '../core/snapshot.ts'
 import type { SharedBuffers, SharedTable } from '../core/shared-layout.ts'
@@ -25,8 +25,6 @@ export interface ThreadData {
   readonly buffers: SharedBuffers
   readonly thread: number
   readonly reusePort: boolean
-  /** Indexes of listeners that another thread opens. */
-  readonly skip: readonly number[]
   readonly seed: number
   /** URL of the module whose `DataPlane` it runs. */
   readonly module: string
@@ -40,12 +38,29 @@ export interface DataPlaneOptions {
   readonly clock: Clock
   readonly random: Random
   readonly reusePort: boolean
-  readonly skip: readonly number[]
   readonly send: (message: DataMessage) => void
 }
 
 export interface DataPlaneModule {
   readonly DataPlane: new (options: DataPlaneOptions) => { receive(message: ControlMessage): void }
+}
+
+/** Data planes wherever they run: what the composition root needs of them. */
+export interface DataPlanes {
+  /** Data planes whose listeners are open. */
+  readonly running: number
+  /** How many have failed and were replaced, or are about to be. */
+  readonly restarts: number
+  /** Opens all listeners and returns their addresses. @throws Error when that fails */
+  start(): Promise<readonly Address[]>
+  /** Hands on a snapshot. */
+  publish(snapshot: Snapshot): void
+  /** Sends one message to one of them; if it is gone it misses it. */
+  send(thread: number, message: ControlMessage): void
+  /** Stops accepting and resolves when all has been finished. */
+  drain(): Promise<void>
+  /** Ends everything at once. */
+  close(): Promise<void>
 }
 
 /** What happens to data threads, for the log, the metrics and the control plane. */
@@ -90,6 +105,9 @@ interface Seat {
   replacement: NodeJS.Timeout | null
 }
 
+/** How long a thread may take to end by itself. */
+const CLOSE_MS = 200
+
 const sentences = {
   'start-timeout': 'it did not open its listeners in time',
   standstill: 'it stood still',
@@ -102,7 +120,7 @@ export function threadCount(asked: number | 'auto', reusePort: boolean): number 
   return asked === 'auto' ? availableParallelism() : Math.max(1, asked)
 }
 
-export class DataThreads {
+export class DataThreads implements DataPlanes {
   readonly #options: DataThreadsOptions
   readonly #limits: SupervisionLimits
   readonly #seats: Seat[]
@@ -131,12 +149,10 @@ export class DataThreads {
     }))
   }
 
-  /** How many threads have been replaced or are being replaced. */
   get restarts(): number {
     return this.#restarts
   }
 
-  /** How many threads have their listeners open. */
   get running(): number {
     return this.#seats.filter((seat) => seat.isRunning).length
   }
@@ -145,7 +161,7 @@ export class DataThreads {
    * Starts all threads. Resolves when every one has its listeners open.
    * @throws Error when one of them can't be started or can't listen
    */
-  async start(): Promise<void> {
+  async start(): Promise<readonly Address[]> {
     const { promise, resolve, reject } = deferred()
     this.#starting = { resolve, reject }
     for (const seat of this.#seats) this.#occupy(seat)
@@ -158,6 +174,7 @@ export class DataThreads {
       throw error
     }
     this.#isStarted = true
+    return this.#options.plan.listeners.map((listener) => listener.address)
   }
 
   /** Hands a snapshot to every thread and expects each to acknowledge it. */
@@ -166,12 +183,10 @@ export class DataThreads {
     for (const seat of this.#seats) seat.worker?.postMessage({ kind: 'snapshot', snapshot })
   }
 
-  /** Sends one message to one thread. A thread that is gone misses it. */
   send(thread: number, message: ControlMessage): void {
     this.#seats[thread]?.worker?.postMessage(message)
   }
 
-  /** Stops accepting and resolves when every thread has finished what it had. */
   async drain(): Promise<void> {
     this.#stop()
     const { promise, resolve } = deferred()
@@ -184,16 +199,23 @@ export class DataThreads {
     await promise
   }
 
-  /** Ends all threads at once, whatever they are doing. */
   async close(): Promise<void> {
     this.#stop()
     if (this.#watch !== null) clearInterval(this.#watch)
     this.#watch = null
     await Promise.all(
       this.#seats.map(async (seat) => {
-        if (seat.worker === null) return
-        seat.worker.postMessage({ kind: 'close' })
-        await seat.worker.terminate()
+        const { worker } = seat
+        if (worker === null) return
+        worker.postMessage({ kind: 'close' })
+        // It ends by itself once it has sent its last lines, unless it is stuck.
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(() => void worker.terminate(), CLOSE_MS)
+          worker.once('exit', () => {
+            clearTimeout(timer)
+            resolve()
+          })
+        })
       }),
     )
   }
@@ -213,7 +235,6 @@ export class DataThreads {
       buffers: table.buffers,
       thread: seat.thread,
       reusePort,
-      skip: seat.thread === 0 ? [] : unshared(plan),
       seed: Math.floor(random.next() * 2 ** 31),
       module: (module ?? new URL('./data-plane.js', import.meta.url)).href,
     }
@@ -314,13 +335,6 @@ export class DataThreads {
   #settleDrain(): void {
     if (this.#seats.every((seat) => seat.isDrained)) this.#drained?.()
   }
-}
-
-/** Listeners that only one thread can have: a unix socket has one accept queue. */
-function unshared(plan: Plan): readonly number[] {
-  return plan.listeners
-    .filter((listener) => listener.address.kind === 'unix')
-    .map((listener) => listener.index)
 }
 
 // Half of what the machine or container has, shared out; the rest is for buffers outside the heap.

@@ -5,6 +5,7 @@
 import { lstat, unlink } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import type { Address, Plan } from '../core/plan.ts'
+import { formatAddress } from '../config/address.ts'
 import { findOccupant } from './occupant.ts'
 
 /** An address that can't be listened on, with the reason in words for the operator. */
@@ -46,18 +47,18 @@ export async function settleAddress(address: Address, who: string): Promise<Addr
   }
 }
 
-/** `host:port` (IPv6 in brackets) or `unix:/path`. */
-export function formatAddress(address: Address): string {
-  if (address.kind === 'unix') return `unix:${address.path}`
-  const host = address.host.includes(':') ? `[${address.host}]` : address.host
-  return `${host}:${address.port}`
-}
-
 /** What `net.Server.listen` needs for an address. */
 export function listenOptions(address: Address): { path: string } | { host: string; port: number } {
   return address.kind === 'unix'
     ? { path: address.path }
     : { host: address.host, port: address.port }
+}
+
+/** Removes the socket files that dead processes have left at the plan's addresses. */
+export async function clearStaleSockets(plan: Plan): Promise<void> {
+  for (const { name, address } of plan.listeners) {
+    if (address.kind === 'unix') await clearStaleSocket(address.path, `listener '${name}'`)
+  }
 }
 
 /**

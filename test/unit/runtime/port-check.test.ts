@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import type { Address, Plan } from '../../../src/core/plan.ts'
-import { formatAddress, settleAddress, settleAddresses } from '../../../src/runtime/port-check.ts'
+import { settleAddress, settleAddresses } from '../../../src/runtime/port-check.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'evenkeel-port-check-'))
 after(() => rm(folder, { recursive: true }))
@@ -71,11 +71,6 @@ test('a file that is no socket is never removed', async () => {
   await writeFile(path, 'data')
   await assert.rejects(settleAddress({ kind: 'unix', path }, 'web'), /a file that is no socket/)
   assert.ok(existsSync(path))
-})
-
-test('addresses are written the way they are configured', () => {
-  assert.equal(formatAddress(tcp(80, '::1')), '[::1]:80')
-  assert.equal(formatAddress({ kind: 'unix', path: '/run/a' }), 'unix:/run/a')
 })
 
 test('the clock reads the same in every thread', async () => {

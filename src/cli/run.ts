@@ -1,0 +1,51 @@
+// `evenkeel run`: the balancer in the foreground. Its log goes to standard error, the access log to
+// standard output (or to the file that the configuration names).
+
+import { Command } from 'commander'
+import { loadSource, oneFile, requireConfig } from './find-config.ts'
+import { EXIT, say, wantsColor } from './terminal.ts'
+
+export function runCommand(finish: (code: number) => void): Command {
+  return new Command('run')
+    .description('Run the balancer in the foreground.')
+    .argument('[FILE]', 'configuration (default: evenkeel.yaml, /etc/evenkeel/evenkeel.yaml)')
+    .option('-c, --config <FILE>', 'the same')
+    .addHelpText(
+      'after',
+      `
+Without a file, and with EVENKEEL_BACKENDS set, the environment alone is the configuration.
+
+Signals: TERM and INT drain and stop (a second one stops at once), USR1 reopens the access log.
+
+Examples:
+  evenkeel run evenkeel.yaml
+  EVENKEEL_LISTEN=:8080 EVENKEEL_BACKENDS=10.0.0.1:80,10.0.0.2:80 evenkeel run`,
+    )
+    .action(async (file: string | undefined, options: { config?: string }) => {
+      finish(await run(oneFile(file, options.config)))
+    })
+}
+
+async function run(file: string | undefined): Promise<number> {
+  const source = requireConfig(file, process.env)
+  const loaded = await loadSource(source, process.env)
+  if (!loaded.ok) {
+    const { formatDiagnostics } = await import('../config/diagnostics.ts')
+    process.stderr.write(formatDiagnostics(loaded.diagnostics))
+    say('evenkeel: not started; the configuration has errors')
+    return EXIT.failed
+  }
+  const { openLog } = await import('../observe/log.ts')
+  const log = openLog({
+    level: loaded.plan.log.level,
+    pretty: process.stderr.isTTY === true,
+    color: wantsColor(process.stderr),
+  })
+  for (const { message, path, line, hint } of loaded.warnings) {
+    log.warn(message, { path, ...(line > 0 ? { line } : {}), ...(hint === null ? {} : { hint }) })
+  }
+  const { runUntilStopped } = await import('../runtime/shutdown.ts')
+  const code = await runUntilStopped(loaded.plan, log)
+  // A sink that nobody reads any more must not keep the process.
+  process.exit(code)
+}

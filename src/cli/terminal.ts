@@ -1,0 +1,41 @@
+// What all commands share about their surroundings: exit codes, errors that are for the user, and
+// when colour is wanted. Data goes to standard output, talk to standard error.
+
+/** Exit codes. */
+export const EXIT = { ok: 0, failed: 1, usage: 2 } as const
+
+/** An error that the user can act on: printed as one line, without a stack. */
+export class Failure extends Error {
+  override readonly name = 'Failure'
+  readonly code: number
+
+  constructor(message: string, code: number = EXIT.failed) {
+    super(message)
+    this.code = code
+  }
+}
+
+/** Whether a stream should get colours: a terminal, and nobody objects (no-color.org). */
+export function wantsColor(stream: { readonly isTTY?: boolean }): boolean {
+  const { NO_COLOR: noColor, TERM: term } = process.env
+  return stream.isTTY === true && (noColor === undefined || noColor === '') && term !== 'dumb'
+}
+
+export type Color = 'green' | 'yellow' | 'red' | 'dim' | 'bold'
+
+const codes: Readonly<Record<Color, number>> = { green: 32, yellow: 33, red: 31, dim: 2, bold: 1 }
+
+/** The text in a colour, if colour is wanted. */
+export function paint(text: string, color: Color, wanted: boolean): string {
+  return wanted ? `\u001b[${codes[color]}m${text}\u001b[0m` : text
+}
+
+/** One line of talk. */
+export function say(line: string): void {
+  process.stderr.write(`${line}\n`)
+}
+
+/** Data, as it is. */
+export function put(text: string): void {
+  process.stdout.write(text)
+}

@@ -1,0 +1,12 @@
+// `evenkeel version`.
+
+import { Command } from 'commander'
+import { packageVersion } from '../runtime/version.ts'
+import { put } from './terminal.ts'
+
+export function versionCommand(): Command {
+  return new Command('version')
+    .description('Show the version.')
+    .addHelpText('after', '\nExample:\n  evenkeel version')
+    .action(() => put(`evenkeel ${packageVersion()} on Node.js ${process.versions.node}\n`))
+}

@@ -1,0 +1,406 @@
+// The composition root: puts a running balancer together from its parts. Read it from
+// `startBalancer` down; each part is explained where it is made.
+// Must never hold policy: parts decide, this connects them.
+
+import type { Address, Plan } from '../core/plan.ts'
+import { SharedTable, THREAD } from '../core/shared-layout.ts'
+import { seededRandom } from '../core/random.ts'
+import type { DataMessage } from '../core/snapshot.ts'
+import type { PoolStatus, Transition } from '../core/status.ts'
+import type { Readiness, VersionInfo } from '../admin/server.ts'
+import { AdminServer } from '../admin/server.ts'
+import type { Reach } from '../admin/host-check.ts'
+import { formatAddress, isLocal } from '../config/address.ts'
+import { AccessSink } from '../observe/access-sink.ts'
+import type { Log } from '../observe/log.ts'
+import { silentLog } from '../observe/log.ts'
+import { Metrics, TransitionCounter } from '../observe/metrics.ts'
+import { socketProber } from '../probe/prober.ts'
+import { systemClock } from './clock.ts'
+import { ControlPlane } from './control-plane.ts'
+import { DataPlane } from './data-plane.ts'
+import { DataPlaneHere } from './data-plane-here.ts'
+import type { DataPlanes } from './data-threads.ts'
+import { DataThreads, threadCount } from './data-threads.ts'
+import { clearStaleSockets, settleAddress, settleAddresses } from './port-check.ts'
+import { canReusePort } from './reuse-port.ts'
+import { logTransition } from './transition-log.ts'
+import { packageVersion } from './version.ts'
+
+export interface BalancerOptions {
+  /** Run the data plane in the calling thread: the same code, without threads to watch. */
+  readonly inProcess?: boolean
+  /** Where it tells what it does; by default nowhere. */
+  readonly log?: Log
+  /** Module whose `DataPlane` the data threads run instead of the real one. */
+  readonly dataPlaneModule?: URL
+}
+
+/** A balancer that takes traffic. */
+export interface RunningBalancer {
+  /** Where it listens, in the order of the plan's listeners. */
+  readonly addresses: readonly Address[]
+  /** `null` if the plan has no admin API. */
+  readonly adminAddress: Address | null
+  /** All pools and backends, as the admin API shows them. */
+  status(): readonly PoolStatus[]
+  /** Calls `listener` on every change of a backend's availability; returns how to stop that. */
+  onTransition(listener: (transition: Transition) => void): () => void
+  /** Goes on in new log files, after a rotation. */
+  reopenLogs(): void
+  /**
+   * Stops accepting, finishes what runs within the plan's drain time, and closes. Resolves to how
+   * many exchanges had to be cut.
+   */
+  drain(): Promise<number>
+  /** Ends everything at once. */
+  close(): Promise<void>
+}
+
+/** How long the first health checks may hold up the listeners. */
+const FIRST_VERDICTS_MS = 2_000
+/** How long the access log may take to be written out at the end. */
+const LAST_LINES_MS = 1_000
+
+/**
+ * Starts a balancer and resolves when its listeners are open.
+ * @throws AddressError when an address is taken; Error when a data thread can't be started
+ */
+export async function startBalancer(
+  plan: Plan,
+  options: BalancerOptions = {},
+): Promise<RunningBalancer> {
+  const log = options.log ?? silentLog
+  const inProcess = options.inProcess === true
+  const reusePort = !inProcess && (await canReusePort())
+  if (!inProcess && !reusePort && plan.runtime.threads !== 1) {
+    log.info('one data thread: this Node.js cannot share a port between threads (22.12 and up can)')
+  }
+  // With several threads the kernel would let a second program share our ports unnoticed, and each
+  // thread would get a port 0 of its own; so the addresses are settled first.
+  const settled = inProcess ? plan : await settleAddresses(plan)
+  if (inProcess) await clearStaleSockets(plan)
+  const balancer = new Balancer(settled, {
+    ...options,
+    log,
+    inProcess,
+    reusePort,
+    threads: inProcess ? 1 : threadCount(plan.runtime.threads, reusePort),
+  })
+  try {
+    await balancer.start()
+  } catch (error) {
+    await balancer.close()
+    throw error
+  }
+  return balancer
+}
+
+interface Settings extends BalancerOptions {
+  readonly log: Log
+  readonly inProcess: boolean
+  readonly reusePort: boolean
+  readonly threads: number
+}
+
+class Balancer implements RunningBalancer {
+  addresses: readonly Address[] = []
+  adminAddress: Address | null = null
+  readonly #plan: Plan
+  readonly #settings: Settings
+  readonly #log: Log
+  readonly #version = packageVersion()
+  readonly #startedMs = performance.now()
+  readonly #clock = systemClock()
+  readonly #random = seededRandom(Math.floor(Math.random() * 2 ** 31))
+  readonly #table: SharedTable
+  readonly #control: ControlPlane
+  readonly #planes: DataPlanes
+  readonly #sink: AccessSink | null
+  readonly #metrics: Metrics
+  readonly #transitions = new TransitionCounter()
+  readonly #listeners = new Set<(transition: Transition) => void>()
+  #admin: AdminServer | null = null
+  #phase: 'starting' | 'running' | 'draining' | 'closed' = 'starting'
+
+  constructor(plan: Plan, settings: Settings) {
+    this.#plan = plan
+    this.#settings = settings
+    this.#log = settings.log
+    this.#table = SharedTable.allocate({
+      threads: settings.threads,
+      listeners: plan.listeners.length,
+      pools: plan.pools.length,
+      slots: slotsOf(plan),
+    })
+    this.#sink = this.#openSink()
+    this.#control = this.#makeControlPlane()
+    this.#planes = settings.inProcess ? this.#makePlaneHere() : this.#makeThreads()
+    this.#metrics = this.#makeMetrics()
+  }
+
+  async start(): Promise<void> {
+    // The admin API comes first: whoever waits for readiness learns what we are waiting for.
+    await this.#startAdmin()
+    // Traffic that came before the first verdicts would only meet 503s.
+    this.#control.start()
+    await this.#firstVerdicts()
+    this.addresses = await this.#planes.start()
+    this.#phase = 'running'
+    this.#sayHello()
+  }
+
+  status(): readonly PoolStatus[] {
+    return this.#control.status()
+  }
+
+  onTransition(listener: (transition: Transition) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  reopenLogs(): void {
+    try {
+      this.#sink?.reopen()
+      this.#log.info('access log reopened')
+    } catch (error) {
+      this.#log.error('the access log could not be reopened; going on in the old file', {
+        cause: messageOf(error),
+      })
+    }
+  }
+
+  async drain(): Promise<number> {
+    this.#phase = 'draining'
+    const { drainMs } = this.#plan.runtime
+    this.#log.info('draining: no new connections, finishing what runs', { drainMs })
+    await within(drainMs, this.#planes.drain())
+    const cut = this.#table.sum(THREAD.exchanges)
+    if (cut > 0) this.#log.warn('drain time is over; exchanges were cut', { cut })
+    await this.close()
+    return cut
+  }
+
+  async close(): Promise<void> {
+    if (this.#phase === 'closed') return
+    this.#phase = 'closed'
+    await this.#planes.close()
+    this.#control.stop()
+    await this.#admin?.close()
+    await this.#sink?.close(LAST_LINES_MS)
+  }
+
+  // --- the parts -----------------------------------------------------------------------------
+
+  /** Access-log lines of all data planes meet here; what it has taken is credited to the sender. */
+  #openSink(): AccessSink | null {
+    const { format, path } = this.#plan.log.access
+    if (format === 'off') return null
+    return new AccessSink({
+      path,
+      taken: (thread, characters) =>
+        this.#planes.send(thread, { kind: 'access-taken', characters }),
+      failed: (message) => this.#log.error('access-log lines are being lost', { cause: message }),
+    })
+  }
+
+  /** Judges the backends and says what may get traffic. */
+  #makeControlPlane(): ControlPlane {
+    return new ControlPlane({
+      plan: this.#plan,
+      table: this.#table,
+      clock: this.#clock,
+      random: this.#random,
+      prober: socketProber,
+      timers: {
+        set: (ms, fire) => setTimeout(fire, ms),
+        clear: (handle) => clearTimeout(handle as NodeJS.Timeout),
+      },
+      publish: (snapshot) => this.#planes.publish(snapshot),
+      onTransition: (transition) => this.#announce(transition),
+      onWarning: (message, fields) => this.#log.warn(message, fields),
+    })
+  }
+
+  /** One data plane right here. */
+  #makePlaneHere(): DataPlanes {
+    return new DataPlaneHere(
+      (options) => new DataPlane(options),
+      {
+        plan: this.#plan,
+        table: this.#table,
+        thread: 0,
+        clock: this.#clock,
+        random: this.#random,
+        reusePort: false,
+      },
+      () => this.#control.current(),
+      (message) => this.#receive(0, message),
+    )
+  }
+
+  /** Data planes in threads of their own, watched and replaced. */
+  #makeThreads(): DataPlanes {
+    const { reusePort, dataPlaneModule } = this.#settings
+    return new DataThreads({
+      plan: this.#plan,
+      table: this.#table,
+      clock: this.#clock,
+      random: this.#random,
+      reusePort,
+      current: () => this.#control.current(),
+      beforeReplacement: () => clearStaleSockets(this.#plan),
+      ...(dataPlaneModule === undefined ? {} : { module: dataPlaneModule }),
+      events: {
+        message: (thread, message) => this.#receive(thread, message),
+        down: (thread, reason) => {
+          this.#log.error('a data thread failed; its connections are lost', { thread, reason })
+          this.#control.threadDown(thread)
+        },
+        replaced: (thread, ms) => {
+          this.#log.info('data thread replaced', { thread, tookMs: Math.round(ms) })
+        },
+        looping: (thread, deaths, delayMs) => {
+          this.#log.error('a data thread keeps failing', { thread, deaths, nextStartMs: delayMs })
+        },
+      },
+    })
+  }
+
+  /** Reads the shared memory when somebody scrapes. */
+  #makeMetrics(): Metrics {
+    return new Metrics({
+      plan: this.#plan,
+      table: this.#table,
+      version: this.#version,
+      nowMs: () => this.#clock.nowMs(),
+      status: () => this.#control.status(),
+      threads: () => ({
+        asked: this.#settings.threads,
+        running: this.#planes.running,
+        restarts: this.#planes.restarts,
+      }),
+      isReady: () => this.#readiness().ready,
+      isDraining: () => this.#phase === 'draining',
+      lostLines: () => this.#sink?.lostLines ?? 0,
+      transitions: () => this.#transitions.counts(),
+    })
+  }
+
+  /** Tells about all this. */
+  async #startAdmin(): Promise<void> {
+    if (this.#plan.admin === null) return
+    const address = await settleAddress(this.#plan.admin.address, 'the admin API')
+    const reach = reachOf(address)
+    if (reach === 'network') {
+      this.#log.warn('the admin API can be read by anybody who reaches its address', {
+        bind: formatAddress(address),
+      })
+    }
+    const source = {
+      version: () => this.#versionInfo(),
+      pools: () => this.#control.status(),
+      readiness: () => this.#readiness(),
+      metrics: async () => ({
+        type: this.#metrics.contentType,
+        body: await this.#metrics.scrape(),
+      }),
+    }
+    this.#admin = new AdminServer(source, reach, (error) => {
+      this.#log.error('the admin API met an error', { cause: messageOf(error) })
+    })
+    this.adminAddress = await this.#admin.listen(address)
+  }
+
+  // --- what they say to each other -------------------------------------------------------------
+
+  #receive(thread: number, message: DataMessage): void {
+    switch (message.kind) {
+      case 'suspect':
+        this.#control.suspect(message.slots, message.causes)
+        break
+      case 'access':
+        this.#sink?.write(thread, message.lines)
+        break
+      case 'log':
+        this.#log[message.level](message.message, { ...message.fields, thread })
+        break
+      case 'listen-failed':
+        this.#log.error('a listener failed', { listener: message.listener, cause: message.message })
+        break
+      case 'ready':
+      case 'drained':
+        break
+    }
+  }
+
+  #announce(transition: Transition): void {
+    this.#transitions.add(transition)
+    logTransition(this.#log, transition)
+    for (const listener of this.#listeners) listener(transition)
+  }
+
+  #readiness(): Readiness {
+    if (this.#phase === 'draining') return { ready: false, reason: 'draining before a stop' }
+    if (!this.#control.ready()) {
+      return { ready: false, reason: 'waiting for the first health checks' }
+    }
+    if (this.#phase === 'starting') return { ready: false, reason: 'opening the listeners' }
+    if (this.#planes.running === 0) return { ready: false, reason: 'no data thread is running' }
+    return { ready: true, reason: 'ready' }
+  }
+
+  #versionInfo(): VersionInfo {
+    return {
+      version: this.#version,
+      node: process.versions.node,
+      pid: process.pid,
+      uptimeSeconds: Math.round((performance.now() - this.#startedMs) / 1000),
+      threads: this.#planes.running,
+    }
+  }
+
+  async #firstVerdicts(): Promise<void> {
+    const untilMs = performance.now() + FIRST_VERDICTS_MS
+    while (!this.#control.ready() && performance.now() < untilMs && this.#phase === 'starting') {
+      await new Promise((resolve) => {
+        setTimeout(resolve, 10)
+      })
+    }
+  }
+
+  #sayHello(): void {
+    this.#log.info(`evenkeel ${this.#version} is running`, {
+      listeners: this.addresses.map(
+        (address, i) => `${this.#plan.listeners[i]!.name} on ${formatAddress(address)}`,
+      ),
+      admin: this.adminAddress === null ? 'off' : formatAddress(this.adminAddress),
+      threads: this.#settings.threads,
+      node: process.versions.node,
+    })
+  }
+}
+
+/** Rows of backends that the plan needs; slots may have gaps after a reload. */
+function slotsOf(plan: Plan): number {
+  const slots = plan.pools.flatMap((pool) => pool.backends.map((backend) => backend.slot))
+  return slots.reduce((most, slot) => Math.max(most, slot + 1), 0)
+}
+
+function reachOf(address: Address): Reach {
+  if (address.kind === 'unix') return 'file'
+  return isLocal(address) ? 'loopback' : 'network'
+}
+
+async function within(ms: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([work, timeout])
+  clearTimeout(timer)
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

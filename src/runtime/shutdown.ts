@@ -1,0 +1,84 @@
+// The life of a balancer as a program of its own: started, told what to do by signals, ended. It
+// ends by draining, unless somebody asks twice or it can't even start.
+
+import type { Plan } from '../core/plan.ts'
+import type { Log } from '../observe/log.ts'
+import type { RunningBalancer } from './balancer.ts'
+import { startBalancer } from './balancer.ts'
+import { AddressError } from './port-check.ts'
+import { onSignals } from './signals.ts'
+
+/** Runs until it is told to stop. Resolves to the exit code: 0 after a drain, else 1. */
+export async function runUntilStopped(
+  plan: Plan,
+  log: Log,
+  started: (balancer: RunningBalancer) => void = () => {},
+): Promise<number> {
+  const end = new Ending()
+  const removeHandlers = onSignals({
+    stop: (signal) => end.begin(0, `${signal} received`),
+    stopNow: (signal) => end.now(`${signal} received again: stopping at once`),
+    reload: () => {
+      log.warn('reloading is not possible yet; restart to apply a changed configuration')
+    },
+    reopenLogs: () => end.balancer?.reopenLogs(),
+  })
+  // A control plane in an unknown state would fail silently later: better to end while in-flight
+  // exchanges can still finish, and be started anew.
+  const crashed = (error: unknown): void => {
+    log.error('internal error; draining, then ending', { stack: stackOf(error) })
+    if (end.isBegun) end.now('another internal error while stopping')
+    else end.begin(1, 'internal error')
+  }
+  process.on('uncaughtException', crashed)
+  try {
+    end.balancer = await startBalancer(plan, { log })
+    if (!end.isBegun) started(end.balancer)
+    const { code, reason } = await end.wish
+    log.info('stopping', { reason })
+    await Promise.race([end.balancer.drain(), end.abrupt])
+    log.info(end.isAbrupt ? 'stopped at once' : 'stopped')
+    return end.isAbrupt ? 1 : code
+  } catch (error) {
+    log.error(error instanceof AddressError ? error.message : stackOf(error))
+    return 1
+  } finally {
+    removeHandlers()
+    process.off('uncaughtException', crashed)
+    log.flush()
+  }
+}
+
+/** The wish to end, and the wish to end sooner. */
+class Ending {
+  balancer: RunningBalancer | null = null
+  isBegun = false
+  isAbrupt = false
+  readonly wish: Promise<{ code: number; reason: string }>
+  readonly abrupt: Promise<string>
+  #begin!: (wish: { code: number; reason: string }) => void
+  #now!: (reason: string) => void
+
+  constructor() {
+    this.wish = new Promise((resolve) => {
+      this.#begin = resolve
+    })
+    this.abrupt = new Promise((resolve) => {
+      this.#now = resolve
+    })
+  }
+
+  begin(code: number, reason: string): void {
+    this.isBegun = true
+    this.#begin({ code, reason })
+  }
+
+  now(reason: string): void {
+    this.isAbrupt = true
+    this.#now(reason)
+  }
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
