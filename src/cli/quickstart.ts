@@ -4,7 +4,7 @@ import { Command } from 'commander'
 import type { ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { Plan } from '../core/plan.ts'
-import { Failure, say, wantsColor } from './terminal.ts'
+import { Failure, exitSoon, say, wantsColor } from './terminal.ts'
 
 /** How long a killed demo backend stays away, so that its failure can be watched. */
 const ABSENCE_MS = 10_000
@@ -42,12 +42,13 @@ async function quickstart(): Promise<number> {
   const color = wantsColor(process.stderr)
   const log = openLog({
     level: loaded.plan.log.level,
-    pretty: process.stderr.isTTY === true,
+    pretty: process.stderr.isTTY,
     color,
   })
   const code = await runUntilStopped(loaded.plan, log, () => say(advice(loaded.plan, demo.pids())))
   demo.stop()
-  process.exit(code)
+  exitSoon(code)
+  return code
 }
 
 interface Demo {
@@ -102,12 +103,14 @@ class DemoBackends {
     if (this.#isStopping) return
     say(`demo backend ${demo.name} is gone; it comes back in ${ABSENCE_MS / 1000} s`)
     const timer = setTimeout(() => {
-      if (this.#isStopping) return
-      void this.#launch(demo).then(() => {
-        say(`demo backend ${demo.name} is back: kill ${demo.child?.pid}`)
-      })
+      if (!this.#isStopping) void this.#return(demo)
     }, ABSENCE_MS)
     timer.unref()
+  }
+
+  async #return(demo: Demo): Promise<void> {
+    await this.#launch(demo)
+    say(`demo backend ${demo.name} is back: kill ${demo.child?.pid}`)
   }
 }
 

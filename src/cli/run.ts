@@ -3,7 +3,7 @@
 
 import { Command } from 'commander'
 import { loadSource, oneFile, requireConfig } from './find-config.ts'
-import { EXIT, say, wantsColor } from './terminal.ts'
+import { EXIT, exitSoon, say, wantsColor } from './terminal.ts'
 
 export function runCommand(finish: (code: number) => void): Command {
   return new Command('run')
@@ -38,7 +38,7 @@ async function run(file: string | undefined): Promise<number> {
   const { openLog } = await import('../observe/log.ts')
   const log = openLog({
     level: loaded.plan.log.level,
-    pretty: process.stderr.isTTY === true,
+    pretty: process.stderr.isTTY,
     color: wantsColor(process.stderr),
   })
   for (const { message, path, line, hint } of loaded.warnings) {
@@ -46,6 +46,6 @@ async function run(file: string | undefined): Promise<number> {
   }
   const { runUntilStopped } = await import('../runtime/shutdown.ts')
   const code = await runUntilStopped(loaded.plan, log)
-  // A sink that nobody reads any more must not keep the process.
-  process.exit(code)
+  exitSoon(code)
+  return code
 }

@@ -39,3 +39,11 @@ export function say(line: string): void {
 export function put(text: string): void {
   process.stdout.write(text)
 }
+
+/**
+ * Ends the process with `code` even if something still keeps it, such as a log that nobody reads;
+ * by then everything of ours is closed.
+ */
+export function exitSoon(code: number): void {
+  setTimeout(() => process.exit(code), 1_000).unref()
+}

@@ -4,6 +4,7 @@
 
 import { pino } from 'pino'
 import type { LogLevel } from '../core/plan.ts'
+import { LineSink } from './line-sink.ts'
 
 export type LogFields = Readonly<Record<string, unknown>>
 
@@ -16,8 +17,8 @@ export interface Log {
   info(message: string, fields?: LogFields): void
   warn(message: string, fields?: LogFields): void
   error(message: string, fields?: LogFields): void
-  /** Writes out what is still buffered; before the process ends. */
-  flush(): void
+  /** Writes out what is still buffered and ends; before the process does. */
+  close(): Promise<void>
 }
 
 export interface LogOptions {
@@ -31,11 +32,13 @@ export interface LogOptions {
 
 /** Characters that may wait for a reader of standard error. */
 const BUFFER_MAX = 1_048_576
+/** How long the last lines may take. */
+const LAST_LINES_MS = 1_000
 
 /** Opens the log. */
 export function openLog(options: LogOptions): Log {
-  const destination = options.write === undefined ? standardError() : null
-  const put = options.write ?? ((line: string) => void destination!.write(line))
+  const errors = options.write === undefined ? new StandardError() : null
+  const put = options.write ?? ((line: string) => errors!.write(line))
   const format = options.pretty === true ? prettyLine : (line: string) => line
   const logger = pino(
     {
@@ -52,13 +55,7 @@ export function openLog(options: LogOptions): Log {
     info: (message, fields) => logger.info(fields ?? {}, message),
     warn: (message, fields) => logger.warn(fields ?? {}, message),
     error: (message, fields) => logger.error(fields ?? {}, message),
-    flush: () => {
-      try {
-        destination?.flushSync()
-      } catch {
-        // Nobody reads it any more.
-      }
-    },
+    close: async () => errors?.close(),
   }
 }
 
@@ -68,14 +65,28 @@ export const silentLog: Log = {
   info() {},
   warn() {},
   error() {},
-  flush() {},
+  async close() {},
 }
 
-function standardError() {
-  const destination = pino.destination({ dest: 2, sync: false, maxLength: BUFFER_MAX })
-  // A closed pipe must not end the program.
-  destination.on('error', () => {})
-  return destination
+class StandardError {
+  #waiting = 0
+  readonly #sink = new LineSink({
+    to: 2,
+    taken: (_, characters) => {
+      this.#waiting -= characters
+    },
+    failed: () => {},
+  })
+
+  write(line: string): void {
+    if (this.#waiting + line.length > BUFFER_MAX) return
+    this.#waiting += line.length
+    this.#sink.write(0, line)
+  }
+
+  close(): Promise<void> {
+    return this.#sink.close(LAST_LINES_MS)
+  }
 }
 
 const colors: Readonly<Record<string, string>> = {

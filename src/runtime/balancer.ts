@@ -11,7 +11,7 @@ import type { Readiness, VersionInfo } from '../admin/server.ts'
 import { AdminServer } from '../admin/server.ts'
 import type { Reach } from '../admin/host-check.ts'
 import { formatAddress, isLocal } from '../config/address.ts'
-import { AccessSink } from '../observe/access-sink.ts'
+import { LineSink } from '../observe/line-sink.ts'
 import type { Log } from '../observe/log.ts'
 import { silentLog } from '../observe/log.ts'
 import { Metrics, TransitionCounter } from '../observe/metrics.ts'
@@ -116,7 +116,7 @@ class Balancer implements RunningBalancer {
   readonly #table: SharedTable
   readonly #control: ControlPlane
   readonly #planes: DataPlanes
-  readonly #sink: AccessSink | null
+  readonly #sink: LineSink | null
   readonly #metrics: Metrics
   readonly #transitions = new TransitionCounter()
   readonly #listeners = new Set<(transition: Transition) => void>()
@@ -193,11 +193,11 @@ class Balancer implements RunningBalancer {
   // --- the parts -----------------------------------------------------------------------------
 
   /** Access-log lines of all data planes meet here; what it has taken is credited to the sender. */
-  #openSink(): AccessSink | null {
+  #openSink(): LineSink | null {
     const { format, path } = this.#plan.log.access
     if (format === 'off') return null
-    return new AccessSink({
-      path,
+    return new LineSink({
+      to: path ?? 1,
       taken: (thread, characters) =>
         this.#planes.send(thread, { kind: 'access-taken', characters }),
       failed: (message) => this.#log.error('access-log lines are being lost', { cause: message }),

@@ -45,7 +45,7 @@ export async function runUntilStopped(
   } finally {
     removeHandlers()
     process.off('uncaughtException', crashed)
-    log.flush()
+    await log.close()
   }
 }
 

@@ -6,17 +6,17 @@ import { mkdtemp, readFile, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { AccessSink } from '../../../src/observe/access-sink.ts'
+import { LineSink } from '../../../src/observe/line-sink.ts'
 import { waitFor } from '../../support/wait.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'evenkeel-access-'))
 after(() => rm(folder, { recursive: true }))
 
-function open(path: string): { sink: AccessSink; taken: [number, number][]; failures: string[] } {
+function open(path: string): { sink: LineSink; taken: [number, number][]; failures: string[] } {
   const taken: [number, number][] = []
   const failures: string[] = []
-  const sink = new AccessSink({
-    path,
+  const sink = new LineSink({
+    to: path,
     taken: (source, characters) => taken.push([source, characters]),
     failed: (message) => failures.push(message),
   })
@@ -68,9 +68,9 @@ test('a pipe that nobody reads takes what it has room for, and closing does not 
   execFileSync('mkfifo', [path])
   const reader = openSync(path, constants.O_RDWR | constants.O_NONBLOCK)
   const code = `
-    import { AccessSink } from ${JSON.stringify(new URL('../../../src/observe/access-sink.js', import.meta.url).href)}
+    import { LineSink } from ${JSON.stringify(new URL('../../../src/observe/line-sink.js', import.meta.url).href)}
     let taken = 0
-    const sink = new AccessSink({ path: null, taken: (_, n) => { taken += n }, failed: () => {} })
+    const sink = new LineSink({ to: 1, taken: (_, n) => { taken += n }, failed: () => {} })
     for (let i = 0; i < 200; i++) sink.write(0, 'x'.repeat(1023) + '\\n')
     await sink.close(100)
     console.error(taken)

@@ -1,18 +1,20 @@
-// Where access-log lines end: a file or standard output, written in the background, one write at a
-// time. Says which lines it has taken, so that data threads know how far behind it is; it is they
-// who drop lines, so what waits here is bounded by their windows.
+// Where log lines end: a file or a standard stream, written in the background, one write at a time.
+// Says which lines it has taken, so that whoever gives them knows how far behind it is and can drop
+// lines: what waits here is bounded by the givers' windows.
 // Must never block: a full disk or a pipe nobody reads may cost lines, and nothing else.
 
 import { close, closeSync, constants, fstatSync, openSync, write } from 'node:fs'
 
-export interface AccessSinkOptions {
-  /** File to append to; `null` is standard output. */
-  readonly path: string | null
+export interface LineSinkOptions {
+  /** File to append to, or the descriptor of standard output or standard error. */
+  readonly to: string | StandardStream
   /** Lines of `source` with this many characters are done with, written or lost. */
   readonly taken: (source: number, characters: number) => void
   /** Writing fails; said once until it works again. */
   readonly failed: (message: string) => void
 }
+
+export type StandardStream = 1 | 2
 
 interface Batch {
   readonly source: number
@@ -23,10 +25,9 @@ interface Batch {
 const RETRY_MS = 20
 /** Bytes given to one write. */
 const WRITE_BYTES_MAX = 262_144
-const STANDARD_OUTPUT = 1
 
-export class AccessSink {
-  readonly #options: AccessSinkOptions
+export class LineSink {
+  readonly #options: LineSinkOptions
   #descriptor: number
   #queue: Batch[] = []
   #isWriting = false
@@ -36,9 +37,9 @@ export class AccessSink {
   #idle: (() => void)[] = []
 
   /** Opens the file. @throws Error when it can't be opened */
-  constructor(options: AccessSinkOptions) {
+  constructor(options: LineSinkOptions) {
     this.#options = options
-    this.#descriptor = openSink(options.path)
+    this.#descriptor = openSink(options.to)
   }
 
   /** Lines lost because a write failed. */
@@ -55,9 +56,9 @@ export class AccessSink {
 
   /** Goes on in a new file at the same path, after a rotation. @throws Error if that fails */
   reopen(): void {
-    if (this.#options.path === null) return
+    if (typeof this.#options.to !== 'string') return
     const old = this.#descriptor
-    this.#descriptor = openSink(this.#options.path)
+    this.#descriptor = openSink(this.#options.to)
     this.#whenIdle(() => close(old, () => {}))
   }
 
@@ -71,7 +72,7 @@ export class AccessSink {
       })
     })
     this.#isClosed = true
-    if (this.#descriptor !== STANDARD_OUTPUT && !this.#isWriting) closeSync(this.#descriptor)
+    if (this.#descriptor > 2 && !this.#isWriting) closeSync(this.#descriptor)
   }
 
   #whenIdle(act: () => void): void {
@@ -120,18 +121,17 @@ export class AccessSink {
   }
 }
 
-function openSink(path: string | null): number {
-  if (path !== null) return openSync(path, 'a', 0o640)
-  return openStandardOutput()
+function openSink(to: string | StandardStream): number {
+  return typeof to === 'string' ? openSync(to, 'a', 0o640) : openStandard(to)
 }
 
 // A pipe is opened once more for ourselves, non-blocking: setting that on the inherited descriptor
 // would change it for every process that shares it, and a blocked write would hold up our exit.
-function openStandardOutput(): number {
+function openStandard(descriptor: StandardStream): number {
   try {
-    if (!fstatSync(STANDARD_OUTPUT).isFIFO()) return STANDARD_OUTPUT
-    return openSync('/proc/self/fd/1', constants.O_WRONLY | constants.O_NONBLOCK)
+    if (!fstatSync(descriptor).isFIFO()) return descriptor
+    return openSync(`/proc/self/fd/${descriptor}`, constants.O_WRONLY | constants.O_NONBLOCK)
   } catch {
-    return STANDARD_OUTPUT
+    return descriptor
   }
 }
