@@ -84,6 +84,8 @@ export class ThreadContext {
   readonly pools: readonly PoolState[]
   /** Time of the last tick: good enough where 50 ms do not matter. */
   tickMs: number
+  /** The last reading of the clock: good within the event that took it. */
+  eventMs: number
   /** IMF-fixdate of the present second (RFC 9110 §5.6.7). */
   dateText = ''
   draining = false
@@ -105,12 +107,14 @@ export class ThreadContext {
     this.readInto = options.readInto
     this.send = (message) => options.send(message)
     this.tickMs = options.clock.nowMs()
+    this.eventMs = this.tickMs
     this.deadlines = new Deadlines(this.tickMs)
     this.pools = options.plan.pools.map((plan) => this.makePool(plan))
   }
 
+  /** Reads the clock. Once per event is enough: what follows in the same event uses `eventMs`. */
   nowMs(): number {
-    return this.clock.nowMs()
+    return (this.eventMs = this.clock.nowMs())
   }
 
   /** Wall clock (ms since 1970) at a monotonic reading, for the log. */

@@ -31,8 +31,13 @@ export class ExchangeRecord {
   bytesOut = 0
   /** Monotonic ms of the last body byte in either direction, to within a tick. */
   movedMs = 0
-  /** Only kept when the log wants it. */
+  /** Kept only if the log wants them. */
   attempts: AttemptRecord[] = []
+  private readonly logs: boolean
+
+  constructor(logs: boolean) {
+    this.logs = logs
+  }
 
   begin(nowMs: number): void {
     this.startMs = nowMs
@@ -56,6 +61,7 @@ export class ExchangeRecord {
   }
 
   endAttempt(attempt: EndedAttempt, cause: Fault | null, status: number, nowMs: number): void {
+    if (!this.logs) return
     this.attempts.push({
       backend: attempt.backend?.plan.name ?? '',
       fault: cause?.code ?? null,

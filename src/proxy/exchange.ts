@@ -20,7 +20,7 @@ import { BODY } from '../http1/framing.ts'
 import { match } from '../route/match.ts'
 import { rewritePath, redirectLocation } from '../route/rewrite.ts'
 import { Attempt, countUnknownOutcome } from './attempt.ts'
-import type { ListenerState, PoolState } from './context.ts'
+import type { ListenerState, PoolState, ThreadContext } from './context.ts'
 import { ExchangeRecord } from './exchange-record.ts'
 import { Http1BackendConnection } from './http1-backend.ts'
 import type { ResponseReceiver } from './http1-backend.ts'
@@ -54,7 +54,7 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
   queueNext: Waiter | null = null
   queuePrevious: Waiter | null = null
 
-  readonly record = new ExchangeRecord()
+  readonly record: ExchangeRecord
   private readonly tried = new Tried()
   private readonly replay = new Replay()
   private state: number = STATE.idle
@@ -73,6 +73,11 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
   private heldServerError = false
   private failingStatus = false
   private totalDeadlineMs = 0
+
+  constructor(context: ThreadContext) {
+    super(context)
+    this.record = new ExchangeRecord(context.plan.log.access.format !== 'off')
+  }
 
   get method(): string {
     return this.request.method
@@ -293,7 +298,7 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
   }
 
   onResponseHead(head: ResponseView, body: number): boolean {
-    const nowMs = this.context.nowMs()
+    const nowMs = this.context.eventMs
     const status = head.status
     this.markHead(status, nowMs)
     this.record.responseMs = nowMs - this.sentMs
@@ -321,7 +326,7 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
   }
 
   onResponseEnd(trailers: string): void {
-    const nowMs = this.context.nowMs()
+    const nowMs = this.context.eventMs
     const client = this.client!
     const failed = this.failingStatus ? fault('backend-status') : null
     this.record.endAttempt(this, failed, this.record.status, nowMs)
@@ -333,7 +338,7 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
   }
 
   onUpgraded(head: ResponseView, end: TunnelEnd): void {
-    const nowMs = this.context.nowMs()
+    const nowMs = this.context.eventMs
     this.markHead(head.status, nowMs)
     this.record.responseMs = nowMs - this.sentMs
     this.record.status = 101

@@ -187,6 +187,7 @@ export class Http1BackendConnection
       this.close()
       return
     }
+    this.context.nowMs()
     let position = start
     if (this.state === STATE.waiting) position = this.readHead(bytes, start, end)
     if (this.state === STATE.body) this.readBody(bytes, position, end)
@@ -194,6 +195,7 @@ export class Http1BackendConnection
   }
 
   onEnd(): void {
+    this.context.nowMs()
     if (this.state === STATE.body && this.bodyKind === BODY.close) {
       this.finish('')
       return
@@ -368,7 +370,7 @@ export class Http1BackendConnection
 
   private keep(): void {
     const limits = this.backend.pool.plan.limits.connections
-    const nowMs = this.context.nowMs()
+    const nowMs = this.context.eventMs
     this.idleSinceMs = nowMs
     this.idleUntilMs = Math.min(
       nowMs + Math.min(limits.idleMs, this.keepAliveMs),

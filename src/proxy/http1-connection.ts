@@ -359,7 +359,7 @@ export class Http1Connection implements ChannelHandler, ClientStream, DeadlineEn
     const base = this.listener.base
     row[THREAD.exchanges]!--
     if (record.status >= 100) row[base + LISTENER.status + ((record.status / 100) | 0) - 1]!++
-    const totalMs = this.context.nowMs() - record.startMs
+    const totalMs = this.context.eventMs - record.startMs
     countLatency(row, base + LISTENER.duration, totalMs / 1000)
     row[base + LISTENER.durationSumS]! += totalMs / 1000
     record.bytesOut = held.responder.bytesOut

@@ -13,6 +13,7 @@
 // Taking the handle of an accepted connection is not documented API of Node; it happens here alone.
 
 import net from 'node:net'
+import { getSystemErrorName } from 'node:util'
 
 /** Who listens to a channel. Called synchronously. */
 export interface ChannelHandler {
@@ -97,45 +98,41 @@ const spareBuffers: Buffer[] = []
 const SPARE_BUFFERS_MAX = 64
 
 /** The channel whose `onread` callback runs: Node asks for the next buffer right after it. */
-let readingChannel: SocketChannel | null = null
+let readingChannel: HandleChannel | null = null
 
 interface ChannelSocket extends net.Socket {
   evenkeelChannel?: SocketChannel
 }
 
-class SocketChannel implements Channel {
+/** The ends and pauses of a socket; how it reads and writes is the business of its two kinds. */
+abstract class SocketChannel implements Channel {
   handler: ChannelHandler = noHandler
   closed = false
-  private readonly socket: ChannelSocket
-  /** `onread` is in use; otherwise 'data' events. */
-  private readonly direct: boolean
-  private ended = false
+  protected readonly socket: ChannelSocket
+  protected ended = false
+  protected paused = false
+  protected drainAwaited = false
   /** Our direction has ended and all of it has left. */
   private finished = false
   private peerEnded = false
   private errorCode = ''
-  private drainAwaited = false
-  private paused = false
-  private wantsOwn = false
-  private buffer: Buffer = sharedBuffer
 
-  constructor(socket: ChannelSocket, direct: boolean) {
+  constructor(socket: ChannelSocket) {
     this.socket = socket
-    this.direct = direct
     socket.evenkeelChannel = this
     socket.on('error', onError)
     socket.on('close', onClose)
     socket.on('end', onEnd)
-    if (!direct) socket.on('data', onData)
   }
 
-  get ownsBytes(): boolean {
-    return !this.direct || this.buffer !== sharedBuffer
-  }
-
-  get pending(): boolean {
-    return this.socket.writableLength > 0
-  }
+  abstract get ownsBytes(): boolean
+  abstract get pending(): boolean
+  abstract start(): void
+  abstract writeText(text: string): boolean
+  abstract writeBytes(bytes: Buffer, start: number, end: number): boolean
+  abstract cork(): void
+  abstract uncork(): boolean
+  abstract useOwnBuffer(own: boolean): void
 
   get remoteAddress(): string {
     return this.socket.remoteAddress ?? ''
@@ -145,46 +142,16 @@ class SocketChannel implements Channel {
     return this.socket.remotePort ?? 0
   }
 
-  start(): void {
-    if (this.direct) this.socket.read(0)
-    else this.socket.resume()
-  }
-
-  writeText(text: string): boolean {
-    const socket = this.socket
-    socket.write(text, 'latin1')
-    return socket.writableLength === 0 || this.awaitDrain()
-  }
-
-  writeBytes(bytes: Buffer, start: number, end: number): boolean {
-    const socket = this.socket
-    socket.write(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end))
-    return socket.writableLength === 0 || this.awaitDrain()
-  }
-
-  cork(): void {
-    this.socket.cork()
-  }
-
-  uncork(): boolean {
-    this.socket.uncork()
-    return this.socket.writableLength === 0 || this.awaitDrain()
-  }
-
   pause(): void {
     if (this.paused) return
     this.paused = true
-    if (readingChannel !== this) this.socket.pause()
+    if (!this.isReading()) this.socket.pause()
   }
 
   resume(): void {
     if (!this.paused) return
     this.paused = false
-    if (readingChannel !== this && !this.closed) this.socket.resume()
-  }
-
-  useOwnBuffer(own: boolean): void {
-    this.wantsOwn = own
+    if (!this.isReading() && !this.closed) this.socket.resume()
   }
 
   end(): void {
@@ -200,6 +167,183 @@ class SocketChannel implements Channel {
 
   destroy(): void {
     this.socket.destroy()
+  }
+
+  /** Its `onread` callback runs: what it returns says whether reading goes on. */
+  private isReading(): boolean {
+    return (readingChannel as SocketChannel | null) === this
+  }
+
+  /** @internal */
+  failed(error: NodeJS.ErrnoException): void {
+    if (error.syscall === 'write') this.writeFailed(error.code ?? 'EUNKNOWN')
+    else {
+      if (this.errorCode === '') this.errorCode = error.code ?? 'EUNKNOWN'
+      this.socket.destroy()
+    }
+  }
+
+  /** @internal */
+  finish(): void {
+    this.finished = true
+    if (this.peerEnded) this.socket.destroy()
+  }
+
+  /** @internal */
+  peerEnd(): void {
+    if (this.closed) return
+    this.peerEnded = true
+    this.handler.onEnd()
+    if (this.finished) this.socket.destroy()
+  }
+
+  /** @internal */
+  gone(): void {
+    if (this.closed) return
+    this.closed = true
+    const handler = this.handler
+    this.handler = noHandler
+    handler.onClose(this.errorCode)
+  }
+
+  /**
+   * Node would destroy the socket and lose an answer that is already in its receive queue (an early
+   * response, then a reset). The handler decides how long to go on reading.
+   */
+  protected writeFailed(code: string): void {
+    const first = this.errorCode === ''
+    if (first) this.errorCode = code
+    if (first && !this.closed) this.handler.onWriteError(code)
+    else this.socket.destroy()
+  }
+}
+
+/** Reads fresh buffers from 'data' events and writes through the stream: all documented API. */
+class StreamChannel extends SocketChannel {
+  constructor(socket: ChannelSocket) {
+    super(socket)
+    socket.on('data', onData)
+  }
+
+  get ownsBytes(): boolean {
+    return true
+  }
+
+  get pending(): boolean {
+    return this.socket.writableLength > 0
+  }
+
+  start(): void {
+    this.socket.resume()
+  }
+
+  writeText(text: string): boolean {
+    this.socket.write(text, 'latin1')
+    return this.socket.writableLength === 0 || this.awaitDrain()
+  }
+
+  writeBytes(bytes: Buffer, start: number, end: number): boolean {
+    this.socket.write(bytes.subarray(start, end))
+    return this.socket.writableLength === 0 || this.awaitDrain()
+  }
+
+  cork(): void {
+    this.socket.cork()
+  }
+
+  uncork(): boolean {
+    this.socket.uncork()
+    return this.socket.writableLength === 0 || this.awaitDrain()
+  }
+
+  useOwnBuffer(): void {}
+
+  /** @internal */
+  data(bytes: Buffer): void {
+    this.handler.onBytes(bytes, 0, bytes.length)
+  }
+
+  /** @internal */
+  drained(): void {
+    this.drainAwaited = false
+    if (this.closed) return
+    if (this.socket.writableLength > 0) this.awaitDrain()
+    else this.handler.onDrain()
+  }
+
+  private awaitDrain(): false {
+    if (!this.drainAwaited && !this.closed && !this.socket.destroyed) {
+      this.drainAwaited = true
+      // 'drain' comes only after a write beyond the high-water mark; an empty write tells it always.
+      if (this.ended) this.socket.once('finish', () => this.drained())
+      else this.socket.write('', 'latin1', () => this.drained())
+    }
+    return false
+  }
+}
+
+/**
+ * Reads through `onread` and writes straight to the handle. Half of the cost of `socket.write` of a
+ * small string is the stream's bookkeeping for a write that the kernel takes at once anyway.
+ */
+class HandleChannel extends SocketChannel {
+  private buffer: Buffer = sharedBuffer
+  private wantsOwn = false
+  private pendingWrites = 0
+  /** Collected between `cork` and `uncork`: data and encoding by turns, as `writev` takes them. */
+  private corked: (string | Buffer)[] | null = null
+
+  get ownsBytes(): boolean {
+    return this.buffer !== sharedBuffer
+  }
+
+  get pending(): boolean {
+    return this.pendingWrites > 0 || this.corked !== null
+  }
+
+  start(): void {
+    this.socket.read(0)
+  }
+
+  writeText(text: string): boolean {
+    if (this.corked !== null) {
+      this.corked.push(text, 'latin1')
+      return false
+    }
+    const handle = this.handle()
+    if (handle === null) return false
+    const request = takeRequest()
+    return this.written(handle, request, handle.writeLatin1String(request, text))
+  }
+
+  writeBytes(bytes: Buffer, start: number, end: number): boolean {
+    const whole = start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end)
+    if (this.corked !== null) {
+      this.corked.push(whole, 'buffer')
+      return false
+    }
+    const handle = this.handle()
+    if (handle === null) return false
+    const request = takeRequest()
+    const status = handle.writeBuffer(request, whole)
+    return this.written(handle, request, status, whole)
+  }
+
+  cork(): void {
+    this.corked ??= []
+  }
+
+  uncork(): boolean {
+    const chunks = this.corked
+    this.corked = null
+    const handle = this.handle()
+    if (chunks === null || chunks.length === 0 || handle === null) return this.pendingWrites === 0
+    const request = takeRequest()
+    return this.written(handle, request, handle.writev(request, chunks, false), chunks)
+  }
+
+  useOwnBuffer(own: boolean): void {
+    this.wantsOwn = own
   }
 
   /** @internal One read has ended. False stops reading. */
@@ -230,70 +374,100 @@ class SocketChannel implements Channel {
   }
 
   /** @internal */
-  data(bytes: Buffer): void {
-    this.handler.onBytes(bytes, 0, bytes.length)
-  }
-
-  /** @internal */
-  failed(error: NodeJS.ErrnoException): void {
-    const first = this.errorCode === ''
-    if (first) this.errorCode = error.code ?? 'EUNKNOWN'
-    if (first && error.syscall === 'write' && !this.closed) {
-      // Node would destroy the socket and lose an answer that is already in its receive queue
-      // (an early response, then a reset). The handler decides how long to go on reading.
-      this.handler.onWriteError(this.errorCode)
-      return
-    }
-    this.socket.destroy()
-  }
-
-  /** @internal */
-  finish(): void {
-    this.finished = true
-    if (this.peerEnded) this.socket.destroy()
-  }
-
-  /** @internal */
-  peerEnd(): void {
-    if (this.closed) return
-    this.peerEnded = true
-    this.handler.onEnd()
-    if (this.finished) this.socket.destroy()
-  }
-
-  /** @internal */
-  gone(): void {
-    if (this.closed) return
-    this.closed = true
-    const handler = this.handler
-    this.handler = noHandler
+  override gone(): void {
     // A write cut short may still hold the own buffer for a moment, so it is not used again.
     this.buffer = sharedBuffer
-    handler.onClose(this.errorCode)
+    super.gone()
   }
 
-  /** @internal */
-  drained(): void {
-    if (!this.drainAwaited) return
-    this.drainAwaited = false
+  /** @internal A write that was left pending has ended. */
+  completed(status: number): void {
+    this.pendingWrites--
     if (this.closed) return
-    if (this.socket.writableLength > 0) this.awaitDrain()
-    else this.handler.onDrain()
+    if (status < 0) this.writeFailed(getSystemErrorName(status))
+    else if (this.pendingWrites === 0) this.handler.onDrain()
   }
 
-  private awaitDrain(): false {
-    if (!this.drainAwaited && !this.closed && !this.socket.destroyed) {
-      this.drainAwaited = true
-      // 'drain' comes only after a write beyond the high-water mark; an empty write tells it always.
-      if (this.ended) this.socket.once('finish', onFlushed)
-      else this.socket.write('', 'latin1', onFlushed.bind(this.socket))
+  private handle(): WritableHandle | null {
+    return (this.socket as unknown as { _handle: WritableHandle | null })._handle
+  }
+
+  private written(
+    handle: WritableHandle,
+    request: WriteRequest,
+    status: number,
+    held: unknown = null,
+  ): boolean {
+    if (status === 0 && handle.writeQueueSize === 0) {
+      spareRequest = request
+      return this.pendingWrites === 0
     }
+    if (status < 0) {
+      spareRequest = request
+      queueMicrotask(() => this.writeFailed(getSystemErrorName(status)))
+      return true
+    }
+    // The request is the kernel's now, and so are the bytes.
+    request.channel = this
+    request.held = held
+    this.pendingWrites++
     return false
   }
 }
 
+/** What a stream handle of Node can do; the same calls net.Socket makes. 0 or a negative errno. */
+interface WritableHandle {
+  writeLatin1String(request: WriteRequest, text: string): number
+  writeBuffer(request: WriteRequest, bytes: Buffer): number
+  writev(request: WriteRequest, chunks: readonly (string | Buffer)[], allBuffers: boolean): number
+  /** Bytes libuv holds because the kernel would not take them. */
+  readonly writeQueueSize: number
+}
+
+/** Node's WriteWrap. It is used up only by a write that stays pending. */
+interface WriteRequest {
+  oncomplete: (status: number) => void
+  channel?: HandleChannel
+  held?: unknown
+}
+
+let makeRequest: (new () => WriteRequest) | null = null
+let spareRequest: WriteRequest | null = null
+
+function takeRequest(): WriteRequest {
+  const request = spareRequest ?? new makeRequest!()
+  spareRequest = null
+  request.oncomplete = onWriteComplete
+  return request
+}
+
+function onWriteComplete(this: WriteRequest, status: number): void {
+  const channel = this.channel!
+  delete this.held
+  channel.completed(status)
+}
+
+/**
+ * Learns Node's class of write requests from one write to a handle of our own. Where that doesn't
+ * work, channels are made of streams.
+ */
+function learnRequests(): void {
+  const socket = new net.Socket()
+  const handle = {
+    writeLatin1String(request: WriteRequest): number {
+      makeRequest = request.constructor as new () => WriteRequest
+      return 0
+    },
+    close() {},
+  }
+  ;(socket as unknown as { _handle: object })._handle = handle
+  socket.write('-', 'latin1')
+}
+
+learnRequests()
+
 function onRead(this: ChannelSocket, count: number): boolean {
-  return this.evenkeelChannel!.read(count)
+  return (this.evenkeelChannel as HandleChannel).read(count)
 }
 
 function nextBuffer(): Buffer {
@@ -305,7 +479,7 @@ function nextBuffer(): Buffer {
 }
 
 function onData(this: ChannelSocket, bytes: Buffer): void {
-  this.evenkeelChannel!.data(bytes)
+  ;(this.evenkeelChannel as StreamChannel).data(bytes)
 }
 
 function onEnd(this: ChannelSocket): void {
@@ -324,23 +498,22 @@ function onClose(this: ChannelSocket): void {
   this.evenkeelChannel!.gone()
 }
 
-function onFlushed(this: ChannelSocket): void {
-  this.evenkeelChannel!.drained()
-}
-
 const onread = { buffer: nextBuffer, callback: onRead }
+
+/** Can channels be made of bare handles on this version of Node? */
+function usesHandles(readInto: ReadInto): boolean {
+  return readInto === 'shared' && makeRequest !== null
+}
 
 /** Makes a channel of a handle that a listener accepted. Call `start` once its handler is set. */
 export function adoptHandle(handle: RawHandle, readInto: ReadInto): Channel {
   handle.setNoDelay?.(true)
   readingChannel = null
-  const direct = readInto === 'shared'
-  const options = { handle, allowHalfOpen: true, manualStart: true, onread }
-  const socket = new net.Socket(
-    (direct ? options : { ...options, onread: undefined }) as unknown as net.SocketConstructorOpts,
-  )
+  const direct = usesHandles(readInto)
+  const options = { handle, allowHalfOpen: true, manualStart: true, ...(direct ? { onread } : {}) }
+  const socket = new net.Socket(options)
   keepOpenOnWriteError(socket)
-  return new SocketChannel(socket, direct)
+  return direct ? new HandleChannel(socket) : new StreamChannel(socket)
 }
 
 /** Where to connect. */
@@ -359,17 +532,17 @@ export function connect(
   onConnect: () => void,
 ): Channel {
   readingChannel = null
-  const direct = readInto === 'shared'
+  const direct = usesHandles(readInto)
   const options = {
     ...destination,
     allowHalfOpen: true,
     noDelay: true,
     autoSelectFamily: false,
-    onread: direct ? onread : undefined,
+    ...(direct ? { onread } : {}),
   }
   const socket = new net.Socket(options)
   keepOpenOnWriteError(socket)
-  const channel = new SocketChannel(socket, direct)
+  const channel = direct ? new HandleChannel(socket) : new StreamChannel(socket)
   channel.handler = handler
   socket.connect(options as unknown as net.NetConnectOpts, onConnect)
   return channel

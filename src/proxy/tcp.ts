@@ -31,7 +31,7 @@ export class TcpConnection extends Attempt implements DeadlineEntry, Waiter, Cha
   queueNext: Waiter | null = null
   queuePrevious: Waiter | null = null
 
-  readonly record = new ExchangeRecord()
+  readonly record: ExchangeRecord
   readonly address: string
   readonly port: number
   private readonly owner: TcpListener
@@ -45,6 +45,7 @@ export class TcpConnection extends Attempt implements DeadlineEntry, Waiter, Cha
 
   constructor(owner: TcpListener, client: Channel) {
     super(owner.context)
+    this.record = new ExchangeRecord(owner.context.plan.log.access.format !== 'off')
     this.owner = owner
     this.listener = owner.state
     this.pool = owner.context.pools[owner.state.plan.pool]!
