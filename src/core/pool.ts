@@ -66,8 +66,8 @@ export class Pool {
    * The backend for the next attempt, as an index into `backends`, and counts it as its turn.
    * NONE (−1): nothing is available. FULL (−2): there are backends, but all that may be taken are at
    * their limit, so the request queues. Backends in `tried` are left out as long as another one is
-   * available, even if that one is full. Above 64 available backends FULL may come a few picks
-   * late in noticing room that another thread made.
+   * available, even if that one is full. Above SCAN_MAX available backends FULL may last a few picks
+   * longer than room that another thread made.
    */
   pick(tried: Tried, nowMs: number): number {
     const available = this.available

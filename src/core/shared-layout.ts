@@ -230,7 +230,10 @@ export class SharedTable {
     for (const column of THREAD_LEVELS) row[column] = 0
     for (let i = 0; i < this.shape.listeners; i++)
       row[this.listenerBase(i) + LISTENER.connections] = 0
-    for (let i = 0; i < this.shape.pools; i++) row[this.poolBase(i) + POOL.queued] = 0
+    for (let i = 0; i < this.shape.pools; i++) {
+      row[this.poolBase(i) + POOL.queued] = 0
+      row[this.poolBase(i) + POOL.queuedSinceMs] = 0
+    }
     for (let slot = 0; slot < this.shape.slots; slot++) {
       const base = this.backendBase(slot)
       for (const column of BACKEND_LEVELS) row[base + column] = 0

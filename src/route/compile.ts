@@ -6,7 +6,7 @@ import type { RoutePlan } from '../core/plan.ts'
 import { normalizePath } from './path.ts'
 
 /** Below so many routes with a prefix, comparing is cheaper than cutting keys out of the path. */
-const PREFIX_SCAN_MAX = 8
+const PREFIX_SCAN_MAX = 16
 
 /** The routes for one host, wildcard or "any host". All lists ascend. */
 export interface RouteGroup {

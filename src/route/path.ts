@@ -12,21 +12,30 @@
 /** What `normalizePath` returns for a path on whose meaning servers disagree. */
 export const AMBIGUOUS = ''
 
+const HASH = 0x23
+const PERCENT = 0x25
+const DOT = 0x2e
+const SLASH = 0x2f
+const SEMICOLON = 0x3b
+const QUESTION_MARK = 0x3f
+const BACKSLASH = 0x5c
+
 /**
  * The path of an origin-form target as routing sees it: without the query, normalised as above;
  * AMBIGUOUS if there is no agreed meaning. Returns a path that is normal already as it is.
  */
 export function normalizePath(target: string): string {
-  const path = withoutQuery(target)
-  if (
-    !path.includes('%') &&
-    !path.includes('//') &&
-    !path.includes('/.') &&
-    !path.includes('\\') &&
-    !path.includes(';')
-  ) {
-    return path
+  let end = 0
+  let isNormal = true
+  for (let before = 0; end < target.length; end++) {
+    const code = target.charCodeAt(end)
+    if (code === QUESTION_MARK || code === HASH) break
+    if (code === SLASH || code === DOT) isNormal &&= before !== SLASH
+    else if (code === PERCENT || code === SEMICOLON || code === BACKSLASH) isNormal = false
+    before = code
   }
+  const path = end === target.length ? target : target.slice(0, end)
+  if (isNormal) return path
   const decoded = path.includes('%') ? path.replace(/%[0-9A-Fa-f]{2}/g, decodeUnreserved) : path
   if (isAmbiguous(decoded)) return AMBIGUOUS
   return removeDotSegments(decoded.replace(/\/{2,}/g, '/'))

@@ -11,8 +11,8 @@ export const NONE = -1
 /** There are backends to pick, but each is at its limit: the request has to queue. */
 export const FULL = -2
 
-/** Up to here a look at every backend is cheaper than keeping an order among them. */
-export const SCAN_MAX = 64
+/** Up to here a look at every backend costs no more than keeping an order among them (measured). */
+export const SCAN_MAX = 32
 
 /** A backend as one data thread sees it. Written by `Pool.apply` alone. */
 export class PoolBackend {

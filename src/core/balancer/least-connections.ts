@@ -9,7 +9,6 @@ import type { Limit } from '../limit.ts'
 import { NONE, SCAN_MAX, type Balancer, type PoolBackend, type Tried } from './contract.ts'
 import type { LoadView } from './load.ts'
 import { Tournament } from './tournament.ts'
-import { spreadTurns } from './turns.ts'
 
 export class LeastConnections implements Balancer {
   readonly #limit: Limit
@@ -17,6 +16,10 @@ export class LeastConnections implements Balancer {
   readonly #offset: number
   readonly #scanMax: number
   #available: readonly PoolBackend[] = []
+  // By position among the available ones.
+  #order = new Int32Array(0)
+  #bases = new Int32Array(0)
+  #weights = new Float64Array(0)
   /** Virtual time: the turn of the latest pick. */
   #now = 0
   /** When the next turn of each backend is, in virtual time; one turn takes 1 ÷ weight. By index. */
@@ -49,17 +52,25 @@ export class LeastConnections implements Balancer {
   }
 
   rebuild(available: readonly PoolBackend[]): void {
-    const kept = this.#position.map((position) => (position < 0 ? 0 : 1))
-    spreadTurns(available, this.#offset, ({ index, weight }, phase) => {
-      if (kept[index] === 0) this.#due[index] = this.#now + phase / weight
-      // A turn that was far off for a low weight comes sooner with a higher one.
+    let total = 0
+    for (const { weight } of available) total += weight
+    let before = 0
+    for (const { index, weight } of available) {
+      const phase = (before + weight / 2) / total + this.#offset
+      before += weight
+      // Newcomers begin spread over one turn. One that stays keeps its turn, but a turn that was far
+      // off for a low weight comes sooner with a higher one.
+      if (this.#position[index]! < 0) this.#due[index] = this.#now + (phase % 1) / weight
       else this.#due[index] = Math.min(this.#due[index]!, this.#now + 1 / weight)
-    })
+    }
     this.#position.fill(-1)
     for (let position = 0; position < available.length; position++) {
       this.#position[available[position]!.index] = position
     }
     this.#available = available
+    this.#order = Int32Array.from(available, ({ index }) => index)
+    this.#bases = Int32Array.from(available, ({ base }) => base)
+    this.#weights = Float64Array.from(available, ({ weight }) => weight)
     this.#load.rebuild(available)
     if (available.length <= this.#scanMax) return
     this.#byScore.reset(available.length)
@@ -88,29 +99,33 @@ export class LeastConnections implements Balancer {
   }
 
   #scan(tried: Tried): number {
-    const available = this.#available
-    const max = this.#limit.perBackend
-    let best = NONE
+    const order = this.#order
+    const bases = this.#bases
+    const weights = this.#weights
+    const load = this.#load
+    const anyTried = tried.count > 0
+    const anyFailed = load.anyFailed
+    const max = this.#limit.perBackend > 0 ? this.#limit.perBackend : Infinity
+    let best: number = NONE
     let bestScore = Infinity
     let bestDue = Infinity
     let bestIsIdle = false
-    let idle = NONE
+    let idle: number = NONE
     let idleDue = Infinity
-    for (let i = 0; i < available.length; i++) {
-      const { index, weight, base } = available[i]!
-      const inFlight = this.#load.readInFlight(index, base)
-      if (max > 0 && inFlight >= max) continue
-      if (tried.has(index)) continue
-      const load = inFlight + this.#load.penalty(index)
-      const score = (load + 1) / weight
+    for (let i = 0; i < order.length; i++) {
+      const index = order[i]!
+      let busy = load.inFlight(bases[i]!)
+      if (busy >= max || (anyTried && tried.has(index))) continue
+      if (anyFailed) busy += load.penalty(index)
+      const score = (busy + 1) / weights[i]!
       const due = this.#due[index]!
       if (score < bestScore || (score === bestScore && due < bestDue)) {
         best = index
         bestScore = score
         bestDue = due
-        bestIsIdle = load === 0
+        bestIsIdle = busy === 0
       }
-      if (load === 0 && due < idleDue) {
+      if (busy === 0 && due < idleDue) {
         idle = index
         idleDue = due
       }

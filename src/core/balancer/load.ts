@@ -17,9 +17,9 @@ const FAILURE_FACTOR = 3
 /** What ended so long ago counts 1/e. */
 const FORGET_MS = 5_000
 /** The counters of the other threads are read no more often than this. */
-const REFRESH_MS = 5
+const REFRESH_MS = 2
 /** Above SCAN_MAX backends: how many are read on one pick. */
-const SLICE = 16
+const SLICE = 8
 
 export class LoadView {
   readonly #rows: readonly Float64Array[]
@@ -33,6 +33,8 @@ export class LoadView {
   readonly #successesSeen: Float64Array
   #totalInFlight = 0
   #totalEnded = 0
+  /** No penalty is above 0 as long as this is false. */
+  anyFailed = false
   #startMs = -1
   #gain = 1
   #next = 0
@@ -94,6 +96,7 @@ export class LoadView {
       const failed = Math.max(0, failures - failuresSeen) * this.#gain
       const ended = failed + Math.max(0, successes - this.#successesSeen[index]!) * this.#gain
       this.#failed[index]! += failed
+      if (failed > 0) this.anyFailed = true
       this.#ended[index]! += ended
       this.#totalEnded += ended
     }
@@ -102,12 +105,18 @@ export class LoadView {
     return position
   }
 
-  /** Attempts in progress on a backend, over all threads, as of this moment. */
-  readInFlight(index: number, base: number): number {
+  /** Attempts in progress, over all threads, on the backend whose record begins at `base`. */
+  inFlight(base: number): number {
     const cell = base + BACKEND.inFlight
     const rows = this.#rows
     let total = 0
     for (let row = 0; row < rows.length; row++) total += rows[row]![cell]!
+    return total
+  }
+
+  /** The same, noted for the penalty's sake. */
+  readInFlight(index: number, base: number): number {
+    const total = this.inFlight(base)
     this.#totalInFlight += total - this.#inFlight[index]!
     this.#inFlight[index] = total
     return total

@@ -11,20 +11,22 @@
 // Must never save up turns for a backend that is at its limit: it would get a burst once it frees.
 
 import type { Limit } from '../limit.ts'
-import { NONE, SCAN_MAX, type Balancer, type PoolBackend, type Tried } from './contract.ts'
+import { NONE, SCAN_MAX, Tried, type Balancer, type PoolBackend } from './contract.ts'
 import { IdHeap } from './heap.ts'
-import { spreadTurns } from './turns.ts'
 
 /** Keeps weight × turn exact for whole weights: 2²⁰ turns × 65535 × 2¹⁴ backends < 2⁵³. */
 const TURNS_MAX = 2 ** 20
 /** How many parked backends are looked at again on each pick. */
 const PARKED_LOOKS = 16
+const NOBODY = new Tried()
 
 export class RoundRobin implements Balancer {
   readonly #limit: Limit
   readonly #offset: number
   readonly #scanMax: number
   #available: readonly PoolBackend[] = []
+  /** The indexes of the available ones, ascending. */
+  #order = new Int32Array(0)
   #total = 0
   #turn = 0
   // By index in the pool.
@@ -61,6 +63,7 @@ export class RoundRobin implements Balancer {
   }
 
   rebuild(available: readonly PoolBackend[]): void {
+    const isFirst = this.#available.length === 0
     const lag = this.#lags(available)
     let total = 0
     let sum = 0
@@ -82,9 +85,13 @@ export class RoundRobin implements Balancer {
       this.#base[index] = base
     }
     this.#available = available
+    this.#order = Int32Array.from(available, ({ index }) => index)
     this.#total = total
     this.#turn = 0
     this.#fillHeaps()
+    // Threads that start together would all begin with the same backends.
+    const skip = isFirst ? Math.floor(this.#offset * available.length) : 0
+    for (let i = 0; i < skip; i++) this.pick(NOBODY, 0)
   }
 
   pick(tried: Tried, _nowMs: number): number {
@@ -101,41 +108,46 @@ export class RoundRobin implements Balancer {
   }
 
   #scan(tried: Tried): number {
-    const available = this.#available
-    const limit = this.#limit
+    const weights = this.#weight
+    const debts = this.#debt
+    const order = this.#order
     const total = this.#total
     const turn = this.#turn + 1
-    let ready = NONE
+    const anyTried = tried.count > 0
+    const anyLimit = this.#limit.perBackend > 0
+    let ready: number = NONE
     let deadline = Infinity
-    let pending = NONE
+    let pending: number = NONE
     let release = Infinity
-    for (let i = 0; i < available.length; i++) {
-      const { index, weight, base } = available[i]!
-      const debt = this.#debt[index]!
+    for (let i = 0; i < order.length; i++) {
+      const index = order[i]!
+      const weight = weights[index]!
+      const debt = debts[index]!
       if (weight * turn > debt) {
         const mine = (debt + total) / weight
-        if (mine >= deadline || tried.has(index)) continue
-        if (limit.reached(base)) {
-          this.#debt[index] = weight * turn
+        if (mine >= deadline || (anyTried && tried.has(index))) continue
+        if (anyLimit && this.#limit.reached(this.#base[index]!)) {
+          debts[index] = weight * turn
           continue
         }
         ready = index
         deadline = mine
       } else if (ready === NONE) {
         const mine = debt / weight
-        if (mine >= release || tried.has(index) || limit.reached(base)) continue
+        if (mine >= release || (anyTried && tried.has(index))) continue
+        if (anyLimit && this.#limit.reached(this.#base[index]!)) continue
         pending = index
         release = mine
       }
     }
     if (ready !== NONE) {
-      this.#debt[ready]! += total
+      debts[ready]! += total
       this.#turn = turn
       return ready
     }
     if (pending === NONE) return NONE
     // Those whose turn it is can't take it, so time moves on to the next one who can.
-    this.#debt[pending]! += total
+    debts[pending]! += total
     this.#turn = Math.max(turn, release)
     return pending
   }
@@ -207,15 +219,27 @@ export class RoundRobin implements Balancer {
     }
   }
 
-  /** How many picks each backend is behind (+) or ahead (−) of its share, by index. */
+  /**
+   * How many picks each backend is behind (+) or ahead (−) of its share, by index. Newcomers of
+   * equal weight begin spread over one turn: they keep their order, and a thousand of them don't
+   * become ready in one and the same pick.
+   */
   #lags(available: readonly PoolBackend[]): Float64Array {
     const lag = new Float64Array(this.#weight.length)
-    spreadTurns(available, this.#offset, (backend, phase) => {
-      lag[backend.index] = 0.5 - phase
-    })
-    for (const { index } of this.#available) {
-      const weight = this.#weight[index]!
-      lag[index] = (weight * this.#turn - this.#debt[index]!) / this.#total
+    const alike = new Map<number, number>()
+    for (const { index, weight } of available) {
+      if (this.#weight[index] === 0) alike.set(weight, (alike.get(weight) ?? 0) + 1)
+    }
+    const seen = new Map<number, number>()
+    for (const { index, weight } of available) {
+      const known = this.#weight[index]!
+      if (known > 0) {
+        lag[index] = (known * this.#turn - this.#debt[index]!) / this.#total
+        continue
+      }
+      const before = seen.get(weight) ?? 0
+      lag[index] = 0.5 - (before + 0.5) / alike.get(weight)!
+      seen.set(weight, before + 1)
     }
     return lag
   }

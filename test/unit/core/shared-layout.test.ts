@@ -17,6 +17,7 @@ test('a thread that is gone leaves its counts and takes its levels with it', () 
     heartbeat: THREAD.heartbeatMs,
     open: table.listenerBase(0) + LISTENER.connections,
     queued: table.poolBase(0) + POOL.queued,
+    queuedSince: table.poolBase(0) + POOL.queuedSinceMs,
     inFlight: table.backendBase(1) + BACKEND.inFlight,
     recent: table.backendBase(0) + BACKEND.recent,
   }
