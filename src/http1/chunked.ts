@@ -100,7 +100,8 @@ export class ChunkedDecoder {
   /**
    * Walks `bytes[position..end)`. Returns `CHUNK.data` for each piece of body (call again from
    * `this.position`), `CHUNK.more` when all bytes are used up, `CHUNK.done` after the last line
-   * (what follows `this.position` belongs to the next message), or `CHUNK.error`.
+   * (what follows `this.position` belongs to the next message), or `CHUNK.error`. Done and error
+   * stay so until `reset`.
    */
   next(bytes: Buffer, position: number, end: number): number {
     let at = position
@@ -129,8 +130,10 @@ export class ChunkedDecoder {
         case STATE.trailer:
           at = this.#takeTrailer(bytes, at, end)
           break
+        case STATE.done:
+          return CHUNK.done
         default:
-          throw new Error('a chunked decoder was used after its end without reset')
+          return CHUNK.error
       }
       if (at < 0) return CHUNK.error
       this.position = at

@@ -4,13 +4,13 @@
 // caller's decision alone (RFC 9112 §6, RFC 9110 §7.6.1).
 
 import type { HeaderChanges } from '../core/plan.ts'
-import { listElements } from './bytes.ts'
+import { listElements, sameWord } from './bytes.ts'
 import { FIELD_STRIDE } from './field-lines.ts'
 import type { FieldLines } from './field-lines.ts'
 import { FIELD } from './fields.ts'
 import { BODY } from './framing.ts'
 import type { RequestHead, ResponseHead } from './head.ts'
-import { compileChanges, NO_CHANGES } from './header-changes.ts'
+import { compileChanges } from './header-changes.ts'
 import type { CompiledChanges } from './header-changes.ts'
 
 /** How a request goes to its backend. */
@@ -113,7 +113,7 @@ export function forwardRequest(head: RequestHead, options: RequestForward): stri
     return forwardRequestSlowly(head, options)
   }
   let text = requestStart(head, options.target, options.host)
-  text += keptLines(head, REQUEST_DROPPED) + options.added
+  text += keptLines(head, REQUEST_DROPPED, null) + options.added
   if (head.host !== '') text += `X-Forwarded-Host: ${head.host}\r\n`
   if (options.upgrade) text += `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`
   if (options.body === BODY.none) return `${text}\r\n`
@@ -125,11 +125,11 @@ export function forwardResponse(head: ResponseHead, options: ResponseForward): s
   let text = statusLine(head)
   let dated = head.has(FIELD.date)
   if (head.listed === null && !changesAnything(options.changes)) {
-    text += keptLines(head, CONNECTION_FIELDS)
+    text += keptLines(head, CONNECTION_FIELDS, null)
   } else {
     const changes = compileChanges(options.changes)
-    text += keptExcept(head, CONNECTION_FIELDS, changes) + changes.lines
-    dated ||= changes.names.has('date')
+    text += keptLines(head, CONNECTION_FIELDS, namesToDrop(head, changes)) + changes.lines
+    dated ||= changes.names.includes('date')
   }
   if (!dated) text += `Date: ${options.date}\r\n`
   if (options.upgrade) text += `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`
@@ -140,11 +140,7 @@ export function forwardResponse(head: ResponseHead, options: ResponseForward): s
 
 /** The head of a 100, 103 or other 1xx (not 101) on its way to the client, blank line included. */
 export function forwardInformational(head: ResponseHead): string {
-  const kept =
-    head.listed === null
-      ? keptLines(head, CONNECTION_FIELDS)
-      : keptExcept(head, CONNECTION_FIELDS, NO_CHANGES)
-  return `${statusLine(head) + kept}\r\n`
+  return `${statusLine(head) + keptLines(head, CONNECTION_FIELDS, head.listed)}\r\n`
 }
 
 function changesAnything(changes: HeaderChanges | null): boolean {
@@ -185,14 +181,17 @@ function describedLength(head: ResponseHead, method: string): string {
   return `Content-Length: ${head.contentLength}\r\n`
 }
 
-/** All field lines but those whose id is in the set `dropped`, neighbours in one piece. */
-function keptLines(head: FieldLines, dropped: number): string {
+/**
+ * All field lines but those whose id is in the set `dropped` and those with one of the lower-case
+ * `names`; neighbours go in one piece.
+ */
+function keptLines(head: FieldLines, dropped: number, names: readonly string[] | null): string {
   const fields = head.fields
   const cells = head.fieldCount * FIELD_STRIDE
   let kept = ''
   let from = -1
   for (let cell = 0; cell < cells; cell += FIELD_STRIDE) {
-    if (((dropped >>> fields[cell]!) & 1) === 0) {
+    if (((dropped >>> fields[cell]!) & 1) === 0 && (names === null || !named(head, cell, names))) {
       if (from < 0) from = fields[cell + 5]!
     } else if (from >= 0) {
       kept += head.text.substring(from, fields[cell + 5])
@@ -203,18 +202,17 @@ function keptLines(head: FieldLines, dropped: number): string {
   return kept + head.text.substring(from, fields[cells - 1])
 }
 
-/** As `keptLines`, but also without what Connection lists and what `changes` takes over. */
-function keptExcept(head: FieldLines, dropped: number, changes: CompiledChanges): string {
-  const listed = head.listed
-  let kept = ''
-  for (let index = 0; index < head.fieldCount; index++) {
-    const cell = index * FIELD_STRIDE
-    if (((dropped >>> head.fields[cell]!) & 1) === 1) continue
-    const name = head.nameAt(index).toLowerCase()
-    if (changes.names.has(name) || listed?.includes(name)) continue
-    kept += head.text.substring(head.fields[cell + 5]!, head.fields[cell + 6])
-  }
-  return kept
+/** Has the field at `cell` one of the names? */
+function named(head: FieldLines, cell: number, names: readonly string[]): boolean {
+  const start = head.fields[cell + 1]!
+  const end = head.fields[cell + 2]!
+  for (const name of names) if (sameWord(head.text, start, end, name)) return true
+  return false
+}
+
+/** What Connection lists together with what the changes take over. */
+function namesToDrop(head: FieldLines, changes: CompiledChanges): readonly string[] {
+  return head.listed === null ? changes.names : [...changes.names, ...head.listed]
 }
 
 /** Every case that the fast path leaves out: changes, trusted peers, Forwarded, TE, Max-Forwards. */
@@ -235,7 +233,7 @@ function forwardRequestSlowly(head: RequestHead, options: RequestForward): strin
   } else if (trailers) lines += 'Connection: TE\r\n'
   if (trailers) lines += 'TE: trailers\r\n'
   const start = requestStart(head, options.target, changes.host ?? options.host)
-  const kept = keptExcept(head, dropped, changes)
+  const kept = keptLines(head, dropped, namesToDrop(head, changes))
   const body = framing(options.body, options.contentLength)
   return `${start + kept + lines + changes.lines + body}\r\n`
 }
@@ -251,15 +249,15 @@ function originLines(head: RequestHead, options: RequestForward, changes: Compil
   return (
     generated('X-Forwarded-For', appended(from ?? '', clientAddress), changes) +
     generated('X-Forwarded-Proto', proto, changes) +
+    generated('Via', options.via, changes) +
     generated('X-Forwarded-Host', host, changes) +
-    generated('Forwarded', forwarded, changes) +
-    generated('Via', options.via, changes)
+    generated('Forwarded', forwarded, changes)
   )
 }
 
 /** A line of our own, unless it would be empty or the changes take its name over. */
 function generated(name: string, value: string, changes: CompiledChanges): string {
-  if (value === '' || changes.names.has(name.toLowerCase())) return ''
+  if (value === '' || changes.names.includes(name.toLowerCase())) return ''
   return `${name}: ${value}\r\n`
 }
 

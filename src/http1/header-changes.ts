@@ -6,7 +6,7 @@ import type { HeaderChanges } from '../core/plan.ts'
 /** Header changes in the form in which forwarding needs them. */
 export interface CompiledChanges {
   /** Lower-case names whose incoming and generated lines are left out. */
-  readonly names: ReadonlySet<string>
+  readonly names: readonly string[]
   /** The lines to add, each ending in CRLF. */
   readonly lines: string
   /** A value for Host, `null` to leave it. */
@@ -14,7 +14,7 @@ export interface CompiledChanges {
 }
 
 /** Changes nothing. */
-export const NO_CHANGES: CompiledChanges = { names: new Set(), lines: '', host: null }
+const NO_CHANGES: CompiledChanges = { names: [], lines: '', host: null }
 
 const UNTOUCHABLE = new Set(['content-length', 'transfer-encoding', 'connection', 'host'])
 
@@ -42,5 +42,5 @@ function compile(changes: HeaderChanges): CompiledChanges {
     names.add(name)
     lines += `${name}: ${value}\r\n`
   }
-  return { names, lines, host }
+  return { names: [...names], lines, host }
 }
