@@ -26,6 +26,22 @@ const STATE = {
   error: 8,
 } as const
 
+/** Where in `*( ";" name [ "=" value ] )` an extension stands (RFC 9112 §7.1.1). */
+const PART = {
+  nameStart: 0,
+  name: 1,
+  valueStart: 2,
+  value: 3,
+  quoted: 4,
+  escaped: 5,
+  quotedEnd: 6,
+} as const
+
+const SEMICOLON = 0x3b
+const EQUALS = 0x3d
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+
 /**
  * Fields that must not come after the body, for whoever acts on them has already acted
  * (RFC 9110 §6.5.1): framing, routing, authentication, request modifiers, hop-by-hop, our own.
@@ -83,6 +99,7 @@ export class ChunkedDecoder {
   #size = 0
   #digits = 0
   #remaining = 0
+  #part: number = PART.nameStart
   #extensionBytes = 0
   #extensionsBytes = 0
   #trailerBytes = 0
@@ -93,6 +110,7 @@ export class ChunkedDecoder {
     this.position = this.dataStart = this.dataEnd = 0
     this.trailers = this.detail = this.#line = ''
     this.#state = STATE.size
+    this.#part = PART.nameStart
     this.#size = this.#digits = this.#remaining = 0
     this.#extensionBytes = this.#extensionsBytes = this.#trailerBytes = 0
   }
@@ -157,8 +175,10 @@ export class ChunkedDecoder {
       if (digit < 0) {
         if (this.#digits === 0) return this.#fail('a chunk has no size')
         if (byte === CR) this.#state = STATE.sizeLf
-        else if (byte === 0x3b) this.#state = STATE.extension
-        else return this.#fail('a chunk size contains a byte that is not a hex digit')
+        else if (byte === SEMICOLON) {
+          this.#state = STATE.extension
+          this.#part = PART.nameStart
+        } else return this.#fail('a chunk size contains a byte that is not a hex digit')
         return at + 1
       }
       this.#size = this.#size * 16 + digit
@@ -172,16 +192,25 @@ export class ChunkedDecoder {
 
   #takeExtension(bytes: Buffer, position: number, end: number): number {
     let at = position
-    while (at < end && (KIND[bytes[at]!]! & CONTENT) !== 0) at++
+    let part = this.#part
+    while (at < end && bytes[at] !== CR) {
+      part = partAfter(part, bytes[at]!)
+      if (part < 0) return this.#fail('a chunk extension is malformed')
+      at++
+    }
+    this.#part = part
     this.#extensionBytes += at - position
     this.#extensionsBytes += at - position
-    if (this.#extensionBytes > EXTENSION_BYTES_MAX)
+    if (this.#extensionBytes > EXTENSION_BYTES_MAX) {
       return this.#fail('a chunk extension is too long')
+    }
     if (this.#extensionsBytes > EXTENSIONS_BYTES_MAX) {
       return this.#fail('the chunk extensions are too long together')
     }
     if (at === end) return at
-    if (bytes[at] !== CR) return this.#fail('a chunk extension contains a control byte')
+    if (part !== PART.name && part !== PART.value && part !== PART.quotedEnd) {
+      return this.#fail('a chunk extension is malformed')
+    }
     this.#state = STATE.sizeLf
     return at + 1
   }
@@ -239,6 +268,23 @@ export class ChunkedDecoder {
     if (passes(name.toLowerCase())) this.trailers += `${name}: ${line.slice(start, end)}\r\n`
     return ''
   }
+}
+
+/** The part of an extension after one more byte, −1 if the byte cannot stand there. */
+function partAfter(part: number, byte: number): number {
+  const kind = KIND[byte]!
+  if (part === PART.quoted || part === PART.escaped) {
+    if ((kind & CONTENT) === 0) return -1
+    if (part === PART.escaped) return PART.quoted
+    return byte === QUOTE ? PART.quotedEnd : byte === BACKSLASH ? PART.escaped : PART.quoted
+  }
+  if ((kind & TOKEN) !== 0 && part !== PART.quotedEnd) {
+    return part <= PART.name ? PART.name : PART.value
+  }
+  if (part === PART.valueStart) return byte === QUOTE ? PART.quoted : -1
+  if (part === PART.nameStart) return -1
+  if (byte === SEMICOLON) return PART.nameStart
+  return byte === EQUALS && part === PART.name ? PART.valueStart : -1
 }
 
 function passes(name: string): boolean {

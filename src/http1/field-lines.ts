@@ -215,7 +215,7 @@ export class FieldLines {
       while (i < stop && (bytes[i] === SPACE || bytes[i] === TAB)) i++
       const valueStart = i
       i = contentEnd(bytes, i, stop)
-      if (i + 1 >= stop) break
+      if (i === stop || (bytes[i] === CR && i + 1 === stop)) break
       if (bytes[i] !== CR || bytes[i + 1] !== LF) {
         return this.refuse(lineRefusal(bytes[i]!, REFUSE.valueByte))
       }

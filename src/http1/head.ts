@@ -23,7 +23,7 @@ export { ResponseHead } from './response-head.ts'
 /** Empty lines skipped before a request (RFC 9112 §2.2). */
 const EMPTY_LINES_MAX = 8
 
-/** Bytes of ` HTTP/1.1` and CRLF. */
+/** Bytes of ` HTTP/1.1`. */
 const VERSION_BYTES = 9
 
 const SLASH = 0x2f
@@ -95,7 +95,7 @@ export class RequestHead extends FieldLines {
     }
     const base = start + this.skipped
     if (this.searched > 0 && !this.lineEnds(bytes, base, stop)) {
-      return full ? this.refuse(REFUSE.targetLong) : this.unfinished(base, stop, false)
+      return this.#unfinishedLine(base, stop, full)
     }
     let i = base
     while (i < stop && (KIND[bytes[i]!]! & TOKEN) !== 0) i++
@@ -110,8 +110,9 @@ export class RequestHead extends FieldLines {
       if (i < stop && bytes[i] !== SPACE) return this.refuse(targetRefusal(bytes[i]!))
       if (i < stop && i === target) return this.refuse(REFUSE.target)
     }
-    if (i + VERSION_BYTES + 1 >= stop) {
-      return full ? this.refuse(REFUSE.targetLong) : this.unfinished(base, stop, false)
+    // A line that ends too early goes on to be refused below, not to wait for a timeout.
+    if (i + VERSION_BYTES >= stop && !this.lineEnds(bytes, base, stop)) {
+      return this.#unfinishedLine(base, stop, full)
     }
     const minor = parseVersion(bytes, i + 1)
     if (minor === VERSION.malformed) return this.refuse(REFUSE.versionGrammar)
@@ -119,12 +120,20 @@ export class RequestHead extends FieldLines {
     this.minor = minor === 0 ? 0 : 1
     this.#targetEnd = i - base
     i += VERSION_BYTES
+    if (bytes[i] === CR && i + 1 === stop) {
+      return this.#unfinishedLine(base, stop, full)
+    }
     if (bytes[i] !== CR || bytes[i + 1] !== LF) {
       return this.refuse(lineRefusal(bytes[i]!, REFUSE.versionGrammar))
     }
     this.taken = this.searched = i + 2 - base
     const refusal = this.#judgeTarget(bytes, base)
     return refusal === null ? PARSE.done : this.refuse(refusal)
+  }
+
+  /** A request line that does not fit the head can only be so long because of its target. */
+  #unfinishedLine(base: number, stop: number, full: boolean): number {
+    return full ? this.refuse(REFUSE.targetLong) : this.unfinished(base, stop, false)
   }
 
   #skipEmptyLines(bytes: Buffer, start: number, stop: number): number {

@@ -59,7 +59,10 @@ export class ResponseHead extends FieldLines {
     if (this.searched > 0 && !this.lineEnds(bytes, base, stop)) {
       return this.unfinished(base, stop, full)
     }
-    if (stop - base < STATUS_BYTES + 2) return this.unfinished(base, stop, full)
+    // A line that ends too early goes on to be refused below, not to wait for a timeout.
+    if (stop - base <= STATUS_BYTES && !this.lineEnds(bytes, base, stop)) {
+      return this.unfinished(base, stop, full)
+    }
     const minor = parseVersion(bytes, base)
     if (minor === VERSION.unsupported) return this.refuse(REFUSE.version)
     if (minor === VERSION.malformed) return this.refuse(REFUSE.versionGrammar)
@@ -70,7 +73,7 @@ export class ResponseHead extends FieldLines {
     if (bytes[i] === SPACE) {
       while (i < stop && (KIND[bytes[i]!]! & CONTENT) !== 0) i++
     }
-    if (i + 1 >= stop) return this.unfinished(base, stop, full)
+    if (i === stop || (bytes[i] === CR && i + 1 === stop)) return this.unfinished(base, stop, full)
     if (bytes[i] !== CR || bytes[i + 1] !== LF) {
       return this.refuse(lineRefusal(bytes[i]!, REFUSE.reason))
     }

@@ -45,6 +45,7 @@ const requests: readonly Case[] = [
   ['a target beyond its limit', 'targetLong', `GET /${'a'.repeat(256)} HTTP/1.1\r\n${HOST}\r\n`],
   ['an endless target', 'targetLong', `GET /${'a'.repeat(3_000)}`],
   ['a version missing', 'versionGrammar', `GET /\r\n${HOST}\r\n`],
+  ['a version cut short', 'versionGrammar', 'GET / HTTP\r\n\r\n'],
   ['a version in lower case', 'versionGrammar', `GET / http/1.1\r\n${HOST}\r\n`],
   ['another protocol', 'versionGrammar', `GET / HTTQ/1.1\r\n${HOST}\r\n`],
   ['a version with a comma', 'versionGrammar', `GET / HTTP/1,1\r\n${HOST}\r\n`],
@@ -197,6 +198,8 @@ for (const [what, reason, text] of requests) {
 }
 
 const responses: readonly Case[] = [
+  ['a short line of another protocol', 'versionGrammar', '-ERR\r\n'],
+  ['a status line that is too short', 'status', 'HTTP/1.1 20\r\n'],
   ['another protocol', 'versionGrammar', 'ICY 200 OK okay\r\n\r\n'],
   ['a line before the status line', 'versionGrammar', '\r\nHTTP/1.1 200 OK\r\n\r\n'],
   ['HTTP/2', 'versionGrammar', 'HTTP/2 200 OK okay\r\n\r\n'],
