@@ -45,12 +45,8 @@ function readAddress(text: string, portMin: number, hint: string): Reading<Addre
   if (text.startsWith('/') || text.startsWith('./')) {
     return refuse(`${quote(text)} is a path`, `for a unix socket write unix:${text}`)
   }
-  if (isIPv6(text)) {
-    const cut = text.lastIndexOf(':')
-    const [host, port] = [text.slice(0, cut), text.slice(cut + 1)]
-    const meant = isIPv6(host) && /^\d+$/.test(port) ? `[${host}]:${port}` : `[${text}]:8080`
-    return refuse(`${quote(text)} has no brackets around its IPv6 address`, `write "${meant}"`)
-  }
+  if (isIPv6(text))
+    return refuse(`${quote(text)} has no brackets around its IPv6 address`, bracket(text))
   const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(text)
   if (bracketed !== null) {
     const [, host, portText] = bracketed
@@ -74,6 +70,15 @@ function readAddress(text: string, portMin: number, hint: string): Reading<Addre
   if (parts.length === 1) return refuse(`${quote(text)} has no port`, `write ${text}:8080`)
   const port = readPort(text, last, portMin)
   return port.ok ? accept({ kind: 'tcp', host: host.value, port: port.value }) : port
+}
+
+// What somebody may have meant by an IPv6 address without brackets: its last group may be a port.
+function bracket(text: string): string {
+  if (/^::\d+$/.test(text)) return `write "[::]${text.slice(1)}"`
+  const cut = text.lastIndexOf(':')
+  const [host, port] = [text.slice(0, cut), text.slice(cut + 1)]
+  const isPort = isIPv6(host) && /^\d+$/.test(port)
+  return `write "${isPort ? `[${host}]:${port}` : `[${text}]:8080`}"`
 }
 
 function readUnix(text: string): Reading<Address> {

@@ -10,6 +10,7 @@ import type {
   RetryPlan,
 } from '../core/plan.ts'
 import { canonicalAddress, formatAddress } from './address.ts'
+import { readCheckHeader } from './http-values.ts'
 import { orderedNames } from './names.ts'
 import type { Path, Source } from './diagnostics.ts'
 import type { Findings } from './findings.ts'
@@ -156,7 +157,12 @@ function compileHealthCheck(
             method: http.method,
             path: http.path,
             host: http.host ?? null,
-            headers: compileHeaders([...path, 'http', 'headers'], http.headers, scope),
+            headers: compileHeaders(
+              [...path, 'http', 'headers'],
+              http.headers,
+              scope,
+              readCheckHeader,
+            ),
             status: http.status,
             body: http.body ?? null,
           },

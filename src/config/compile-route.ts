@@ -1,6 +1,7 @@
 // One route of the tree to its plan, and routes that an earlier one leaves nothing for.
 
 import type { PathRewrite, RouteAction, RouteMatch, RoutePlan } from '../core/plan.ts'
+import { hasPrefix } from '../route/match.ts'
 import { compileChanges, compileHeaders } from './headers.ts'
 import { namePattern } from './leaf.ts'
 import type { RouteTree } from './schema-route.ts'
@@ -120,7 +121,7 @@ function checkReply(
 function matchesPath(match: RouteMatch, path: string): boolean {
   const bare = path.replace(/[?#].*$/, '')
   if (match.pathExact !== null) return bare === match.pathExact
-  return match.pathPrefix === null || isUnder(bare, match.pathPrefix)
+  return match.pathPrefix === null || hasPrefix(bare, match.pathPrefix)
 }
 
 function compileRewrite(tree: RouteTree, match: RouteMatch, scope: PoolScope): PathRewrite | null {
@@ -169,18 +170,12 @@ function checkPrefix(
   }
   const matched = match.pathExact ?? match.pathPrefix ?? '/'
   // /v1 with stripPrefix /v1/ is meant well: compare without the closing slash.
-  if (isUnder(matched, prefix) || isUnder(matched, prefix.replace(/\/$/, '') || '/')) return
+  if (hasPrefix(matched, prefix) || hasPrefix(matched, prefix.replace(/\/$/, '') || '/')) return
   findings.warning(
     place,
     `${prefix} is not at the beginning of every path this route matches (${matched})`,
     `other paths go unchanged; match.path: ${prefix} would leave them out`,
   )
-}
-
-/** Whether a path matches a prefix: at a segment border, or literally if the prefix ends in `/`. */
-function isUnder(path: string, prefix: string): boolean {
-  if (prefix.endsWith('/')) return path.startsWith(prefix)
-  return path === prefix || path.startsWith(`${prefix}/`)
 }
 
 /** Warns of each route that can never match because one before it takes all it could. */
@@ -226,5 +221,5 @@ function coversPath(outer: RouteMatch, inner: RouteMatch): boolean {
   if (outer.pathPrefix === null) return true
   const path = inner.pathExact ?? inner.pathPrefix
   if (path === null) return outer.pathPrefix === '/'
-  return isUnder(path, outer.pathPrefix)
+  return hasPrefix(path, outer.pathPrefix)
 }

@@ -4,6 +4,7 @@
 
 import { domainToASCII } from 'node:url'
 import { isIPv6 } from 'node:net'
+import { AMBIGUOUS, hasDotSegment, normalizePath } from '../route/path.ts'
 import { nearest } from './suggest.ts'
 import { accept, quote, type Reading, readInteger, refuse } from './units.ts'
 
@@ -53,6 +54,13 @@ export function readChangedHeader(text: string): Reading<string> {
   return name
 }
 
+/** A header of a health check; Host has a key of its own. */
+export function readCheckHeader(text: string): Reading<string> {
+  const name = readChangedHeader(text)
+  if (!name.ok || name.value !== 'host') return name
+  return refuse('Host has a key of its own', 'write http: { host: ... } instead')
+}
+
 /** A header value that can be written as latin1 on one line (RFC 9110 §5.5). */
 export function readHeaderValue(text: string): Reading<string> {
   if (/[\r\n]/.test(text)) return refuse('a header value must be on one line')
@@ -87,7 +95,10 @@ export function readMethod(text: string): Reading<string> {
   return accept(method)
 }
 
-/** A path to match or to put in: begins with `/`, without query, wildcard or regular expression. */
+/**
+ * A path to match or to put in: begins with `/`, without query, wildcard or regular expression. In
+ * the form that requests are matched in.
+ */
 export function readPath(text: string): Reading<string> {
   if (text === '') return refuse('is empty', 'write / to match every path')
   if (/[\^$\\()|]/.test(text) && !text.startsWith('/')) {
@@ -110,7 +121,14 @@ export function readPath(text: string): Reading<string> {
       'percent-encode them, as clients do',
     )
   }
-  return accept(text)
+  const normal = normalizePath(text)
+  if (normal === AMBIGUOUS) {
+    return refuse(`${quote(text)} means different paths to different servers`, 'write it plainly')
+  }
+  if (hasDotSegment(text)) {
+    return refuse(`${quote(text)} has . or .. for a segment`, `write ${normal}`)
+  }
+  return accept(normal)
 }
 
 /** A path with an optional query, as health checks request it. */
@@ -183,7 +201,7 @@ export function readReplyStatus(text: string): Reading<number> {
 
 /** Where a redirect leads: an absolute URL or path, with `*` at its end for the request's own path. */
 export function readLocation(text: string): Reading<string> {
-  const hint = 'write a URL such as https://example.com* or a path such as /new'
+  const hint = 'write a URL such as https://example.com/* or a path such as /new'
   if (!/^(https?:\/\/[^/?#\s*]+|\/)/i.test(text)) {
     return refuse(`${quote(text)} is no place to redirect to`, hint)
   }
@@ -193,12 +211,6 @@ export function readLocation(text: string): Reading<string> {
   const star = text.indexOf('*')
   if (star >= 0 && star !== text.length - 1) {
     return refuse(`${quote(text)} has * before its end`, hint)
-  }
-  if (text.endsWith('/*')) {
-    return refuse(
-      `${quote(text)} would give two slashes, because the request's path begins with one`,
-      `write ${text.slice(0, -2) || 'a host before it, such as https://example.com'}*`,
-    )
   }
   return accept(text)
 }

@@ -59,6 +59,12 @@ export function text<T = string>(
   return leaf(read, expects, json)
 }
 
+/** In editors: an address, be it to bind or to reach. */
+export const addressJson: Json = { type: 'string', pattern: '^unix:/|:\\d+$|\\$\\{' }
+
+/** In editors: a path. */
+export const pathJson: Json = { type: 'string', pattern: '^/|\\$\\{' }
+
 /** A duration of `min` to `max` milliseconds. */
 export function duration(min: number, max: number) {
   const range = `use ${formatDuration(min)} to ${formatDuration(max)}`

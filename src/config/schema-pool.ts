@@ -6,6 +6,7 @@ import type { Address } from '../core/plan.ts'
 import { readBackendAddress } from './address.ts'
 import { readHeaderValue, readMethod, readStatusRanges, readTarget } from './http-values.ts'
 import {
+  addressJson,
   duration,
   either,
   flag,
@@ -15,6 +16,7 @@ import {
   named,
   off,
   on,
+  pathJson,
   ratio,
   size,
   text,
@@ -28,7 +30,7 @@ const hour = 60 * minute
 const day = 24 * hour
 const mebibyte = 1024 * 1024
 
-const address = text('an address such as 10.0.0.1:8080', readBackendAddress)
+const address = text('an address such as 10.0.0.1:8080', readBackendAddress, addressJson)
 
 const backend = map(
   {
@@ -56,7 +58,7 @@ function readAddresses(text: string): Reading<Address[]> {
 const anyAddress = 'localhost:1'
 
 const backends = either('a map from names to addresses, or a list of addresses', [
-  text('addresses', readAddresses),
+  text('addresses', readAddresses, addressJson),
   z.array(address),
   named(
     either('an address, or a map with address, weight and zone', [
@@ -68,7 +70,9 @@ const backends = either('a map from names to addresses, or a list of addresses',
 ])
 
 const httpCheck = map({
-  path: text('a path', readTarget).prefault('/').describe('Path to request; may have a query.'),
+  path: text('a path', readTarget, pathJson)
+    .prefault('/')
+    .describe('Path to request; may have a query.'),
   method: text('a method', readMethod).prefault('GET').describe('Method of the request.'),
   host: text('a host', readHeaderValue)
     .optional()
@@ -89,7 +93,7 @@ const tcpCheck = either('an empty map: tcp: {}', [z.null(), on(null), map({})]).
 
 const healthCheck = map({
   http: either('a path, or a map with path, status, ...', [
-    text('a path', readTarget).transform((path) => httpCheck.parse({ path })),
+    text('a path', readTarget, pathJson).transform((path) => httpCheck.parse({ path })),
     httpCheck,
   ])
     .optional()

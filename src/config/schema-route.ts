@@ -11,9 +11,10 @@ import {
   readRedirectStatus,
   readReplyStatus,
 } from './http-values.ts'
-import { either, integerJson, listOf, map, named, on, text } from './leaf.ts'
+import { either, integerJson, listOf, map, named, on, pathJson, text } from './leaf.ts'
 
 const headerNames = /^[^\s:]+$/
+const path = text('a path', readPath, pathJson)
 
 const headerChanges = map({
   set: named(text('a value', readHeaderValue), 'a map from header names to values', headerNames)
@@ -28,12 +29,12 @@ const match = map({
   host: listOf(text('a host', readHostPattern), 'a host, or a list of hosts')
     .optional()
     .describe('Host of the request, without its port. "*.example.com" is every subdomain.'),
-  path: text('a path', readPath)
+  path: path
     .optional()
     .describe(
       'Beginning of the path. /v1 matches /v1 and /v1/x but not /v12; /v1/ matches what begins with /v1/.',
     ),
-  pathExact: text('a path', readPath).optional().describe('The whole path.'),
+  pathExact: path.optional().describe('The whole path.'),
   method: listOf(text('a method', readMethod), 'a method, or a list of methods')
     .optional()
     .describe('Method of the request.'),
@@ -66,10 +67,8 @@ const respond = map({
 })
 
 const replacement = map({
-  from: text('a path', readPath)
-    .optional()
-    .describe('The prefix to replace; match.path if absent.'),
-  to: text('a path', readPath).describe('What to put in its place.'),
+  from: path.optional().describe('The prefix to replace; match.path if absent.'),
+  to: path.describe('What to put in its place.'),
 })
 
 export const routeSchema = map(
@@ -89,11 +88,11 @@ export const routeSchema = map(
     ])
       .optional()
       .describe('Answer at once, without a backend. A status alone has no body.'),
-    stripPrefix: either('a path, or true', [on(true as const), text('a path', readPath)])
+    stripPrefix: either('a path, or true', [on(true as const), path])
       .optional()
       .describe('Take this prefix off the path; true is the one in match.path.'),
     replacePrefix: either('a path, or a map with from and to', [
-      text('a path', readPath).transform((to) => ({ from: undefined, to })),
+      path.transform((to) => ({ from: undefined, to })),
       replacement,
     ])
       .optional()

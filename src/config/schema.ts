@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { readBind, readBlock } from './address.ts'
 import {
+  addressJson,
   duration,
   either,
   flag,
@@ -43,7 +44,7 @@ const runtime = map({
 })
 
 const admin = map({
-  bind: text('an address such as 127.0.0.1:9900', readBind)
+  bind: text('an address such as 127.0.0.1:9900', readBind, addressJson)
     .prefault('127.0.0.1:9900')
     .describe('Address of the admin API, /metrics, /livez and /readyz; unix:/path works too.'),
 })
@@ -67,7 +68,7 @@ const log = map({
 
 const listener = map(
   {
-    bind: text('an address such as 127.0.0.1:8080', readBind).describe(
+    bind: text('an address such as 127.0.0.1:8080', readBind, addressJson).describe(
       'Where to accept: host:port, :port for all addresses, or unix:/path.',
     ),
     protocol: word(['http', 'tcp'])

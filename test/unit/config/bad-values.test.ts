@@ -642,18 +642,40 @@ bad(
 bad.yaml:5:21: error: listeners.web.routes[0].redirect: "example.com" is no place to redirect to
     5 |       - { redirect: example.com }
       |                     ^^^^^^^^^^^
-  hint: write a URL such as https://example.com* or a path such as /new
+  hint: write a URL such as https://example.com/* or a path such as /new
 `,
 )
 
 bad(
-  'a redirect with two slashes',
-  route('{ redirect: https://example.com/* }'),
+  'a redirect with a star before its end',
+  route('{ redirect: "https://*.example.com/" }'),
   `
-bad.yaml:5:21: error: listeners.web.routes[0].redirect: "https://example.com/*" would give two slashes, because the request's path begins with one
-    5 |       - { redirect: https://example.com/* }
-      |                     ^^^^^^^^^^^^^^^^^^^^^
-  hint: write https://example.com*
+bad.yaml:5:21: error: listeners.web.routes[0].redirect: "https://*.example.com/" is no place to redirect to
+    5 |       - { redirect: "https://*.example.com/" }
+      |                     ^^^^^^^^^^^^^^^^^^^^^^^^
+  hint: write a URL such as https://example.com/* or a path such as /new
+`,
+)
+
+bad(
+  'a path with dots for a segment',
+  route('{ match: { path: /a/../b }, pool: app }'),
+  `
+bad.yaml:5:26: error: listeners.web.routes[0].match.path: "/a/../b" has . or .. for a segment
+    5 |       - { match: { path: /a/../b }, pool: app }
+      |                          ^^^^^^^
+  hint: write /b
+`,
+)
+
+bad(
+  'a path that is read in two ways',
+  route('{ match: { path: /a/..%2fb }, pool: app }'),
+  `
+bad.yaml:5:26: error: listeners.web.routes[0].match.path: "/a/..%2fb" means different paths to different servers
+    5 |       - { match: { path: /a/..%2fb }, pool: app }
+      |                          ^^^^^^^^^
+  hint: write it plainly
 `,
 )
 
@@ -709,6 +731,28 @@ bad.yaml:6:26: error: pools.app.healthCheck.http: "health" does not begin with /
     6 |     healthCheck: { http: health }
       |                          ^^^^^^
   hint: write /health
+`,
+)
+
+bad(
+  'a check that sets Host among the headers',
+  pool('healthCheck: { http: { headers: { Host: a } } }'),
+  `
+bad.yaml:6:39: error: pools.app.healthCheck.http.headers.Host: Host has a key of its own
+    6 |     healthCheck: { http: { headers: { Host: a } } }
+      |                                       ^^^^
+  hint: write http: { host: ... } instead
+`,
+)
+
+bad(
+  'a bind that has one colon too many',
+  web('pool: app').replace(':8080', '::8080'),
+  `
+bad.yaml:2:16: error: listeners.web.bind: "::8080" has no brackets around its IPv6 address
+    2 |   web: { bind: "::8080", pool: app }
+      |                ^^^^^^^^
+  hint: write "[::]:8080"
 `,
 )
 
