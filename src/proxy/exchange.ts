@@ -325,7 +325,7 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
     if (this.state === STATE.responding && !this.client!.flush()) this.stream?.pauseResponse()
   }
 
-  onResponseEnd(trailers: string): void {
+  onResponseEnd(trailers: string): boolean {
     const nowMs = this.context.eventMs
     const client = this.client!
     const failed = this.failingStatus ? fault('backend-status') : null
@@ -334,7 +334,7 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
     else this.endBadly(failed)
     if (failed !== null) this.context.countFault(failed)
     this.finish(failed)
-    client.sendEnd(trailers)
+    return client.sendEnd(trailers)
   }
 
   onUpgraded(head: ResponseView, end: TunnelEnd): void {

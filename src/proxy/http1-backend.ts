@@ -19,7 +19,7 @@ import type { DeadlineEntry } from '../core/deadlines.ts'
 import { resolve } from './dial.ts'
 import type { IdleConnection } from './idle.ts'
 import type { BackendStream, ResponseView, TunnelEnd } from './message-view.ts'
-import { connect, latin1, noHandler } from './socket.ts'
+import { connect, latin1, mayKeepOwnBuffer, noHandler } from './socket.ts'
 import type { Channel, ChannelHandler } from './socket.ts'
 
 /** Who waits for the answer: the exchange. */
@@ -33,7 +33,8 @@ export interface ResponseReceiver {
   /** False: the answer isn't wanted (it will be tried elsewhere). */
   onResponseHead(head: ResponseView, body: number): boolean
   onResponseBytes(bytes: Buffer, start: number, end: number, owned: boolean): void
-  onResponseEnd(trailers: string): void
+  /** True: all of the answer has left. */
+  onResponseEnd(trailers: string): boolean
   /** `end` is the bare connection, with what the backend sent behind its 101. */
   onUpgraded(head: ResponseView, end: TunnelEnd): void
   /** After each read: what was collected should leave. */
@@ -138,17 +139,22 @@ export class Http1BackendConnection
   sendBytes(bytes: Buffer, start: number, end: number, owned: boolean): boolean {
     const channel = this.channel!
     const length = end - start
-    if (!owned || length < COPY_BYTES) {
+    const chunked = this.requestKind === BODY.chunked
+    if (length < COPY_BYTES) {
       const text = latin1(bytes, start, end)
-      if (this.requestKind !== BODY.chunked) return this.written(channel.writeText(text), length)
+      if (!chunked) return this.written(channel.writeText(text), length)
       return this.written(channel.writeText(`${encodeChunkHead(length)}${text}\r\n`), length)
     }
-    if (this.requestKind !== BODY.chunked) {
-      return this.written(channel.writeBytes(bytes, start, end), length)
+    if (!chunked) {
+      const left = owned
+        ? channel.writeBytes(bytes, start, end)
+        : channel.writeCopy(bytes, start, end)
+      return this.written(left, length)
     }
     channel.cork()
     channel.writeText(encodeChunkHead(length))
-    channel.writeBytes(bytes, start, end)
+    if (owned) channel.writeBytes(bytes, start, end)
+    else channel.writeCopy(bytes, start, end)
     channel.writeText('\r\n')
     return this.written(channel.uncork(), length)
   }
@@ -295,8 +301,8 @@ export class Http1BackendConnection
     }
     if (this.bodyKind === BODY.none || (this.bodyKind === BODY.length && this.remaining === 0)) {
       this.finish('')
-    } else if (this.bodyKind !== BODY.length || this.remaining >= OWN_BUFFER_BYTES) {
-      this.channel!.useOwnBuffer(this.bodyKind === BODY.length)
+    } else if (this.bodyKind === BODY.length) {
+      this.channel!.useOwnBuffer(this.remaining >= OWN_BUFFER_BYTES)
     }
   }
 
@@ -359,13 +365,15 @@ export class Http1BackendConnection
     this.receiver = null
     const channel = this.channel!
     if (this.reusable && receiver.requestSent && !this.writeFailed && !this.context.draining) {
-      if (!channel.pending) channel.useOwnBuffer(false)
       this.state = STATE.idle
       this.keep()
     } else {
       this.close()
     }
-    receiver.onResponseEnd(trailers)
+    const left = receiver.onResponseEnd(trailers)
+    // What carried bulk once is likely to do so again: with a buffer of its own, its first read needs
+    // no copy. But the next answer must not overwrite bytes that the last client hasn't taken yet.
+    channel.useOwnBuffer(left && channel.ownsBytes && mayKeepOwnBuffer())
   }
 
   private keep(): void {

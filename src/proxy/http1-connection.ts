@@ -221,7 +221,7 @@ export class Http1Connection implements ChannelHandler, ClientStream, DeadlineEn
 
   private endBody(trailers: string): void {
     this.state = STATE.answering
-    if (!this.channel.pending) this.channel.useOwnBuffer(false)
+    this.channel.useOwnBuffer(false)
     this.held!.exchange.onRequestEnd(trailers)
   }
 
@@ -277,9 +277,11 @@ export class Http1Connection implements ChannelHandler, ClientStream, DeadlineEn
     this.responder!.bytes(bytes, start, end, owned)
   }
 
-  sendEnd(trailers: string): void {
+  sendEnd(trailers: string): boolean {
     this.responder!.end(trailers)
+    const left = this.flush()
     this.endExchange(!this.responder!.keepAlive)
+    return left
   }
 
   sendReply(status: number, headers: string, body: string, close: boolean): void {

@@ -14,7 +14,7 @@ import { reasonOf } from './replies.ts'
 import { latin1 } from './socket.ts'
 import type { Channel } from './socket.ts'
 
-/** Owned bytes shorter than this are cheaper to copy into the same write. */
+/** Bytes shorter than this are cheaper to copy into the same write. */
 const COPY_BYTES = 16 * 1024
 
 export class Http1Responder {
@@ -90,7 +90,7 @@ export class Http1Responder {
     const length = end - start
     const channel = this.channel!
     if (this.chunked) this.add(encodeChunkHead(length))
-    if (!owned || length < COPY_BYTES) {
+    if (length < COPY_BYTES) {
       this.add(latin1(bytes, start, end))
     } else {
       if (this.text !== '' || this.chunked) {
@@ -99,7 +99,8 @@ export class Http1Responder {
         channel.writeText(this.text)
         this.text = ''
       }
-      channel.writeBytes(bytes, start, end)
+      if (owned) channel.writeBytes(bytes, start, end)
+      else channel.writeCopy(bytes, start, end)
       this.bytesOut += length
     }
     if (this.chunked) this.add('\r\n')

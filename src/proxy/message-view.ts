@@ -41,8 +41,8 @@ export interface ClientStream {
   /** `body` is the BODY kind of the response. */
   sendHead(head: ResponseView, body: number, changes: HeaderChanges | null): void
   sendBytes(bytes: Buffer, start: number, end: number, owned: boolean): void
-  /** The response is complete. */
-  sendEnd(trailers: string): void
+  /** The response is complete; sends it. True: all has left. */
+  sendEnd(trailers: string): boolean
   /** A whole answer of our own. `headers` are complete lines. */
   sendReply(status: number, headers: string, body: string, close: boolean): void
   /** True: all has left. */

@@ -46,13 +46,18 @@ export interface Channel {
   writeText(text: string): boolean
   /** Writes bytes that stay unchanged until they have left. Same answer as `writeText`. */
   writeBytes(bytes: Buffer, start: number, end: number): boolean
+  /** Writes bytes that may change once this returns (they are copied). Same answer as `writeText`. */
+  writeCopy(bytes: Buffer, start: number, end: number): boolean
   /** Collects the writes up to `uncork` into one system call. */
   cork(): void
   /** Same answer as `writeText`, for all that was collected. */
   uncork(): boolean
   pause(): void
   resume(): void
-  /** Read into a buffer of its own (`true`) or the shared one, from the next read on. */
+  /**
+   * Read into a buffer of its own (`true`) or the shared one, from the next read on. Going back lets
+   * go of the own buffer: what was written from it and is pending stays intact.
+   */
   useOwnBuffer(own: boolean): void
   /** Ends our direction after what is pending. The channel closes itself once the peer has ended too. */
   end(): void
@@ -95,7 +100,23 @@ export const noHandler: ChannelHandler = {
 
 const sharedBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
 const spareBuffers: Buffer[] = []
-const SPARE_BUFFERS_MAX = 64
+const SPARE_BUFFERS_MAX = 128
+
+/** Own buffers in use on this thread. */
+let ownBuffers = 0
+
+/** May a connection that carried bulk keep its own buffer for the next answer? */
+export function mayKeepOwnBuffer(): boolean {
+  return ownBuffers < SPARE_BUFFERS_MAX
+}
+
+function takeBuffer(): Buffer {
+  return spareBuffers.pop() ?? Buffer.allocUnsafeSlow(READ_BYTES)
+}
+
+function giveBuffer(buffer: Buffer): void {
+  if (spareBuffers.length < SPARE_BUFFERS_MAX) spareBuffers.push(buffer)
+}
 
 /** The channel whose `onread` callback runs: Node asks for the next buffer right after it. */
 let readingChannel: HandleChannel | null = null
@@ -130,6 +151,7 @@ abstract class SocketChannel implements Channel {
   abstract start(): void
   abstract writeText(text: string): boolean
   abstract writeBytes(bytes: Buffer, start: number, end: number): boolean
+  abstract writeCopy(bytes: Buffer, start: number, end: number): boolean
   abstract cork(): void
   abstract uncork(): boolean
   abstract useOwnBuffer(own: boolean): void
@@ -247,6 +269,10 @@ class StreamChannel extends SocketChannel {
     return this.socket.writableLength === 0 || this.awaitDrain()
   }
 
+  writeCopy(bytes: Buffer, start: number, end: number): boolean {
+    return this.writeBytes(Buffer.from(bytes.subarray(start, end)), 0, end - start)
+  }
+
   cork(): void {
     this.socket.cork()
   }
@@ -290,6 +316,8 @@ class HandleChannel extends SocketChannel {
   private buffer: Buffer = sharedBuffer
   private wantsOwn = false
   private pendingWrites = 0
+  /** Buffers of `writeCopy` whose bytes have not left yet. */
+  private readonly copies: Buffer[] = []
   /** Collected between `cork` and `uncork`: data and encoding by turns, as `writev` takes them. */
   private corked: (string | Buffer)[] | null = null
 
@@ -313,7 +341,7 @@ class HandleChannel extends SocketChannel {
     const handle = this.handle()
     if (handle === null) return false
     const request = takeRequest()
-    return this.written(handle, request, handle.writeLatin1String(request, text))
+    return this.written(request, handle.writeLatin1String(request, text))
   }
 
   writeBytes(bytes: Buffer, start: number, end: number): boolean {
@@ -326,7 +354,16 @@ class HandleChannel extends SocketChannel {
     if (handle === null) return false
     const request = takeRequest()
     const status = handle.writeBuffer(request, whole)
-    return this.written(handle, request, status, whole)
+    return this.written(request, status, whole)
+  }
+
+  writeCopy(bytes: Buffer, start: number, end: number): boolean {
+    const copy = takeBuffer()
+    const length = bytes.copy(copy, 0, start, end)
+    this.copies.push(copy)
+    const left = this.writeBytes(copy, 0, length)
+    if (left) this.returnCopies()
+    return left
   }
 
   cork(): void {
@@ -339,7 +376,9 @@ class HandleChannel extends SocketChannel {
     const handle = this.handle()
     if (chunks === null || chunks.length === 0 || handle === null) return this.pendingWrites === 0
     const request = takeRequest()
-    return this.written(handle, request, handle.writev(request, chunks, false), chunks)
+    const left = this.written(request, handle.writev(request, chunks, false), chunks)
+    if (left) this.returnCopies()
+    return left
   }
 
   useOwnBuffer(own: boolean): void {
@@ -364,10 +403,11 @@ class HandleChannel extends SocketChannel {
     const own = this.buffer !== sharedBuffer
     if (this.wantsOwn === own) return null
     if (this.wantsOwn) {
-      this.buffer = spareBuffers.pop() ?? Buffer.allocUnsafeSlow(READ_BYTES)
+      this.buffer = takeBuffer()
+      ownBuffers++
     } else {
-      // Whoever asks for the shared buffer again says that nothing written from this one is pending.
-      if (spareBuffers.length < SPARE_BUFFERS_MAX) spareBuffers.push(this.buffer)
+      // A write of its bytes may be pending still, so it is left to the garbage collector.
+      ownBuffers--
       this.buffer = sharedBuffer
     }
     return this.buffer
@@ -376,6 +416,7 @@ class HandleChannel extends SocketChannel {
   /** @internal */
   override gone(): void {
     // A write cut short may still hold the own buffer for a moment, so it is not used again.
+    if (this.buffer !== sharedBuffer) ownBuffers--
     this.buffer = sharedBuffer
     super.gone()
   }
@@ -385,20 +426,28 @@ class HandleChannel extends SocketChannel {
     this.pendingWrites--
     if (this.closed) return
     if (status < 0) this.writeFailed(getSystemErrorName(status))
-    else if (this.pendingWrites === 0) this.handler.onDrain()
+    else if (this.pendingWrites === 0) {
+      this.returnCopies()
+      this.handler.onDrain()
+    }
+  }
+
+  private returnCopies(): void {
+    let copy = this.copies.pop()
+    while (copy !== undefined) {
+      giveBuffer(copy)
+      copy = this.copies.pop()
+    }
   }
 
   private handle(): WritableHandle | null {
     return (this.socket as unknown as { _handle: WritableHandle | null })._handle
   }
 
-  private written(
-    handle: WritableHandle,
-    request: WriteRequest,
-    status: number,
-    held: unknown = null,
-  ): boolean {
-    if (status === 0 && handle.writeQueueSize === 0) {
+  private written(request: WriteRequest, status: number, held: unknown = null): boolean {
+    // Only a write that the kernel did not take at once makes libuv adopt the request. The length of
+    // libuv's queue would not do: it may be empty again with the completion still to come.
+    if (status === 0 && request.getAsyncId() === NOT_ADOPTED) {
       spareRequest = request
       return this.pendingWrites === 0
     }
@@ -420,17 +469,18 @@ interface WritableHandle {
   writeLatin1String(request: WriteRequest, text: string): number
   writeBuffer(request: WriteRequest, bytes: Buffer): number
   writev(request: WriteRequest, chunks: readonly (string | Buffer)[], allBuffers: boolean): number
-  /** Bytes libuv holds because the kernel would not take them. */
-  readonly writeQueueSize: number
 }
 
 /** Node's WriteWrap. It is used up only by a write that stays pending. */
 interface WriteRequest {
   oncomplete: (status: number) => void
+  /** Of its C++ half; `NOT_ADOPTED` while there is none. */
+  getAsyncId(): number
   channel?: HandleChannel
   held?: unknown
 }
 
+const NOT_ADOPTED = -1
 let makeRequest: (new () => WriteRequest) | null = null
 let spareRequest: WriteRequest | null = null
 
@@ -462,6 +512,7 @@ function learnRequests(): void {
   }
   ;(socket as unknown as { _handle: object })._handle = handle
   socket.write('-', 'latin1')
+  if (makeRequest !== null && new makeRequest().getAsyncId?.() !== NOT_ADOPTED) makeRequest = null
 }
 
 learnRequests()

@@ -34,7 +34,7 @@ class Half implements ChannelHandler {
   }
 
   onBytes(bytes: Buffer, start: number, end: number): void {
-    const { source, sink } = this
+    const { source } = this
     const length = end - start
     this.bytes += length
     this.tunnel.moved = true
@@ -44,15 +44,17 @@ class Half implements ChannelHandler {
         this.bulk = true
         source.useOwnBuffer(true)
       }
-    } else if (this.bulk && ++this.smallReads >= SMALL_READS && !sink.pending) {
+    } else if (this.bulk && ++this.smallReads >= SMALL_READS) {
       this.bulk = false
       source.useOwnBuffer(false)
     }
-    const left =
-      length < COPY_BYTES || !source.ownsBytes
-        ? sink.writeText(latin1(bytes, start, end))
-        : sink.writeBytes(bytes, start, end)
-    if (!left) source.pause()
+    if (!this.pass(bytes, start, end)) source.pause()
+  }
+
+  private pass(bytes: Buffer, start: number, end: number): boolean {
+    if (end - start < COPY_BYTES) return this.sink.writeText(latin1(bytes, start, end))
+    if (this.source.ownsBytes) return this.sink.writeBytes(bytes, start, end)
+    return this.sink.writeCopy(bytes, start, end)
   }
 
   onEnd(): void {
