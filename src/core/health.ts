@@ -122,7 +122,7 @@ export function reduceHealth(
     case 'urgent': {
       if (state.urgent === event.urgent) return step(state)
       const next = { ...state, urgent: event.urgent }
-      if (!event.urgent || state.dueMs === Infinity) return step(next)
+      if (!event.urgent || state.health !== 'down' || state.dueMs === Infinity) return step(next)
       return step({ ...next, dueMs: Math.min(state.dueMs, nowMs + pace(plan, next, random)) })
     }
     default:

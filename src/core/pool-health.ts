@@ -400,7 +400,11 @@ export class PoolHealth {
       if (breaker.observe(true, nowMs, 0) !== BREAKER_STEP.restored) continue
       traffic.forget()
       this.#ramp(backend, nowMs)
-      this.#judge(backend, nowMs, `restored: ${i + 1} of the probation requests succeeded`)
+      this.#judge(
+        backend,
+        nowMs,
+        `restored: ${breaker.successesNeeded} probation requests succeeded`,
+      )
       return
     }
   }

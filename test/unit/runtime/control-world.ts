@@ -238,6 +238,30 @@ export class World {
     this.run(ms)
   }
 
+  /** One client that sends its next request when the last is answered, for `ms` milliseconds. */
+  sequence(ms: number): void {
+    const endMs = this.nowMs + ms
+    for (let next = 0; this.nowMs < endMs; next++) {
+      const answers = this.finished.length
+      this.threads[next % this.threads.length]!.request()
+      while (this.finished.length === answers) this.run(1)
+    }
+  }
+
+  /** Breaks a backend for probes and traffic. */
+  break(index: number, probe: ProbeBehaviour, traffic: TrafficBehaviour): void {
+    this.backends[index] = { ...this.backends[index]!, probe, traffic }
+  }
+
+  heal(index: number): void {
+    this.break(index, 'pass', 5)
+  }
+
+  /** The sentence about a backend. */
+  why(index: number): string {
+    return this.plane.status()[0]!.backends[index]!.reason
+  }
+
   /** `a available, b down …` */
   states(): string {
     return this.plane
@@ -337,7 +361,7 @@ export class WorldThread {
     this.#snapshot = snapshot
     this.row[THREAD.appliedVersion] = snapshot.version
     const pool = snapshot.pools[0]!
-    for (const attempt of this.#attempts) {
+    for (const attempt of this.#attempts.filter(({ ended }) => !ended)) {
       const was = before === null ? ELIGIBILITY.no : before.pools[0]!.eligibility[attempt.backend]!
       if (pool.eligibility[attempt.backend] === ELIGIBILITY.no && was !== ELIGIBILITY.no) {
         this.#leave(attempt)
