@@ -440,6 +440,8 @@ export class PoolHealth {
     backend.traffic!.forget()
     this.#judge(backend, nowMs, ejectedText(lengthMs, finding.text))
     this.#board.ejected(backend.index, nowMs)
+    // Is it gone, or only wrong? If a probe fails too it is down, and back as soon as probes pass.
+    if (backend.health !== null) this.#health(backend, { kind: 'suspected' }, nowMs)
   }
 
   #scope(): EjectionScope {

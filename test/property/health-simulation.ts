@@ -75,7 +75,8 @@ class Watch {
     assert.equal(transition.available, available)
     if (to === 'ejected') {
       if (from === 'available' || from === 'starting') this.#checkEjection(available)
-      this.#ejectedMs[index] = atMs
+      // Else an older ejection only shows again, e.g. when an operator's drain is over.
+      if (/^ejected for [\d.]+ s:/.test(reason)) this.#ejectedMs[index] = atMs
     }
     if (to === 'probation' && from === 'ejected') {
       assert.ok(atMs >= this.#ejectedMs[index]! + OUTLIER.ejectMs, 'no restore before its time')

@@ -385,10 +385,8 @@ export class WorldThread {
       const ages = waiting.map(({ sentMs }) => world.nowMs - sentMs)
       const slow = ages.filter((age) => age > slowMs).length
       const silent = ages.filter((age) => age > silentMs).length
-      const grew =
-        slow > this.row[this.cell(backend, BACKEND.waitingSlow)]! ||
-        silent > this.row[this.cell(backend, BACKEND.waitingSilent)]!
-      if (grew) slots.push(backend)
+      const wanted = world.pool.outlierDetection?.silent?.attempts ?? Infinity
+      if (silent >= wanted || slow * 2 >= RECENT_ATTEMPTS) slots.push(backend)
       this.row[this.cell(backend, BACKEND.waitingSlow)] = slow
       this.row[this.cell(backend, BACKEND.waitingSilent)] = silent
       this.row[this.cell(backend, BACKEND.oldestWaitMs)] =
