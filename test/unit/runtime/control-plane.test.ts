@@ -432,7 +432,7 @@ test('when the thread with the grant dies, another one gets it at once', () => {
 })
 
 test('a stretch in which our own loop stood still takes nobody down', () => {
-  const world = new World(poolPlan(3)).begin()
+  const world = new World(poolPlan(3, { healthCheck: { ...CHECK, fall: 1 } })).begin()
   for (let i = 0; i < 12; i++) {
     // A probe that is under way while we sleep looks as if it had taken its whole timeout.
     const { length } = world.probes
