@@ -4,6 +4,9 @@
 export interface Setup {
   readonly protocol: 'http' | 'tcp'
   readonly accessLog: boolean
+  /** Every 2 s, for the proxies that have them. */
+  readonly healthChecks: boolean
+  readonly balance: 'round-robin' | 'least-connections'
 }
 
 export interface Case extends Setup {
@@ -17,9 +20,12 @@ export interface Case extends Setup {
   readonly headers: readonly string[]
 }
 
-const plain = {
+/** What most cases share. */
+export const plain = {
   protocol: 'http',
   accessLog: false,
+  healthChecks: true,
+  balance: 'round-robin',
   kind: 'requests',
   path: '/small',
   connections: 64,

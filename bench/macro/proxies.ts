@@ -29,7 +29,7 @@ export interface Proxy {
   /** Why it cannot run a setup; `null` if it can. */
   lacks(setup: Setup): string | null
   version(): Promise<string>
-  start(setup: Setup, backends: readonly number[]): Promise<Running>
+  start(setup: Setup, backends: readonly string[]): Promise<Running>
 }
 
 const streamModule = '/usr/lib/nginx/modules/ngx_stream_module.so'
@@ -87,27 +87,31 @@ export const proxies: readonly Proxy[] = [
   {
     name: 'fastify',
     title: '@fastify/http-proxy',
-    lacks: ({ protocol }) => (protocol === 'tcp' ? 'no TCP proxy' : null),
+    lacks({ protocol, balance }) {
+      if (protocol === 'tcp') return 'no TCP proxy'
+      return balance === 'round-robin' ? null : 'round robin only'
+    },
     version: () => Promise.resolve(rivalVersion('@fastify/http-proxy')),
     start: (setup, backends) =>
       startServer('fastify', setup, (port, folder) => {
         const log = setup.accessLog ? join(folder, 'access.log') : 'off'
         const program = join(rivalsFolder, 'fastify.js')
-        return [process.execPath, [program, String(port), log, ...backends.map(String)]]
+        return [process.execPath, [program, String(port), log, ...backends]]
       }),
   },
   {
     name: 'httpxy',
     title: 'httpxy',
-    lacks({ protocol, accessLog }) {
+    lacks({ protocol, accessLog, balance }) {
       if (protocol === 'tcp') return 'no TCP proxy'
+      if (balance !== 'round-robin') return 'round robin only'
       return accessLog ? 'no access log' : null
     },
     version: () => Promise.resolve(rivalVersion('httpxy')),
     start: (setup, backends) =>
       startServer('httpxy', setup, (port) => {
         const program = join(rivalsFolder, 'httpxy.js')
-        return [process.execPath, [program, String(port), ...backends.map(String)]]
+        return [process.execPath, [program, String(port), ...backends]]
       }),
   },
 ]
@@ -130,8 +134,9 @@ async function startServer(
   return { port, process: started }
 }
 
-function haproxyConfig(setup: Setup, port: number, backends: readonly number[]): string {
-  const { protocol, accessLog } = setup
+function haproxyConfig(setup: Setup, port: number, backends: readonly string[]): string {
+  const { protocol, accessLog, healthChecks } = setup
+  const check = healthChecks ? ' check inter 2s' : ''
   const headers = [
     '  option forwardfor',
     '  http-request set-header X-Forwarded-Proto http',
@@ -154,18 +159,19 @@ function haproxyConfig(setup: Setup, port: number, backends: readonly number[]):
     `  bind 127.0.0.1:${port} backlog 4096`,
     '  default_backend web',
     'backend web',
-    '  balance roundrobin',
+    `  balance ${setup.balance === 'round-robin' ? 'roundrobin' : 'leastconn'}`,
     // Its default gives the first request of each client connection a backend connection of its own.
     ...(protocol === 'http' ? ['  http-reuse always'] : []),
-    ...(protocol === 'http' ? ['  option httpchk GET /health', ...headers] : []),
-    ...backends.map((backend, index) => `  server b${index} 127.0.0.1:${backend} check inter 2s`),
+    ...(protocol === 'http' && healthChecks ? ['  option httpchk GET /health'] : []),
+    ...(protocol === 'http' ? headers : []),
+    ...backends.map((backend, index) => `  server b${index} ${backend}${check}`),
   ])
 }
 
 function nginxHttp(
   setup: Setup,
   port: number,
-  backends: readonly number[],
+  backends: readonly string[],
   folder: string,
 ): string {
   return lines([
@@ -177,7 +183,8 @@ function nginxHttp(
     setup.accessLog ? `  access_log ${folder}/access.log;` : '  access_log off;',
     '  keepalive_requests 1000000;',
     '  upstream web {',
-    ...backends.map((backend) => `    server 127.0.0.1:${backend};`),
+    ...(setup.balance === 'round-robin' ? [] : ['    least_conn;']),
+    ...backends.map((backend) => `    server ${backend};`),
     '    keepalive 128;',
     '    keepalive_requests 1000000;',
     '  }',
@@ -199,9 +206,9 @@ function nginxHttp(
 }
 
 function nginxStream(
-  _setup: Setup,
+  setup: Setup,
   port: number,
-  backends: readonly number[],
+  backends: readonly string[],
   folder: string,
 ): string {
   return lines([
@@ -209,7 +216,8 @@ function nginxStream(
     ...nginxTop(folder),
     'stream {',
     '  upstream web {',
-    ...backends.map((backend) => `    server 127.0.0.1:${backend};`),
+    ...(setup.balance === 'round-robin' ? [] : ['    least_conn;']),
+    ...backends.map((backend) => `    server ${backend};`),
     '  }',
     '  server {',
     `    listen 127.0.0.1:${port} backlog=4096;`,
@@ -234,7 +242,7 @@ function nginxTop(folder: string): readonly string[] {
 function caddyConfig(
   setup: Setup,
   port: number,
-  backends: readonly number[],
+  backends: readonly string[],
   folder: string,
 ): string {
   return lines([
@@ -245,10 +253,9 @@ function caddyConfig(
     `http://:${port} {`,
     '  bind 127.0.0.1',
     ...(setup.accessLog ? ['  log {', `    output file ${folder}/access.log`, '  }'] : []),
-    `  reverse_proxy ${backends.map((backend) => `127.0.0.1:${backend}`).join(' ')} {`,
-    '    lb_policy round_robin',
-    '    health_uri /health',
-    '    health_interval 2s',
+    `  reverse_proxy ${backends.join(' ')} {`,
+    `    lb_policy ${setup.balance === 'round-robin' ? 'round_robin' : 'least_conn'}`,
+    ...(setup.healthChecks ? ['    health_uri /health', '    health_interval 2s'] : []),
     '    header_up Via "1.1 caddy"',
     '    transport http {',
     '      keepalive_idle_conns_per_host 128',
@@ -260,13 +267,14 @@ function caddyConfig(
 
 function evenkeelConfig(
   setup: Setup,
-  backends: readonly number[],
+  backends: readonly string[],
   folder: string,
 ): Parameters<typeof startEvenkeel>[0] {
   const access = setup.accessLog
     ? { format: 'json', path: join(folder, 'access.log') }
     : { format: 'off' }
-  const addresses = backends.map((backend, index) => [`b${index}`, `127.0.0.1:${backend}`])
+  const check = setup.protocol === 'http' ? { http: { path: '/health' } } : { tcp: {} }
+  const addresses = backends.map((backend, index) => [`b${index}`, backend])
   const web =
     setup.protocol === 'http'
       ? { protocol: 'http', routes: [{ pool: 'web' }] }
@@ -277,9 +285,9 @@ function evenkeelConfig(
     listeners: { web },
     pools: {
       web: {
-        balance: 'round-robin',
+        balance: setup.balance,
         backends: Object.fromEntries(addresses),
-        healthCheck: setup.protocol === 'http' ? { http: { path: '/health' } } : { tcp: {} },
+        healthCheck: setup.healthChecks ? check : false,
       },
     },
   }

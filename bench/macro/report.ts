@@ -48,7 +48,7 @@ export function renderTable(measured: readonly Measured[], reference: string): s
   }
   return [rows, idle]
     .filter((table) => table.length > 1)
-    .map(align)
+    .map(alignTable)
     .join('\n\n')
 }
 
@@ -80,16 +80,19 @@ function cells(row: Row, base: number): string[] {
   ]
 }
 
-function time(micros: number): string {
+/** A time in its natural unit; a dash if it was not measured. */
+export function time(micros: number): string {
   if (Number.isNaN(micros)) return '–'
   return micros < 10_000 ? `${micros.toFixed(1)} µs` : `${(micros / 1_000).toFixed(2)} ms`
 }
 
-function number(value: number, digits: number): string {
+/** A number; a dash if it was not measured. */
+export function number(value: number, digits: number): string {
   return Number.isNaN(value) ? '–' : value.toFixed(digits)
 }
 
-function align(rows: readonly (readonly string[])[]): string {
+/** Rows of cells as a Markdown table; the first two columns and the last are text. */
+export function alignTable(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
   const isText = (column: number): boolean => column < 2 || column === widths.length - 1
   const line = (row: readonly string[]): string =>

@@ -21,6 +21,8 @@ export interface Row {
   readonly perSecond: number
   readonly p50Ms: number
   readonly p99Ms: number
+  /** From its start to its first answer. */
+  readonly readyMs: number
   /** After the rounds. */
   readonly memoryMib: number
   /** Share of its core that the proxy used while under load. */
@@ -36,7 +38,9 @@ export interface Row {
 export interface RunOptions {
   readonly rounds: number
   readonly seconds: number
-  readonly backends: readonly number[]
+  /** Load before the first round, in seconds. Default 1. */
+  readonly warmUp?: number
+  readonly backends: readonly string[]
   readonly say: (text: string) => void
 }
 
@@ -70,6 +74,7 @@ const nothing = {
   perSecond: Number.NaN,
   p50Ms: Number.NaN,
   p99Ms: Number.NaN,
+  readyMs: Number.NaN,
   memoryMib: Number.NaN,
   busy: Number.NaN,
   idleKib: Number.NaN,
@@ -92,6 +97,8 @@ class Contender {
   readonly proxy: Proxy
   readonly running: Running | null
   readonly note: string
+  /** From its start to its first answer. */
+  readyMs = Number.NaN
   readonly rounds: Round[] = []
   readonly failures = new Map<string, number>()
 
@@ -107,7 +114,8 @@ class Contender {
 
   row(values: Partial<Row>): Row {
     const failures = [...this.failures].map(([kind, times]) => `${kind} × ${times}`).join(', ')
-    return { ...nothing, proxy: this.proxy.title, note: this.note, failures, ...values }
+    const { proxy, note, readyMs } = this
+    return { ...nothing, proxy: proxy.title, note, readyMs, failures, ...values }
   }
 }
 
@@ -118,7 +126,7 @@ async function runRounds(
 ): Promise<readonly Row[]> {
   const contenders = []
   for (const proxy of proxies) contenders.push(await enter(proxy, which, options))
-  for (const contender of contenders) await wrk(contender, which, 1)
+  for (const contender of contenders) await wrk(contender, which, options.warmUp ?? 1)
   for (let round = 0; round < options.rounds; round++) {
     // Each starts the round once: nobody always runs after the same neighbour's heat.
     for (let turn = 0; turn < contenders.length; turn++) {
@@ -151,6 +159,7 @@ async function runRounds(
 async function enter(proxy: Proxy, which: Case, options: RunOptions): Promise<Contender> {
   const lack = proxy.lacks(which)
   if (lack !== null) return new Contender(proxy, null, lack)
+  const startedAt = performance.now()
   let running: Running
   try {
     running = await proxy.start(which, options.backends)
@@ -162,6 +171,7 @@ async function enter(proxy: Proxy, which: Case, options: RunOptions): Promise<Co
   const contender = new Contender(proxy, running, '')
   if (which.protocol === 'http') {
     const missing = await missingFeatures(running.port)
+    contender.readyMs = performance.now() - startedAt
     if (missing !== '') contender.fail(missing, 1)
   }
   return contender
@@ -175,7 +185,7 @@ async function missingFeatures(port: number): Promise<string> {
       const response = await fetch(`http://127.0.0.1:${port}/headers`)
       return response.ok ? response.text() : ''
     },
-    { what: 'a first answer', timeoutMs: 5_000 },
+    { what: 'a first answer', timeoutMs: 15_000 },
   ).catch(() => '')
   if (text === '') return 'no answer'
   const [client, scheme, host, via, authority] = text.split('|')

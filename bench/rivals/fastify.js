@@ -1,11 +1,11 @@
-// @fastify/http-proxy as a reverse proxy: node fastify.js PORT LOG-FILE|off BACKEND-PORT…
+// @fastify/http-proxy as a reverse proxy: node fastify.js PORT LOG-FILE|off BACKEND…
 // Round robin over the backends through undici, and the headers every proxy of the bench adds.
 
 import httpProxy from '@fastify/http-proxy'
 import Fastify from 'fastify'
 
 const [port, log, ...backends] = process.argv.slice(2)
-const upstreams = backends.map((backend) => `http://127.0.0.1:${backend}`)
+const upstreams = backends.map((backend) => `http://${backend}`)
 const app = Fastify({
   logger: log === 'off' ? false : { file: log },
   keepAliveTimeout: 60_000,

@@ -1,11 +1,11 @@
-// httpxy as a reverse proxy: node httpxy.js PORT BACKEND-PORT…
+// httpxy as a reverse proxy: node httpxy.js PORT BACKEND…
 // Round robin over the backends, a keep-alive agent, and the headers every proxy of the bench adds.
 
 import { Agent, createServer } from 'node:http'
 import { createProxyServer } from 'httpxy'
 
-const [port, ...backends] = process.argv.slice(2).map(Number)
-const targets = backends.map((backend) => new URL(`http://127.0.0.1:${backend}`))
+const [port, ...backends] = process.argv.slice(2)
+const targets = backends.map((backend) => new URL(`http://${backend}`))
 const agent = new Agent({ keepAlive: true, maxFreeSockets: 256, scheduling: 'lifo' })
 const proxy = createProxyServer({ agent, xfwd: true, headers: { via: '1.1 httpxy' } })
 proxy.on('error', (_error, _request, response) => {
@@ -19,4 +19,4 @@ const server = createServer((request, response) => {
   proxy.web(request, response, { target: targets[turn] }).catch(() => {})
 })
 server.keepAliveTimeout = 60_000
-server.listen(port, '127.0.0.1', 4_096)
+server.listen(Number(port), '127.0.0.1', 4_096)

@@ -11,6 +11,8 @@ export interface NginxOptions {
   /** Also the body of every answer, so that a test can tell the servers apart. */
   readonly name: string
   readonly port?: number
+  /** Address to listen on. Default 127.0.0.1. */
+  readonly host?: string
   /** Body of `GET /` instead of the name. */
   readonly body?: string
   /** Further directives for the `server` block. */
@@ -80,7 +82,7 @@ worker_processes 1;
 pid ${folder}/nginx.pid;
 error_log stderr warn;
 worker_rlimit_nofile 20000;
-events { worker_connections 10000; }
+events { worker_connections 16000; }
 http {
 ${temporary}
   access_log off;
@@ -88,7 +90,7 @@ ${temporary}
   default_type text/plain;
   ${options.http ?? ''}
   server {
-    listen 127.0.0.1:${port} backlog=4096;
+    listen ${options.host ?? '127.0.0.1'}:${port} backlog=4096;
     location / { return 200 "${options.body ?? options.name}"; }
     location /files/ { root ${folder}; }
     ${options.server ?? ''}
