@@ -42,7 +42,9 @@ export interface Backend {
   behave(behaviour: Behaviour): Promise<void>
   /** What health checks meet; `null`: the same as everybody. */
   answerChecks(behaviour: Behaviour | null): void
-  /** Destroys every connection and stops listening. */
+  /** Resets every connection; it goes on listening. */
+  disconnect(): void
+  /** Resets every connection and stops listening. */
   stop(): Promise<void>
 }
 
@@ -98,6 +100,10 @@ class MisbehavingBackend implements Backend {
     else if (this.#server === null) await this.#listen()
   }
 
+  disconnect(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy()
+  }
+
   async stop(): Promise<void> {
     await this.#close()
   }
@@ -114,7 +120,7 @@ class MisbehavingBackend implements Backend {
   #close(): Promise<void> {
     const server = this.#server
     this.#server = null
-    for (const socket of this.#sockets) socket.resetAndDestroy()
+    this.disconnect()
     if (server === null) return Promise.resolve()
     return new Promise((resolve) => {
       server.close(() => resolve())

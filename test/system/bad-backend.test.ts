@@ -24,8 +24,7 @@ async function startTwo(context: TestContext, pool: PoolSettings = {}): Promise<
   const good = await startBackend({ name: 'good' })
   const bad = await startBackend({ name: 'bad' })
   context.after(() => Promise.all([good.stop(), bad.stop()]))
-  const evenkeel = await startWeb([good, bad], pool)
-  context.after(() => evenkeel.stop())
+  const evenkeel = await startWeb(context, [good, bad], pool)
   await allServe(evenkeel.url(), 2)
   return { good, bad, evenkeel }
 }
@@ -98,6 +97,8 @@ test('resets after the request cost no GET', async (context) => {
 
 test('resets after the request run no POST twice and have the backend out after two', async (context) => {
   const two = await startTwo(context)
+  // Without the connections from before: a reset on a reused one would rightly not count.
+  two.bad.disconnect()
   await two.bad.behave({ kind: 'reset' })
   const result = await ask(context, two.evenkeel.url(), 'POST')
   const { 200: ok = 0, 502: lost = 0 } = result.statuses
@@ -109,7 +110,7 @@ test('resets after the request run no POST twice and have the backend out after 
 })
 
 test('a backend that accepts and never answers slows one GET per data thread, then none', async (context) => {
-  const two = await startTwo(context, {})
+  const two = await startTwo(context)
   two.bad.answerChecks(null)
   await two.bad.behave({ kind: 'silent' })
   const result = await ask(context, two.evenkeel.url(), 'GET')

@@ -22,8 +22,7 @@ async function startStatic(context: TestContext): Promise<Evenkeel> {
   const servers = await Promise.all([startNginx({ name: 'a' }), startNginx({ name: 'b' })])
   for (const server of servers) context.after(() => server.stop())
   for (const { files } of servers) writeFileSync(join(files, 'large'), large)
-  const evenkeel = await startWeb(servers)
-  context.after(() => evenkeel.stop())
+  const evenkeel = await startWeb(context, servers)
   await allServe(evenkeel.url(), 2)
   return evenkeel
 }
@@ -54,9 +53,7 @@ async function startEcho(context: TestContext): Promise<Evenkeel> {
     server.close()
   })
   const { port } = server.address() as AddressInfo
-  const evenkeel = await startWeb([{ name: 'echo', address: `127.0.0.1:${port}` }])
-  context.after(() => evenkeel.stop())
-  return evenkeel
+  return startWeb(context, [{ name: 'echo', address: `127.0.0.1:${port}` }])
 }
 
 function listen(server: Server): Promise<void> {

@@ -12,6 +12,7 @@ import { waitFor } from '../support/wait.ts'
 
 async function startTcp(context: TestContext, address: string): Promise<Evenkeel> {
   const evenkeel = await startEvenkeel({
+    runtime: { drain: '200ms' },
     listeners: { database: { protocol: 'tcp', pool: 'database' } },
     pools: { database: { backends: { one: address }, healthCheck: { tcp: {} } } },
   })

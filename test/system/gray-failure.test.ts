@@ -18,7 +18,7 @@ async function suffer(
   const three = await Promise.all(['a', 'b', 'c'].map((name) => startBackend({ name })))
   for (const backend of three) context.after(() => backend.stop())
   const pair = await startPair(context, three)
-  const load = { ratePerSecond: 400, seconds: 7, slowMs, timeoutMs: 8_000 }
+  const load = { ratePerSecond: 400, seconds: 7, slowMs, timeoutMs: 4_000 }
   return loadBoth(context, pair, load, async () => {
     await pause(1_000)
     await three[1]!.behave(behaviour)

@@ -1,6 +1,7 @@
 // The same fault seen by Evenkeel and by a HAProxy at its defaults, at the same time, in front of the
 // same servers. Only Evenkeel is judged; HAProxy's line is printed beside it.
 
+import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { startEvenkeel } from '../support/evenkeel.ts'
 import type { Evenkeel } from '../support/evenkeel.ts'
@@ -23,9 +24,18 @@ export interface Pair {
 /** The pool's settings beyond mode, backends and health check; defaults apply to the rest. */
 export type PoolSettings = Readonly<Record<string, unknown>>
 
-/** An Evenkeel with one http listener `web` and one pool `web`, all else at its defaults. */
-export function startWeb(members: readonly Member[], pool: PoolSettings = {}): Promise<Evenkeel> {
-  return startEvenkeel({
+/**
+ * An Evenkeel with one http listener `web` and one pool `web`, all else at its defaults. When the
+ * test is over it is stopped, and must end as it should.
+ */
+export async function startWeb(
+  context: TestContext,
+  members: readonly Member[],
+  pool: PoolSettings = {},
+): Promise<Evenkeel> {
+  const evenkeel = await startEvenkeel({
+    // The clients here hold on to their connections: a longer drain would only wait for them.
+    runtime: { drain: '200ms' },
     listeners: { web: { protocol: 'http', routes: [{ pool: 'web' }] } },
     pools: {
       web: {
@@ -35,6 +45,12 @@ export function startWeb(members: readonly Member[], pool: PoolSettings = {}): P
       },
     },
   })
+  context.after(async () => {
+    const exit = await evenkeel.stop()
+    assert.deepEqual(exit, { code: 0, signal: null }, evenkeel.logs())
+    assert.doesNotMatch(evenkeel.logs(), /an error of its own|uncaught/i)
+  })
+  return evenkeel
 }
 
 /** Starts both and stops both when the test is over. Every server must be answering. */
@@ -49,8 +65,7 @@ export async function startPair(
     ...members.map(({ name, address }) => `server ${name} ${address} check`),
   ])
   context.after(() => haproxy.stop())
-  const evenkeel = await startWeb(members, pool)
-  context.after(() => evenkeel.stop())
+  const evenkeel = await startWeb(context, members, pool)
   const urls = { evenkeel: evenkeel.url(), haproxy: haproxy.url }
   await Promise.all(Object.values(urls).map((url) => allServe(url, members.length)))
   return { evenkeel, urls }
