@@ -370,7 +370,7 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
       client.cut()
       return
     }
-    if (this.retries(cause, nowMs)) return
+    if (this.retries(cause, nowMs, wasSent)) return
     if (wasSent && cause.retry === 'replayable' && !this.repeatable) {
       countUnknownOutcome(this.context, pool.base)
     }
@@ -416,8 +416,9 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
   // --- retries -------------------------------------------------------------------------------
 
   /** Starts another attempt after a fault if the table, the budget and the time allow it. */
-  private retries(cause: Fault, nowMs: number): boolean {
-    if (!mayRetryFault(cause, this.repeatable) || !this.canRepeat(nowMs)) return false
+  private retries(cause: Fault, nowMs: number, wasSent: boolean): boolean {
+    // What no backend has got yet may go to another one whatever its method.
+    if (!mayRetryFault(cause, this.repeatable || !wasSent) || !this.canRepeat(nowMs)) return false
     const rescued = cause.code === 'backend-rescued'
     if (!this.charge(isFreeRetry(cause, this.rescues), nowMs)) return false
     if (rescued) this.rescues++
