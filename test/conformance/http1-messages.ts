@@ -58,6 +58,12 @@ const LINES = [
   'Content-Type: text/plain',
   "!#$%&'*+-.^_`|~: token",
   'Trailer: X-Sum',
+  'Keep-Alive: timeout=5',
+  'Proxy-Connection: keep-alive',
+  'HTTP2-Settings: AAAA',
+  'Evenkeel-Epoch: 7',
+  'X-Forwarded-For: 10.0.0.1',
+  'Forwarded: for=10.0.0.1',
   'Date: Sun, 06 Nov 1994 08:49:37 GMT',
 ]
 const ODD_LINES = [
