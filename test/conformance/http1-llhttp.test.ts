@@ -79,23 +79,23 @@ async function total(texts: readonly string[], one: (text: string) => Promise<nu
 
 test('requests that we accept are the same to llhttp, damaged ones too', async () => {
   const maker = new MessageMaker(20_261)
-  const texts = Array.from({ length: 12_000 }, (_, index) => {
+  const texts = Array.from({ length: 6_000 }, (_, index) => {
     let text = maker.request()
     while (maker.below(3) === 0) text += maker.request()
     return index % 3 === 0 ? text : maker.damaged(text)
   })
   const accepted = await total(texts, compareRequests)
-  assert.ok(accepted > 3_500, `only ${accepted} requests were accepted`)
+  assert.ok(accepted > 1_700, `only ${accepted} requests were accepted`)
 })
 
 test('responses that we accept are the same to llhttp, damaged ones too', async () => {
   const maker = new MessageMaker(11_620)
-  const texts = Array.from({ length: 6_000 }, (_, index) => {
+  const texts = Array.from({ length: 3_000 }, (_, index) => {
     const text = maker.response()
     return index % 3 === 0 ? text : maker.damaged(text)
   })
   const accepted = await total(texts, compareResponse)
-  assert.ok(accepted > 1_500, `only ${accepted} responses were accepted`)
+  assert.ok(accepted > 700, `only ${accepted} responses were accepted`)
 })
 
 const HEAD = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n'
