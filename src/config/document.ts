@@ -57,6 +57,34 @@ export function parseYaml(text: string, file: string, sources: Sources): ParsedD
 const nodesMax = 1_000_000
 const depthMax = 50
 
+/**
+ * The first line, from 1, on which brackets, dashes or indentation go beyond any real nesting; 0 if
+ * none. The YAML parser recurses, and at the end of the stack V8 may end the process, so it must
+ * not see such a text. Brackets in quotes and comments are counted too: no matter at this depth.
+ */
+export function depthExceededAt(text: string): number {
+  let brackets = 0
+  let number = 0
+  const indents = [0]
+  for (const line of text.split('\n')) {
+    number++
+    const [lead = ''] = /^(?: *[-?:] )* */.exec(line) ?? []
+    const indent = lead.length
+    if (line.length > indent) {
+      while (indents.length > 1 && indents.at(-1)! >= indent) indents.pop()
+      indents.push(indent)
+    }
+    const marks = lead.replaceAll(' ', '').length
+    for (const char of line) {
+      if (char === '[' || char === '{') brackets++
+      else if (char === ']' || char === '}') brackets = Math.max(0, brackets - 1)
+      if (brackets > depthMax * 2) return number
+    }
+    if (indents.length + marks > depthMax * 2) return number
+  }
+  return 0
+}
+
 class TreeReader {
   readonly diagnostics: Diagnostic[] = []
   readonly failed: Path[] = []

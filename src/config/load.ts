@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { aboutFile, diagnose, type Diagnostic } from './diagnostics.ts'
-import { parseYaml, type Tree } from './document.ts'
+import { depthExceededAt, parseYaml, type Tree } from './document.ts'
 import { describeFileError, type Environment } from './environment.ts'
 import { evaluate, failure, type LoadResult } from './evaluate.ts'
 
@@ -53,6 +53,11 @@ export function parseConfig(text: string, options: ParseOptions): LoadResult {
   const { file, env } = options
   const readFile =
     options.readFile ?? ((path: string) => readFileSync(resolve(dirname(file), path), 'utf8'))
+  const line = depthExceededAt(text)
+  if (line > 0) {
+    const where = { ...aboutFile(file, 'nests too deeply', null), line, column: 1 }
+    return failure([where])
+  }
   const { tree, source, diagnostics, failed } = parseYaml(text, file, { env, readFile })
   if (tree === undefined) return failure(diagnostics)
   if (tree === null || typeof tree !== 'object' || Array.isArray(tree)) {

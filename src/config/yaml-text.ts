@@ -106,17 +106,17 @@ function isEmpty(node: Node): boolean {
 const targetsOf = new WeakMap<Document, ReadonlyMap<Alias, Node>>()
 
 // The library walks the whole document for each alias; here it is done once. An alias means the
-// last anchor of its name before it.
+// last anchor of its name before it; one inside its own anchor would have no end, so it means nothing.
 function aliasTargets(document: Document): ReadonlyMap<Alias, Node> {
   const known = targetsOf.get(document)
   if (known !== undefined) return known
   const anchors = new Map<string, Node>()
   const targets = new Map<Alias, Node>()
   visit(document, {
-    Node(_, node) {
+    Node(_, node, ancestors) {
       if (isAlias(node)) {
         const target = anchors.get(node.source)
-        if (target !== undefined) targets.set(node, target)
+        if (target !== undefined && !ancestors.includes(target)) targets.set(node, target)
       } else if (node.anchor !== undefined) anchors.set(node.anchor, node)
     },
   })

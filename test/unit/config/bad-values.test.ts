@@ -757,6 +757,102 @@ bad.yaml:2:16: error: listeners.web.bind: "::8080" has no brackets around its IP
 )
 
 bad(
+  'a header value with a control character',
+  route('{ pool: app, requestHeaders: { set: { x-id: "a\\u0007b" } } }'),
+  `
+bad.yaml:5:53: error: listeners.web.routes[0].requestHeaders.set.x-id: a header value must not hold control characters
+    5 |       - { pool: app, requestHeaders: { set: { x-id: "a\\u0007b" } } }
+      |                                                     ^^^^^^^^^^
+`,
+)
+
+bad(
+  'a header value that ends with a space',
+  route('{ pool: app, requestHeaders: { set: { x-id: "a " } } }'),
+  `
+bad.yaml:5:53: error: listeners.web.routes[0].requestHeaders.set.x-id: "a " begins or ends with a space
+    5 |       - { pool: app, requestHeaders: { set: { x-id: "a " } } }
+      |                                                     ^^^^
+`,
+)
+
+bad(
+  'a check path with a space',
+  pool('healthCheck: { http: "/a b" }'),
+  `
+bad.yaml:6:26: error: pools.app.healthCheck.http: "/a b" holds characters that a request target cannot carry
+    6 |     healthCheck: { http: "/a b" }
+      |                          ^^^^^^
+`,
+)
+
+bad(
+  'a host that is none',
+  route('{ match: { host: "a!b" }, pool: app }'),
+  `
+bad.yaml:5:26: error: listeners.web.routes[0].match.host: "a!b" is not a host
+    5 |       - { match: { host: "a!b" }, pool: app }
+      |                          ^^^^^
+  hint: write a host such as api.example.com or "*.example.com"
+`,
+)
+
+bad(
+  'a redirect with a space',
+  route('{ redirect: "/a b" }'),
+  `
+bad.yaml:5:21: error: listeners.web.routes[0].redirect: "/a b" holds characters that a URL cannot carry
+    5 |       - { redirect: "/a b" }
+      |                     ^^^^^^
+  hint: percent-encode them
+`,
+)
+
+bad(
+  'a check status that does not exist',
+  pool('healthCheck: { http: { status: 999 } }'),
+  `
+bad.yaml:6:36: error: pools.app.healthCheck.http.status: "999" is not within 100-599
+    6 |     healthCheck: { http: { status: 999 } }
+      |                                    ^^^
+  hint: write a status such as 200, or a range such as 200-299
+`,
+)
+
+bad(
+  'a check status that is a word',
+  pool('healthCheck: { http: { status: [200, ok] } }'),
+  `
+bad.yaml:6:42: error: pools.app.healthCheck.http.status[1]: "ok" is not a status
+    6 |     healthCheck: { http: { status: [200, ok] } }
+      |                                          ^^
+  hint: write a status such as 200, or a range such as 200-299
+`,
+)
+
+bad(
+  'an address with two ports',
+  backends('[10.0.0.1:80:81, 10.0.0.2:80]'),
+  `
+bad.yaml:5:16: error: pools.app.backends[0]: "10.0.0.1:80:81" is not an address
+    5 |     backends: [10.0.0.1:80:81, 10.0.0.2:80]
+      |                ^^^^^^^^^^^^^^
+  hint: write host:port, [ipv6]:port or unix:/path
+`,
+)
+
+bad(
+  'an IPv6 address without a port',
+  backends('["[fd00::1]", 10.0.0.2:80]'),
+  `
+bad.yaml:5:16: error: pools.app.backends[0]: "[fd00::1]" has no port
+    5 |     backends: ["[fd00::1]", 10.0.0.2:80]
+      |                ^^^^^^^^^^^
+  hint: write host:port, [ipv6]:port or unix:/path
+`,
+)
+
+bad(
   'a secret that does not fit',
   pool('timeouts: { connect: "${file:secret}" }'),
   `

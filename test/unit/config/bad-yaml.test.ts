@@ -256,6 +256,17 @@ bad.yaml:2:11: error: this is no escape sequence
 )
 
 bad(
+  'a list without a comma',
+  'pools:\n  app:\n    backends: ["10.0.0.1:80" "10.0.0.2:80"]\n',
+  `
+bad.yaml:3:30: error: a comma is missing
+    3 |     backends: ["10.0.0.1:80" "10.0.0.2:80"]
+      |                              ^
+  hint: separate the items inside { } and [ ] with commas
+`,
+)
+
+bad(
   'a second document',
   'listeners: {}\n---\npools: {}\n',
   `
@@ -332,11 +343,46 @@ bad.yaml:1:1: error: the file repeats itself by aliases too often, or nests too 
 )
 
 bad(
+  'an anchor that merges itself',
+  'x-a: &a { <<: *a, b: 1 }\n',
+  `
+bad.yaml:1:1: error: listeners: is missing
+    1 | x-a: &a { <<: *a, b: 1 }
+      | ^^^
+  hint: expected a map from names to listeners
+bad.yaml:1:11: error: x-a["<<"]: needs a map, or a list of maps, to merge
+    1 | x-a: &a { <<: *a, b: 1 }
+      |           ^^
+  hint: put &name on a map further up, and write <<: *name
+`,
+)
+
+bad(
+  'an anchor that merges itself further in',
+  'x-a: &a { b: { <<: *a } }\n',
+  `
+bad.yaml:1:1: error: listeners: is missing
+    1 | x-a: &a { b: { <<: *a } }
+      | ^^^
+  hint: expected a map from names to listeners
+bad.yaml:1:16: error: x-a.b["<<"]: needs a map, or a list of maps, to merge
+    1 | x-a: &a { b: { <<: *a } }
+      |                ^^
+  hint: put &name on a map further up, and write <<: *name
+`,
+)
+
+bad(
   'an anchor that holds itself',
   'x-a: &a [*a]\n',
   `
-bad.yaml:1:1: error: the file repeats itself by aliases too often, or nests too deeply
+bad.yaml:1:1: error: listeners: is missing
     1 | x-a: &a [*a]
-      | ^^^^^^^^^^^^
+      | ^^^
+  hint: expected a map from names to listeners
+bad.yaml:1:10: error: x-a[0]: *a is a YAML alias, but no anchor &a comes before it
+    1 | x-a: &a [*a]
+      |          ^^
+  hint: if the text is meant, quote it: "*a"
 `,
 )

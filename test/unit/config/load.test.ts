@@ -132,3 +132,22 @@ pools:
     { numRuns: 200 },
   )
 })
+
+test('a text that nests without end is refused before the parser meets it', () => {
+  const steps = Array.from({ length: 3000 }, (_, depth) => `${' '.repeat(depth)}a:`)
+  for (const [text, line] of [
+    ['['.repeat(20_000), 1],
+    [`${'['.repeat(3000)}${']'.repeat(3000)}`, 1],
+    [`a:\n  ${'{a: '.repeat(3000)}`, 2],
+    [`${'- '.repeat(5000)}a`, 1],
+    [`${'? '.repeat(5000)}a`, 1],
+    [steps.join('\n'), 100],
+  ] as const) {
+    const result = parseConfig(text, { file: 'a.yaml', env: {} })
+    assert.ok(!result.ok)
+    assert.equal(
+      formatDiagnostics(result.diagnostics),
+      `a.yaml:${line}:1: error: nests too deeply\n`,
+    )
+  }
+})
