@@ -80,7 +80,7 @@ const routes: readonly Route[] = [
 
 /** Requests are small, and there are few: everything beyond is a mistake or an attack. */
 const HEAD_BYTES_MAX = 8_192
-const REQUEST_MS = 5_000
+const REQUEST_MS = 2_000
 const KEEP_ALIVE_MS = 30_000
 const CONNECTIONS_MAX = 128
 
@@ -104,7 +104,7 @@ export class AdminServer {
         headersTimeout: REQUEST_MS,
         requestTimeout: REQUEST_MS,
         keepAliveTimeout: KEEP_ALIVE_MS,
-        connectionsCheckingInterval: 1_000,
+        connectionsCheckingInterval: 500,
       },
       (request, response) => void this.#serve(request, response),
     )

@@ -59,6 +59,8 @@ export interface RunningBalancer {
 
 /** How long the first health checks may hold up the listeners. */
 const FIRST_VERDICTS_MS = 2_000
+/** From then on one available backend per pool will do: the others are dead or slow to answer. */
+const FIRST_BACKENDS_MS = 250
 /** How long the access log may take to be written out at the end. */
 const LAST_LINES_MS = 1_000
 
@@ -121,6 +123,7 @@ class Balancer implements RunningBalancer {
   readonly #transitions = new TransitionCounter()
   readonly #listeners = new Set<(transition: Transition) => void>()
   #admin: AdminServer | null = null
+  #isJudged = false
   #phase: 'starting' | 'running' | 'draining' | 'closed' = 'starting'
 
   constructor(plan: Plan, settings: Settings) {
@@ -342,7 +345,7 @@ class Balancer implements RunningBalancer {
 
   #readiness(): Readiness {
     if (this.#phase === 'draining') return { ready: false, reason: 'draining before a stop' }
-    if (!this.#control.ready()) {
+    if (!this.#isJudged) {
       return { ready: false, reason: 'waiting for the first health checks' }
     }
     if (this.#phase === 'starting') return { ready: false, reason: 'opening the listeners' }
@@ -361,12 +364,17 @@ class Balancer implements RunningBalancer {
   }
 
   async #firstVerdicts(): Promise<void> {
-    const untilMs = performance.now() + FIRST_VERDICTS_MS
-    while (!this.#control.ready() && performance.now() < untilMs && this.#phase === 'starting') {
+    const startMs = performance.now()
+    for (;;) {
+      const waitedMs = performance.now() - startMs
+      const isEnough =
+        waitedMs > FIRST_BACKENDS_MS && this.#control.status().every((pool) => pool.available > 0)
+      if (isEnough || this.#control.ready() || waitedMs > FIRST_VERDICTS_MS) break
       await new Promise((resolve) => {
         setTimeout(resolve, 10)
       })
     }
+    this.#isJudged = true
   }
 
   #sayHello(): void {
