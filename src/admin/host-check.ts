@@ -27,6 +27,6 @@ export function isHostAllowed(host: string | undefined, reach: Reach): boolean {
 function nameOf(host: string): string {
   const bracketed = /^\[([^\]]+)\](:\d+)?$/.exec(host)
   if (bracketed !== null) return bracketed[1]!.toLowerCase()
-  const plain = /^([^:/?#@\s]+)(:\d+)?$/.exec(host)
+  const plain = /^([a-z0-9._-]+)(:\d+)?$/i.exec(host)
   return plain === null ? '' : plain[1]!.toLowerCase().replace(/\.$/, '')
 }

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { BackendStatus, PoolStatus } from '../../../src/core/status.ts'
+import { formatAge, formatPools } from '../../../src/cli/status.ts'
+import { table } from '../../../src/cli/table.ts'
+
+const backend: BackendStatus = {
+  name: 'a',
+  address: '10.0.0.1:80',
+  weight: 2,
+  effectiveWeight: 0.2,
+  availability: 'starting',
+  reason: 'slow start',
+  sinceMs: 3_500,
+  health: 'up',
+  lastProbe: '200 in 3 ms',
+  admin: 'ready',
+  traffic: 'ok',
+  ejectedForMs: null,
+  inFlight: 3,
+  attempts: 1234,
+  failures: 0,
+}
+const pool: PoolStatus = {
+  name: 'web',
+  mode: 'active-active',
+  balance: 'round-robin',
+  available: 1,
+  total: 2,
+  minAvailable: 1,
+  queued: 4,
+  backends: [backend, { ...backend, name: 'long-name', availability: 'down', lastProbe: null }],
+}
+
+test('a pool is a line and a table with numbers to the right', () => {
+  assert.equal(
+    formatPools([pool], false),
+    `web (active-active, round-robin): 1 of 2 available, 4 queued
+  BACKEND    ADDRESS      STATE     SINCE  WEIGHT  IN FLIGHT  ATTEMPTS  FAILED  LAST PROBE   REASON
+  a          10.0.0.1:80  starting     3s     0.2          3      1234       0  200 in 3 ms  slow start
+  long-name  10.0.0.1:80  down         3s     0.2          3      1234       0  -            slow start
+`,
+  )
+})
+
+test('colours change no width', () => {
+  const strip = (text: string): string =>
+    text
+      .split('\u001b')
+      .map((part, i) => (i === 0 ? part : part.slice(part.indexOf('m') + 1)))
+      .join('')
+  const colored = formatPools([pool, pool], true)
+  assert.ok(colored.includes('\u001b[31mdown'))
+  assert.equal(strip(colored), formatPools([pool, pool], false))
+})
+
+test('an age is given in its largest unit', () => {
+  assert.deepEqual([0, 999, 1_000, 59_999, 60_000, 3_600_000, 86_400_000 * 3.5].map(formatAge), [
+    '0s',
+    '0s',
+    '1s',
+    '59s',
+    '1m',
+    '1h',
+    '3d',
+  ])
+})
+
+test('no line of a table ends in spaces', () => {
+  assert.deepEqual(
+    table(
+      [
+        ['a', ''],
+        ['bbb', 'c'],
+      ],
+      new Set(),
+    ),
+    ['a', 'bbb  c'],
+  )
+})
