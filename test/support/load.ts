@@ -6,6 +6,12 @@
 import { Agent, request } from 'node:http'
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 
+/**
+ * A pause of our own event loop this long is taken out of the clock: making up for it would be a
+ * burst, not a rate.
+ */
+const standstillMs = 50
+
 export interface LoadOptions {
   /** `http://127.0.0.1:port/path`; a function gets the number of the request, from 0. */
   readonly url: string | ((number: number) => string)
@@ -92,10 +98,15 @@ export function startLoad(options: LoadOptions): Load {
     ending = true
     settle()
   }
+  let tickedAt = startedAt
+  let standingMs = 0
   const tick = (): void => {
-    const nowMs = performance.now() - startedAt
-    while (sent < total && (sent / options.ratePerSecond) * 1_000 <= nowMs) {
-      const atMs = (sent / options.ratePerSecond) * 1_000
+    const now = performance.now()
+    if (now - tickedAt > standstillMs) standingMs += now - tickedAt
+    tickedAt = now
+    const dueMs = (): number => (sent / options.ratePerSecond) * 1_000 + standingMs
+    while (sent < total && dueMs() <= now - startedAt) {
+      const atMs = dueMs()
       exchange(options, agent, sent++, (outcome) => {
         const latencyMs = performance.now() - startedAt - atMs
         records.push({ ...outcome, atMs, latencyMs })

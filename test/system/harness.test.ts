@@ -5,13 +5,13 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, test } from 'node:test'
 import { startBackend } from '../support/backend.ts'
-import { load } from '../support/load.ts'
+import { load, startLoad } from '../support/load.ts'
 import { startNginx } from '../support/nginx.ts'
 import { isListening } from '../support/ports.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { runProcess, startProcess } from '../support/processes.ts'
 import { startRedis } from '../support/redis.ts'
-import { waitFor } from '../support/wait.ts'
+import { pause, waitFor } from '../support/wait.ts'
 
 test('nginx answers with its name, hangs when stopped, is gone when killed and comes back', async () => {
   const nginx = await startNginx({ name: 'one' })
@@ -59,6 +59,22 @@ test('the load keeps its rate and its latencies count from when a request was du
     slowMs: 199,
   })
   assert.equal(slow.slow, 50)
+})
+
+test('the load does not make up in a burst for a pause of its own process', async () => {
+  const backend = await startBackend({ name: 'b' })
+  after(() => backend.stop())
+  const url = `http://${backend.address}/`
+  const running = startLoad({ url, ratePerSecond: 500, seconds: 0.5 })
+  await waitFor(() => running.sent() >= 100)
+  const pausedAt = performance.now()
+  while (performance.now() < pausedAt + 300);
+  const before = running.sent()
+  await pause(0)
+  await pause(0)
+  assert.ok(running.sent() - before < 10, `${running.sent() - before} at once`)
+  const result = await running.done
+  assert.equal(result.ok, 250)
 })
 
 test('the load names every way an answer can fail', async () => {
