@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util'
 import { cases } from './cases.ts'
 import { choose, prepare, say, startBackends, wholeNumber } from './prepare.ts'
 import { proxies } from './proxies.ts'
-import { renderTable, replaceSection } from './report.ts'
+import { describeSharing, renderTable, replaceSection } from './report.ts'
 import type { Measured } from './report.ts'
 import { runCase } from './run-case.ts'
 
@@ -33,7 +33,7 @@ for (const which of chosenCases) {
   const options = { rounds, seconds, backends, say }
   measured.push({ case: which, rows: await runCase(which, chosenProxies, options) })
 }
-const table = renderTable(measured, 'HAProxy')
+const table = [renderTable(measured, 'HAProxy'), describeSharing(measured)].join('\n\n').trim()
 console.log(table)
 if (values.out !== undefined) {
   const old = existsSync(values.out) ? readFileSync(values.out, 'utf8') : '# Benchmarks\n'

@@ -17,6 +17,16 @@ export function cpuMs(pid: number): number {
   return (ticks * 1_000) / ticksPerSecond
 }
 
+/** Time a CPU has been busy so far, with whatever, in ms. */
+export function busyMs(cpu: number): number {
+  const line = readFileSync('/proc/stat', 'utf8').match(new RegExp(`^cpu${cpu} (.*)$`, 'm'))
+  const [user, nice, system, , , irq, softirq] = (line?.[1] ?? '').trim().split(' ').map(Number)
+  return (
+    ([user, nice, system, irq, softirq].reduce((sum, part) => sum! + part!, 0)! * 1_000) /
+    ticksPerSecond
+  )
+}
+
 /** Memory of a process and its children in KiB; what they share is counted once. */
 export function memoryKib(pid: number): number {
   let kib = 0

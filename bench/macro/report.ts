@@ -1,6 +1,7 @@
 // The bench's table, as Markdown that also reads well in a terminal.
 
 import type { Case } from './cases.ts'
+import { median } from './measure.ts'
 import type { Row } from './run-case.ts'
 
 export interface Measured {
@@ -50,6 +51,15 @@ export function renderTable(measured: readonly Measured[], reference: string): s
     .filter((table) => table.length > 1)
     .map(alignTable)
     .join('\n\n')
+}
+
+/** A sentence about a machine that was not ours alone; empty if it was. */
+export function describeSharing(measured: readonly Measured[]): string {
+  const shares = measured.flatMap(({ rows }) => rows.map((row) => row.others))
+  const share = median(shares.filter((others) => !Number.isNaN(others)))
+  if (!(share > 0.05)) return ''
+  const percent = Math.round(share * 100)
+  return `Other processes used ${percent} % of the proxies' core meanwhile: ratios hold, the rest is worse than on a quiet machine.`
 }
 
 /** Puts the generated text between the markers; what stands around them stays. */

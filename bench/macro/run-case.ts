@@ -7,8 +7,8 @@ import { onCpu, runProcess, startProcess } from '../../test/support/processes.ts
 import type { Process } from '../../test/support/processes.ts'
 import { pause, waitFor } from '../../test/support/wait.ts'
 import type { Case } from './cases.ts'
-import { cpuMs, median, memoryKib } from './measure.ts'
-import { loadCpu, wrkReport } from './places.ts'
+import { busyMs, cpuMs, median, memoryKib } from './measure.ts'
+import { loadCpu, proxyCpu, wrkReport } from './places.ts'
 import type { Proxy, Running } from './proxies.ts'
 
 /** Medians over the rounds of one proxy in one case. NaN: not measured. */
@@ -27,6 +27,8 @@ export interface Row {
   readonly memoryMib: number
   /** Share of its core that the proxy used while under load. */
   readonly busy: number
+  /** Share of that core that other processes used meanwhile. */
+  readonly others: number
   /** Idle connections: memory of one, KiB. */
   readonly idleKib: number
   /** Idle connections: CPU time per second for all of them together, ms. */
@@ -38,7 +40,7 @@ export interface Row {
 export interface RunOptions {
   readonly rounds: number
   readonly seconds: number
-  /** Load before the first round, in seconds. Default 1. */
+  /** CPU time under load before the first round, in seconds. Default 1. */
   readonly warmUp?: number
   readonly backends: readonly string[]
   readonly say: (text: string) => void
@@ -50,6 +52,7 @@ interface Round {
   readonly p50Ms: number
   readonly p99Ms: number
   readonly busy: number
+  readonly others: number
 }
 
 /** What `wrk-report.lua` prints. */
@@ -77,6 +80,7 @@ const nothing = {
   readyMs: Number.NaN,
   memoryMib: Number.NaN,
   busy: Number.NaN,
+  others: Number.NaN,
   idleKib: Number.NaN,
   idleCpuMs: Number.NaN,
   failures: '',
@@ -126,7 +130,7 @@ async function runRounds(
 ): Promise<readonly Row[]> {
   const contenders = []
   for (const proxy of proxies) contenders.push(await enter(proxy, which, options))
-  for (const contender of contenders) await wrk(contender, which, options.warmUp ?? 1)
+  for (const contender of contenders) await warmUp(contender, which, options.warmUp ?? 1)
   for (let round = 0; round < options.rounds; round++) {
     // Each starts the round once: nobody always runs after the same neighbour's heat.
     for (let turn = 0; turn < contenders.length; turn++) {
@@ -145,6 +149,7 @@ async function runRounds(
         p50Ms: of('p50Ms'),
         p99Ms: of('p99Ms'),
         busy: of('busy'),
+        others: of('others'),
         memoryMib: running?.process.isRunning()
           ? memoryKib(running.process.pid) / 1_024
           : Number.NaN,
@@ -198,6 +203,15 @@ async function missingFeatures(port: number): Promise<string> {
   return wrong.length === 0 ? '' : `does not send ${wrong.join(' ')}`
 }
 
+/** Loads a proxy until its code is warm: for some seconds of its own CPU time, however shared. */
+async function warmUp(contender: Contender, which: Case, seconds: number): Promise<void> {
+  const { running } = contender
+  for (let turn = 0; turn < 10 && running?.process.isRunning(); turn++) {
+    await wrk(contender, which, 1)
+    if (cpuMs(running.process.pid) >= (seconds + 0.5) * 1_000) return
+  }
+}
+
 async function runRound(contender: Contender, which: Case, seconds: number): Promise<void> {
   const { running } = contender
   if (running === null) return
@@ -206,12 +220,14 @@ async function runRound(contender: Contender, which: Case, seconds: number): Pro
     return
   }
   const before = cpuMs(running.process.pid)
+  const coreBefore = busyMs(proxyCpu)
   const report = await wrk(contender, which, seconds)
   if (report === null || report.requests === 0) {
     contender.fail('round without an answer', 1)
     return
   }
   const usedMs = running.process.isRunning() ? cpuMs(running.process.pid) - before : Number.NaN
+  const othersMs = Math.max(0, busyMs(proxyCpu) - coreBefore - usedMs)
   for (const kind of ['connect', 'read', 'write', 'timeout'] as const) {
     contender.fail(`${kind} error`, report[kind])
   }
@@ -222,6 +238,7 @@ async function runRound(contender: Contender, which: Case, seconds: number): Pro
     p50Ms: report.p50 / 1_000,
     p99Ms: report.p99 / 1_000,
     busy: (usedMs * 1_000) / report.micros,
+    others: (othersMs * 1_000) / report.micros,
   })
 }
 
