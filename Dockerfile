@@ -2,11 +2,12 @@
 # Evenkeel as an image: no shell, no package manager, no root.
 #
 #   docker build -t evenkeel .
-#   docker run -v ./conf:/etc/evenkeel:ro -p 8080:8080 evenkeel
+#   docker run -v ./etc:/etc/evenkeel:ro -p 8080:8080 evenkeel     # ./etc/evenkeel.yaml
 #   docker run -e EVENKEEL_BACKENDS=app-1:3000,app-2:3000 -p 8080:8080 evenkeel
 #
-# Give it a directory, not a single file: replacing a file that is mounted by itself is not seen.
+# Mount a directory, not a single file: replacing a file that is mounted by itself is not seen.
 
+# 24.22.1 is the first of its line with the security fixes of October 2026.
 ARG NODE_VERSION=24.22.1
 
 FROM node:${NODE_VERSION}-trixie-slim AS build
@@ -15,7 +16,6 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci
 COPY tsconfig.json ./
 COPY src src
-# The image needs the sources only: tests and benches are neither copied nor compiled.
 RUN npm run build
 
 FROM node:${NODE_VERSION}-trixie-slim AS packages
@@ -23,7 +23,9 @@ WORKDIR /packages
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev
 
-FROM gcr.io/distroless/nodejs24-debian13:nonroot
+# Distroless has its own Node images, but no tag that names a version: so Node comes from the image
+# that has one, onto the base with just the C++ runtime.
+FROM gcr.io/distroless/cc-debian13:nonroot
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Evenkeel" \
@@ -33,15 +35,16 @@ LABEL org.opencontainers.image.title="Evenkeel" \
       org.opencontainers.image.revision="${REVISION}"
 ENV NODE_ENV=production
 WORKDIR /app
+COPY --from=build /usr/local/bin/node /usr/local/bin/node
 COPY --from=packages /packages/node_modules node_modules
 COPY --from=build /build/dist/src dist/src
 COPY package.json LICENSE ./
 COPY conf conf
 USER 65532:65532
-EXPOSE 8080 9900
+EXPOSE 8080
 # A drain takes up to `runtime.drain` (8 s), which fits into the 10 s that Docker waits.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=3s --start-period=5s --retries=2 \
-  CMD ["/nodejs/bin/node", "/app/dist/src/main.js", "healthcheck"]
-ENTRYPOINT ["/nodejs/bin/node", "/app/dist/src/main.js"]
+  CMD ["/usr/local/bin/node", "/app/dist/src/main.js", "healthcheck"]
+ENTRYPOINT ["/usr/local/bin/node", "/app/dist/src/main.js"]
 CMD ["run"]

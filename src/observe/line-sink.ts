@@ -3,7 +3,7 @@
 // lines: what waits here is bounded by the givers' windows.
 // Must never block: a full disk or a pipe nobody reads may cost lines, and nothing else.
 
-import { close, closeSync, constants, fstatSync, openSync, write } from 'node:fs'
+import { close, fstatSync, openSync, write } from 'node:fs'
 
 export interface LineSinkOptions {
   /** File to append to, or the descriptor of standard output or standard error. */
@@ -21,14 +21,14 @@ interface Batch {
   readonly lines: string
 }
 
-/** How long to wait when the other end of a pipe has no room. */
+/** How long to wait when a device has no room. */
 const RETRY_MS = 20
 /** Bytes given to one write. */
 const WRITE_BYTES_MAX = 262_144
 
 export class LineSink {
   readonly #options: LineSinkOptions
-  #descriptor: number
+  #output: Output
   #queue: Batch[] = []
   #isWriting = false
   #hasFailed = false
@@ -39,7 +39,7 @@ export class LineSink {
   /** Opens the file. @throws Error when it can't be opened */
   constructor(options: LineSinkOptions) {
     this.#options = options
-    this.#descriptor = openSink(options.to)
+    this.#output = openOutput(options.to)
   }
 
   /** Lines lost because a write failed. */
@@ -57,9 +57,9 @@ export class LineSink {
   /** Goes on in a new file at the same path, after a rotation. @throws Error if that fails */
   reopen(): void {
     if (typeof this.#options.to !== 'string') return
-    const old = this.#descriptor
-    this.#descriptor = openSink(this.#options.to)
-    this.#whenIdle(() => close(old, () => {}))
+    const old = this.#output
+    this.#output = openOutput(this.#options.to)
+    this.#whenIdle(() => old.close())
   }
 
   /** Writes what is left, for at most `graceMs`, and closes. */
@@ -72,7 +72,7 @@ export class LineSink {
       })
     })
     this.#isClosed = true
-    if (this.#descriptor > 2 && !this.#isWriting) closeSync(this.#descriptor)
+    if (!this.#isWriting) this.#output.close()
   }
 
   #whenIdle(act: () => void): void {
@@ -91,26 +91,15 @@ export class LineSink {
     this.#isWriting = batches.length > 0
     if (this.#isWriting) {
       const bytes = Buffer.from(batches.map((batch) => batch.lines).join(''), 'utf8')
-      this.#writeBytes(bytes, batches)
+      this.#output.write(bytes, (error) => {
+        if (!this.#isClosed) this.#settle(error, batches)
+      })
     } else {
       for (const act of this.#idle.splice(0)) act()
     }
   }
 
-  #writeBytes(bytes: Buffer, batches: readonly Batch[]): void {
-    write(this.#descriptor, bytes, 0, bytes.length, null, (error, written) => {
-      if (this.#isClosed) return
-      if (error?.code === 'EAGAIN') {
-        setTimeout(() => this.#writeBytes(bytes, batches), RETRY_MS)
-      } else if (error === null && written < bytes.length) {
-        this.#writeBytes(bytes.subarray(written), batches)
-      } else {
-        this.#settle(error, batches)
-      }
-    })
-  }
-
-  #settle(error: NodeJS.ErrnoException | null, batches: readonly Batch[]): void {
+  #settle(error: Error | null, batches: readonly Batch[]): void {
     if (error !== null) {
       for (const { lines } of batches) this.#lost += lines.split('\n').length - 1
       if (!this.#hasFailed) this.#options.failed(error.message)
@@ -121,17 +110,54 @@ export class LineSink {
   }
 }
 
-function openSink(to: string | StandardStream): number {
-  return typeof to === 'string' ? openSync(to, 'a', 0o640) : openStandard(to)
+interface Output {
+  /** Writes all bytes, then calls `done` once. */
+  write(bytes: Buffer, done: (error: Error | null) => void): void
+  close(): void
 }
 
-// A pipe is opened once more for ourselves, non-blocking: setting that on the inherited descriptor
-// would change it for every process that shares it, and a blocked write would hold up our exit.
-function openStandard(descriptor: StandardStream): number {
-  try {
-    if (!fstatSync(descriptor).isFIFO()) return descriptor
-    return openSync(`/proc/self/fd/${descriptor}`, constants.O_WRONLY | constants.O_NONBLOCK)
-  } catch {
-    return descriptor
+function openOutput(to: string | StandardStream): Output {
+  if (typeof to === 'string') return new FileOutput(openSync(to, 'a', 0o640))
+  return fstatSync(to).isFile() ? new FileOutput(to) : new StreamOutput(to)
+}
+
+/** A file: written by Node's thread pool, which a disk holds up for a moment only. */
+class FileOutput implements Output {
+  readonly #descriptor: number
+
+  constructor(descriptor: number) {
+    this.#descriptor = descriptor
   }
+
+  write(bytes: Buffer, done: (error: Error | null) => void): void {
+    write(this.#descriptor, bytes, 0, bytes.length, null, (error, written) => {
+      if (error?.code === 'EAGAIN') setTimeout(() => this.write(bytes, done), RETRY_MS)
+      else if (error === null && written < bytes.length) this.write(bytes.subarray(written), done)
+      else done(error)
+    })
+  }
+
+  close(): void {
+    if (this.#descriptor > 2) close(this.#descriptor, () => {})
+  }
+}
+
+/**
+ * A standard stream that is a pipe, a socket or a terminal. These can be held up for ever, and a
+ * thread of the pool with them, which would then hold up our exit; Node's own streams don't block.
+ */
+class StreamOutput implements Output {
+  readonly #stream: NodeJS.WriteStream
+
+  constructor(to: StandardStream) {
+    this.#stream = to === 1 ? process.stdout : process.stderr
+    // The callback of `write` hears of it too; unheard, it would end the process.
+    this.#stream.on('error', () => {})
+  }
+
+  write(bytes: Buffer, done: (error: Error | null) => void): void {
+    this.#stream.write(bytes, (error) => done(error ?? null))
+  }
+
+  close(): void {}
 }

@@ -63,26 +63,34 @@ test('a full disk costs lines, is said once, and everything is taken all the sam
   await sink.close(100)
 })
 
-test('a pipe that nobody reads takes what it has room for, and closing does not wait for it', async () => {
-  const path = join(folder, 'pipe')
-  execFileSync('mkfifo', [path])
-  const reader = openSync(path, constants.O_RDWR | constants.O_NONBLOCK)
-  const code = `
-    import { LineSink } from ${JSON.stringify(new URL('../../../src/observe/line-sink.js', import.meta.url).href)}
-    let taken = 0
-    const sink = new LineSink({ to: 1, taken: (_, n) => { taken += n }, failed: () => {} })
-    for (let i = 0; i < 200; i++) sink.write(0, 'x'.repeat(1023) + '\\n')
-    await sink.close(100)
-    console.error(taken)
-    process.exit(0)`
-  const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
-    stdio: ['ignore', reader, 'pipe'],
+const script = `
+  import { LineSink } from ${JSON.stringify(new URL('../../../src/observe/line-sink.js', import.meta.url).href)}
+  let taken = 0
+  const sink = new LineSink({ to: 1, taken: (_, n) => { taken += n }, failed: () => {} })
+  for (let i = 0; i < 2000; i++) sink.write(0, 'x'.repeat(1023) + '\\n')
+  await sink.close(100)
+  console.error(taken)
+  process.exit(0)`
+
+async function runWithOutput(output: 'pipe' | number): Promise<{ code: unknown; said: string }> {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', output, 'pipe'],
   })
   let said = ''
   child.stderr!.on('data', (data) => (said += String(data)))
-  const [status] = await once(child, 'exit')
-  assert.equal(status, 0)
-  // The first line went out alone; the batch after it is bigger than the pipe.
-  assert.equal(said, '1024\n')
-  closeSync(reader)
-})
+  const [code] = await once(child, 'exit')
+  child.stdout?.destroy()
+  return { code, said }
+}
+
+for (const kind of ['pipe', 'socket'] as const) {
+  test(`a ${kind} that nobody reads takes what it has room for and holds up nothing`, async () => {
+    const path = join(folder, 'pipe')
+    if (kind === 'pipe') execFileSync('mkfifo', [path])
+    const output = kind === 'pipe' ? openSync(path, constants.O_RDWR | constants.O_NONBLOCK) : kind
+    const { code, said } = await runWithOutput(typeof output === 'number' ? output : 'pipe')
+    assert.equal(code, 0)
+    assert.ok(Number(said) > 0 && Number(said) < 2_000 * 1_024, said)
+    if (typeof output === 'number') closeSync(output)
+  })
+}
