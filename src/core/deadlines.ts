@@ -1,5 +1,5 @@
 // One coarse timer wheel per data thread, instead of a timer per request. Three rings of slots:
-//   256 × 10 ms  |  64 × 2.56 s  |  64 × 163.84 s  (2.9 h; what is later waits in the last slot)
+//   256 × 10 ms  |  64 × 2.56 s  |  64 × 163.84 s  (2.9 h; what is later goes round more than once)
 // An entry never fires early, and at most one resolution late (plus the caller's own tick).
 // Moving an entry to a later time, as happens on each request, only stores the new time: it is put
 // where it belongs when its old slot comes up. Entries are the caller's objects; nothing is
@@ -45,7 +45,6 @@ const NEAR = 1 << NEAR_BITS
 const FAR_BITS = 6
 const FAR = 1 << FAR_BITS
 const MIDDLE_SPAN = NEAR * FAR
-const FAR_SPAN = MIDDLE_SPAN * FAR
 
 export class Deadlines {
   readonly #resolutionMs: number
@@ -164,9 +163,7 @@ export class Deadlines {
   }
 
   #link(entry: DeadlineEntry, atTick: number, minTick: number): void {
-    let tick = Math.max(atTick, minTick)
-    const last = this.#tick + FAR_SPAN - MIDDLE_SPAN
-    if (tick > last) tick = last
+    const tick = Math.max(atTick, minTick)
     const slot = this.#slotOf(tick)
     const first = this.#slots[slot]!
     entry.wheelTick = tick

@@ -18,7 +18,7 @@ const YIELD_MS = 10
 export interface Waiter {
   /**
    * A backend may have room: pick one and begin. False if there was none: the waiter keeps its
-   * place. It is out of the queue during the call, and must not put itself back.
+   * place. It is out of the queue during the call; one that returns true may have been put back.
    */
   onTurn(nowMs: number): boolean
   /** The deadline has come; it is out of the queue. */
@@ -47,7 +47,6 @@ export class WaitQueue {
   /** No waiter has an earlier deadline. */
   #earliestMs = Infinity
   #serving = false
-  #again = false
   #yieldUntilMs = -1
 
   /**
@@ -100,17 +99,11 @@ export class WaitQueue {
    */
   serve(nowMs: number): void {
     if (this.#first === null) return
-    if (this.#serving) {
-      this.#again = true
-      return
-    }
-    if (this.#stepsBack(nowMs)) return
+    // A turn that frees a backend at once calls this again; the loop goes on to the next one anyway.
+    if (this.#serving || this.#stepsBack(nowMs)) return
     this.#serving = true
     try {
-      do {
-        this.#again = false
-        this.#serveAll(nowMs)
-      } while (this.#again)
+      this.#serveAll(nowMs)
     } finally {
       this.#serving = false
     }
@@ -141,8 +134,7 @@ export class WaitQueue {
       const { queuedAtMs } = waiter
       this.#unlink(waiter)
       waiter.queuedAtMs = -1
-      // A turn that was taken may also have failed at once and queued anew: then it is in already.
-      if (waiter.onTurn(nowMs) || waiter.queuedAtMs >= 0) continue
+      if (waiter.onTurn(nowMs)) continue
       if (previous !== null && previous.queuedAtMs < 0) previous = null
       waiter.queuedAtMs = queuedAtMs
       this.#linkAfter(waiter, previous)
@@ -223,6 +215,5 @@ export class WaitQueue {
     this.#length += change
     this.#row[this.#queuedCell]! += change
     this.#row[this.#sinceCell] = this.#first === null ? 0 : this.#first.queuedAtMs
-    if (this.#first === null) this.#earliestMs = Infinity
   }
 }

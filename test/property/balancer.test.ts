@@ -67,8 +67,11 @@ describe('smooth round robin', () => {
   test('in every subset that is up, and at once, each cycle is right to within one', () => {
     const change = fc.record({
       up: fc.array(fc.boolean(), { minLength: 8, maxLength: 8 }),
-      weights: fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 8, maxLength: 8 }),
-      picks: fc.integer({ min: 0, max: 25 }),
+      weights: fc.array(fc.oneof(fc.constantFrom(1, 2), fc.integer({ min: 1, max: 9 })), {
+        minLength: 8,
+        maxLength: 8,
+      }),
+      picks: fc.nat(25),
     })
     fc.assert(
       fc.property(
@@ -101,7 +104,7 @@ describe('smooth round robin', () => {
           }
         },
       ),
-      { numRuns: 500 },
+      { numRuns: 3_000 },
     )
   })
 
@@ -142,7 +145,7 @@ describe('smooth round robin', () => {
 
 const traffic = fc.array(
   fc.oneof(
-    { weight: 5, arbitrary: fc.constant({ kind: 'pick' as const, nth: 0 }) },
+    { weight: 5, arbitrary: fc.record({ kind: fc.constant('pick' as const), nth: fc.nat(50) }) },
     { weight: 4, arbitrary: fc.record({ kind: fc.constant('end' as const), nth: fc.nat(50) }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('other' as const), nth: fc.nat(50) }) },
   ),
@@ -176,9 +179,13 @@ describe('least connections', () => {
               if (running.length > 0) add(mine, running.splice(nth % running.length, 1)[0]!, -1)
             } else if (kind === 'other') add(other, nth % size, 1)
             else {
-              const room = backends.filter(({ base }) => !limit.reached(base))
-              const index = scan.pick(nobody, 0)
-              assert.equal(trees.pick(nobody, 0), index)
+              const tried = new Tried()
+              if (nth > 25) tried.add(nth % size)
+              const room = backends.filter(
+                ({ base, index }) => !limit.reached(base) && !tried.has(index),
+              )
+              const index = scan.pick(tried, 0)
+              assert.equal(trees.pick(tried, 0), index)
               if (room.length === 0) {
                 assert.equal(index, NONE)
                 continue
@@ -199,6 +206,74 @@ describe('least connections', () => {
         },
       ),
       { numRuns: 300 },
+    )
+  })
+})
+
+describe('every balancer', () => {
+  const made = ['scanned robin', 'heaped robin', 'scanned least', 'least by trees', 'two'] as const
+
+  test('never picks a full or tried backend, and finds the last one that has room', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...made),
+        fc.integer({ min: 1, max: 40 }),
+        fc.integer({ min: 1, max: 2 }),
+        fc.array(
+          fc.record({ kind: fc.constantFrom('pick', 'pick', 'end', 'other'), nth: fc.nat(100) }),
+          { maxLength: 200 },
+        ),
+        (kind, size, perBackend, steps) => {
+          const { table, backends, limit } = world(size, perBackend)
+          const load = new LoadView(table, size)
+          const balancer =
+            kind === 'two'
+              ? new TwoChoices(limit, load, seededRandom(size))
+              : kind.endsWith('robin')
+                ? new RoundRobin(size, limit, 0.3, kind === 'heaped robin' ? 0 : 64)
+                : new LeastConnections(size, limit, load, 0.3, kind === 'least by trees' ? 0 : 64)
+          balancer.rebuild(
+            setWeights(
+              backends,
+              backends.map(({ index }) => 1 + (index % 3)),
+            ),
+          )
+          const [mine, other] = table.rows as [Float64Array, Float64Array]
+          const cell = (index: number) => backends[index]!.base + BACKEND.inFlight
+          const running: number[] = []
+          for (const [nowMs, { kind, nth }] of steps.entries()) {
+            if (kind === 'other') {
+              // Without a word to the balancer, and up or down.
+              other[cell(nth % size)] = nth % (perBackend + 1)
+            } else if (kind === 'end') {
+              const index = running.splice(nth % (running.length + 1), 1)[0]
+              if (index === undefined) continue
+              mine[cell(index)]! -= 1
+              balancer.changed(index)
+            } else {
+              const tried = new Tried()
+              if (nth < 20) tried.add(nth % size)
+              const isOpen = (index: number) =>
+                limit.inFlight(backends[index]!.base) < perBackend && !tried.has(index)
+              let index: number = NONE
+              // Room that another thread made may be seen some picks later.
+              for (let i = 0; i <= size / 8 + 1 && index === NONE; i++) {
+                index = balancer.pick(tried, nowMs + i * 3)
+              }
+              assert.equal(
+                index !== NONE,
+                backends.some(({ index }) => isOpen(index)),
+              )
+              if (index === NONE) continue
+              assert.ok(isOpen(index))
+              running.push(index)
+              mine[cell(index)]! += 1
+              balancer.changed(index)
+            }
+          }
+        },
+      ),
+      { numRuns: 1_000 },
     )
   })
 })

@@ -184,6 +184,31 @@ describe('round-robin', () => {
     assert.ok(!order.includes('0000'), order)
   })
 
+  test('the debts of backends that left don’t make the others run in bursts', () => {
+    const weights = [5, 1, 1, 1, 1, 1, 1, 1]
+    const world = new PoolWorld({ weights })
+    for (let round = 0; round < 20; round++) {
+      world.apply(snapshot(weights))
+      for (let i = 0; i < round % 7; i++) world.pool.pick(nobody, i)
+      const picked = new Set([1 + (round % 7), 1 + ((round * 3) % 7)])
+      world.apply(
+        snapshot(
+          weights,
+          weights.map((_, index) => !picked.has(index)),
+        ),
+      )
+      world.apply(
+        snapshot(
+          weights,
+          weights.map((_, index) => index < 3),
+        ),
+      )
+      for (let i = 0; i < 7; i++) world.pool.pick(nobody, i)
+      const order = Array.from({ length: 70 }, (_, i) => world.pool.pick(nobody, i)).join('')
+      assert.ok(!order.includes('00000'), order)
+    }
+  })
+
   test('threads begin at different backends', () => {
     const world = new PoolWorld({ weights: [1, 1, 1, 1], threads: 4 })
     const first = world.pools.map((pool) => pool.pick(nobody, 0))
@@ -223,7 +248,10 @@ describe('round-robin', () => {
 
   test('shares stay exact for millions of picks', () => {
     const world = new PoolWorld({ weights: [7, 2, 1] })
+    const order = () => Array.from({ length: 10 }, (_, i) => world.pool.pick(nobody, i)).join('')
+    const first = order()
     assert.deepEqual(count(world, 3_000_000), [2_100_000, 600_000, 300_000])
+    assert.equal(order(), first, 'and so does the order')
   })
 })
 
@@ -257,6 +285,27 @@ describe('least-connections', () => {
     assert.deepEqual(count(world, 10), [10, 0], '(8 + 1) ÷ 10 is less than (0 + 1) ÷ 1')
   })
 
+  test('a turn that was far off for a low weight comes soon with a higher one', () => {
+    const world = new PoolWorld({ weights: [1, 1], balance: 'least-connections' })
+    world.apply(snapshot([1, 0.01]))
+    while (world.pool.pick(nobody, 0) !== 1);
+    world.apply(snapshot([1, 1]))
+    assert.deepEqual(count(world, 6), [3, 3])
+  })
+
+  test('the counters of a thread that died are no good news', () => {
+    const world = new PoolWorld({ weights: [1, 1, 1], balance: 'least-connections', threads: 2 })
+    for (let index = 0; index < 3; index++) world.setInFlight(index, 5, 0)
+    count(world, 3)
+    world.countEnded(0, 0, 10, 1)
+    world.countEnded(1, 100, 0, 1)
+    for (const nowMs of [1_000, 9_000]) world.pool.pick(nobody, nowMs)
+    world.table.rows[1]!.fill(0)
+    const counts = [0, 0, 0]
+    for (let i = 0; i < 30; i++) counts[world.pool.pick(nobody, 20_000 + i)]!++
+    assert.ok(counts[0]! <= 10, counts.join(' '))
+  })
+
   test('a big pool learns in a few milliseconds what other threads do', () => {
     const size = 400
     const world = new PoolWorld({
@@ -268,6 +317,15 @@ describe('least-connections', () => {
     world.setInFlight(123, 0, 1)
     let picks = 0
     while (world.pool.pick(nobody, 100 + picks / 10) !== 123) assert.ok(picks++ < size / 8 + 1)
+  })
+
+  test('of two, random-two takes the less loaded one by weight', () => {
+    const world = new PoolWorld({ weights: [4, 1], balance: 'random-two' })
+    world.setInFlight(0, 6)
+    world.setInFlight(1, 2)
+    assert.deepEqual(count(world, 20), [20, 0], '7 ÷ 4 against 3 ÷ 1')
+    world.setInFlight(0, 12)
+    assert.deepEqual(count(world, 20), [0, 20], '13 ÷ 4 against 3 ÷ 1')
   })
 
   for (const balance of ['least-connections', 'random-two'] as const) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { NONE, Tried } from '../../../src/core/balancer/contract.ts'
+import { FULL, NONE, Tried } from '../../../src/core/balancer/contract.ts'
 import { BACKEND } from '../../../src/core/shared-layout.ts'
 import { ELIGIBILITY, type PoolSnapshot } from '../../../src/core/snapshot.ts'
 import { PoolWorld, snapshot } from './pool-world.ts'
@@ -42,6 +42,13 @@ test('in flight is summed over all threads, and begin and end move this one', ()
   world.pool.end(1)
   assert.equal(world.pool.inFlight(world.pool.backends[1]!), 7)
   assert.equal(world.pool.inFlight(world.pool.backends[0]!), 0)
+})
+
+test('a single backend at its limit is full', () => {
+  const world = new PoolWorld({ weights: [1], perBackend: 1 })
+  assert.equal(world.pool.pick(nobody, 0), 0)
+  world.pool.begin(0)
+  assert.equal(world.pool.pick(nobody, 0), FULL)
 })
 
 test('a backend on probation is out of the rotation and served by its thread alone', () => {

@@ -164,6 +164,21 @@ test('turns may push, remove and serve without upsetting the order', () => {
   assert.deepEqual(log, ['a served', 'c served', 'd served', 'e served'])
 })
 
+test('a timeout that takes the next one out does not let the one behind it pass its deadline', () => {
+  const { queue, log, make } = setUp()
+  const [a, b, c] = ['a', 'b', 'c'].map(make) as [Request, Request, Request]
+  a.onQueueTimeout = () => {
+    log.push('a timed out')
+    queue.remove(b)
+  }
+  queue.push(make('patient'), 1, 900)
+  for (const waiter of [a, b, c]) queue.push(waiter, 1, 100)
+  queue.tick(100)
+  assert.deepEqual(log, ['a timed out', 'c timed out at 100'])
+  queue.tick(900)
+  assert.deepEqual(log.slice(2), ['patient timed out at 900'])
+})
+
 test('a turn that fails at once and queues anew goes to the end', () => {
   const { queue, log, room, make, queued } = setUp()
   const a = make('a')

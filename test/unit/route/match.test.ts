@@ -107,6 +107,15 @@ describe('paths', () => {
     })
   }
 
+  test('among many prefixes the longest and the shortest are found', () => {
+    const routes = Array.from({ length: 30 }, (_, i) => ({ pathPrefix: `/p${'-'.repeat(i)}` }))
+    for (const [i, { pathPrefix }] of routes.entries()) {
+      assert.equal(matched(routes, request(pathPrefix)), i)
+      assert.equal(matched(routes, request(`${pathPrefix}/x/y`)), i)
+    }
+    assert.equal(matched(routes, request(`/p${'-'.repeat(30)}`)), NO_ROUTE)
+  })
+
   test('a path is matched by what the backend will make of it', () => {
     const routes = [{ pathPrefix: '/admin' }, { pathPrefix: '/public' }]
     const admin = [
