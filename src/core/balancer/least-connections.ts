@@ -135,30 +135,27 @@ export class LeastConnections implements Balancer {
 
   /** The winner by what the trees know, checked against what is so now. */
   #takeWinner(tried: Tried): number {
-    let held = 0
     let chosen: number = NONE
-    for (;;) {
+    while (chosen === NONE && this.#byScore.winner() !== NONE) {
       const best = this.#byScore.winner()
-      if (best === NONE) break
-      const idle = this.#idle.winner()
-      const isIdle = idle !== NONE && this.#idle.key(best) !== Infinity
-      const position = isIdle ? idle : best
-      const { index } = this.#available[position]!
-      if (held < tried.count && tried.has(index)) {
-        this.#byScore.set(position, Infinity, 0)
-        this.#idle.set(position, Infinity, 0)
-        held++
-        continue
-      }
-      const key = this.#byScore.key(position)
-      this.#place(position)
-      if (this.#byScore.key(position) <= key) {
-        chosen = index
-        break
-      }
+      if (!this.#stands(best, tried)) continue
+      const position = this.#idle.key(best) === Infinity ? best : this.#idle.winner()
+      if (position === best || this.#stands(position, tried)) chosen = this.#order[position]!
     }
-    if (held > 0) for (let i = 0; i < tried.count; i++) this.changed(tried.at(i))
+    for (let i = 0; i < tried.count; i++) this.changed(tried.at(i))
     return chosen
+  }
+
+  /** May the winner have it? If not, the trees have learned so. */
+  #stands(position: number, tried: Tried): boolean {
+    if (tried.has(this.#order[position]!)) {
+      this.#byScore.set(position, Infinity, 0)
+      this.#idle.set(position, Infinity, 0)
+      return false
+    }
+    const key = this.#byScore.key(position)
+    this.#place(position)
+    return this.#byScore.key(position) <= key
   }
 
   /** Puts a backend where its present load belongs. */
