@@ -17,7 +17,7 @@ export interface AdminSource {
   version(): VersionInfo
   pools(): readonly PoolStatus[]
   readiness(): Readiness
-  metrics(): Promise<{ readonly type: string; readonly body: string }>
+  metrics(): Promise<{ readonly type: string; readonly body: Buffer }>
 }
 
 export interface VersionInfo {

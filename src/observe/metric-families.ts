@@ -21,8 +21,8 @@ export interface MetricsSource {
   isDraining(): boolean
   /** Access-log lines lost in the sink, besides those that the threads dropped. */
   lostLines(): number
-  /** Changes of availability so far, by `pool`, `backend` and the state they led to. */
-  transitions(): readonly TransitionCount[]
+  /** Changes of availability of a backend so far, by what it became. */
+  transitions(pool: string, backend: string): readonly TransitionCount[]
 }
 
 export interface ThreadCounts {
@@ -32,243 +32,216 @@ export interface ThreadCounts {
 }
 
 export interface TransitionCount {
-  readonly pool: string
-  readonly backend: string
   readonly to: string
   readonly count: number
 }
 
-/** What all families of one scrape share, so that they agree with each other. */
-export interface Scrape {
+/** What the families of the process read. */
+export interface ProcessSubject {
   readonly source: MetricsSource
-  readonly status: readonly PoolStatus[]
 }
 
-export type Labels = Readonly<Record<string, string>>
-
-export interface Sample {
-  readonly labels: Labels
-  readonly value: number
-  /** For histograms: the name with its suffix. */
-  readonly metricName?: string
+/** One listener at the moment of a scrape. */
+export interface ListenerSubject {
+  readonly table: SharedTable
+  /** `listener="web"` */
+  readonly labels: string
+  /** First cell of its record. */
+  readonly base: number
 }
 
-export interface Family {
+/** One pool at the moment of a scrape. */
+export interface PoolSubject extends ListenerSubject {
+  readonly status: PoolStatus
+}
+
+/** One backend at the moment of a scrape. */
+export interface BackendSubject extends ListenerSubject {
+  readonly status: BackendStatus
+  /** What it became so far, and how often. */
+  readonly transitions: readonly TransitionCount[]
+}
+
+/** Takes one series: labels as they stand between braces, and the end of a histogram's name. */
+export type Emit = (labels: string, value: number, suffix?: string) => void
+
+/** One metric over subjects of one kind. */
+export interface Family<Subject> {
   readonly name: string
   readonly type: 'counter' | 'gauge' | 'histogram'
   readonly help: string
   readonly labels: readonly string[]
-  read(scrape: Scrape): Sample[]
+  read(subject: Subject, emit: Emit): void
+}
+
+/** One label with its value, escaped. */
+export function label(name: string, value: string): string {
+  const escaped = /[\\"\n]/.test(value)
+    ? value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
+    : value
+  return `${name}="${escaped}"`
 }
 
 const CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
 
-function single(value: number): Sample[] {
-  return [{ labels: {}, value }]
-}
-
-const processFamilies: readonly Family[] = [
+export const processFamilies: readonly Family<ProcessSubject>[] = [
   {
     name: 'evenkeel_build_info',
     type: 'gauge',
     help: 'Always 1; the labels say which version runs on which Node.js.',
     labels: ['version', 'node'],
-    read: ({ source }) => [
-      { labels: { version: source.version, node: process.versions.node }, value: 1 },
-    ],
+    read: ({ source }, emit) => {
+      emit(`${label('version', source.version)},${label('node', process.versions.node)}`, 1)
+    },
   },
-  {
-    name: 'evenkeel_ready',
-    type: 'gauge',
-    help: '1 when /readyz answers 200.',
-    labels: [],
-    read: ({ source }) => single(source.isReady() ? 1 : 0),
-  },
-  {
-    name: 'evenkeel_draining',
-    type: 'gauge',
-    help: '1 while the process finishes what it has before it stops.',
-    labels: [],
-    read: ({ source }) => single(source.isDraining() ? 1 : 0),
-  },
-  {
-    name: 'evenkeel_threads',
-    type: 'gauge',
-    help: 'Data threads whose listeners are open.',
-    labels: [],
-    read: ({ source }) => single(source.threads().running),
-  },
-  {
-    name: 'evenkeel_threads_wanted',
-    type: 'gauge',
-    help: 'Data threads there should be.',
-    labels: [],
-    read: ({ source }) => single(source.threads().asked),
-  },
-  {
-    name: 'evenkeel_thread_restarts_total',
-    type: 'counter',
-    help: 'Data threads that failed and were replaced.',
-    labels: [],
-    read: ({ source }) => single(source.threads().restarts),
-  },
-  {
-    name: 'evenkeel_thread_heartbeat_age_seconds',
-    type: 'gauge',
-    help: 'Time since the last tick of each data thread; above 1 it is replaced.',
-    labels: ['thread'],
-    read: ({ source }) =>
-      source.table.rows.map((row, thread) => ({
-        labels: { thread: String(thread) },
-        value: Math.max(0, source.nowMs() - row[THREAD.heartbeatMs]!) / 1000,
-      })),
-  },
-  {
-    name: 'evenkeel_thread_connections',
-    type: 'gauge',
-    help: 'Open client connections of each data thread.',
-    labels: ['thread'],
-    read: ({ source }) => perThread(source, THREAD.connections),
-  },
-  {
-    name: 'evenkeel_thread_exchanges',
-    type: 'gauge',
-    help: 'Exchanges and tunnels in progress on each data thread.',
-    labels: ['thread'],
-    read: ({ source }) => perThread(source, THREAD.exchanges),
-  },
-  {
-    name: 'evenkeel_access_log_dropped_lines_total',
-    type: 'counter',
-    help: 'Access-log lines not written because the sink was slow or failed.',
-    labels: [],
-    read: ({ source }) => single(source.table.sum(THREAD.logDropped) + source.lostLines()),
-  },
+  single('evenkeel_ready', 'gauge', '1 when /readyz answers 200.', (source) =>
+    source.isReady() ? 1 : 0,
+  ),
+  single(
+    'evenkeel_draining',
+    'gauge',
+    '1 while the process finishes what it has before it stops.',
+    (source) => (source.isDraining() ? 1 : 0),
+  ),
+  single(
+    'evenkeel_threads',
+    'gauge',
+    'Data threads whose listeners are open.',
+    (source) => source.threads().running,
+  ),
+  single(
+    'evenkeel_threads_wanted',
+    'gauge',
+    'Data threads there should be.',
+    (source) => source.threads().asked,
+  ),
+  single(
+    'evenkeel_thread_restarts_total',
+    'counter',
+    'Data threads that failed and were replaced.',
+    (source) => source.threads().restarts,
+  ),
+  perThread(
+    'evenkeel_thread_heartbeat_age_seconds',
+    'Time since the last tick of each data thread; above 1 it is replaced.',
+    (row, source) => Math.max(0, source.nowMs() - row[THREAD.heartbeatMs]!) / 1000,
+  ),
+  perThread(
+    'evenkeel_thread_connections',
+    'Open client connections of each data thread.',
+    (row) => row[THREAD.connections]!,
+  ),
+  perThread(
+    'evenkeel_thread_exchanges',
+    'Exchanges and tunnels in progress on each data thread.',
+    (row) => row[THREAD.exchanges]!,
+  ),
+  single(
+    'evenkeel_access_log_dropped_lines_total',
+    'counter',
+    'Access-log lines not written because the sink was slow or failed.',
+    (source) => source.table.sum(THREAD.logDropped) + source.lostLines(),
+  ),
   {
     name: 'evenkeel_faults_total',
     type: 'counter',
     help: 'What went wrong with traffic, by the rows of the fault table (docs/faults.md).',
     labels: ['fault', 'side', 'phase'],
-    read: ({ source }) =>
-      FAULTS.map(({ code, side, phase, index }) => ({
-        labels: { fault: code, side, phase },
-        value: source.table.sum(THREAD.faults + index),
-      })),
+    read: ({ source }, emit) => {
+      for (const { code, side, phase, index } of FAULTS) {
+        const labels = `fault="${code}",side="${side}",phase="${phase}"`
+        emit(labels, source.table.sum(THREAD.faults + index))
+      }
+    },
   },
 ]
 
-function perThread(source: MetricsSource, column: number): Sample[] {
-  return source.table.rows.map((row, thread) => ({
-    labels: { thread: String(thread) },
-    value: row[column]!,
+function single(
+  name: string,
+  type: 'counter' | 'gauge',
+  help: string,
+  value: (source: MetricsSource) => number,
+): Family<ProcessSubject> {
+  return { name, type, help, labels: [], read: ({ source }, emit) => emit('', value(source)) }
+}
+
+function perThread(
+  name: string,
+  help: string,
+  value: (row: Float64Array, source: MetricsSource) => number,
+): Family<ProcessSubject> {
+  return {
+    name,
+    type: 'gauge',
+    help,
+    labels: ['thread'],
+    read: ({ source }, emit) => {
+      source.table.rows.forEach((row, thread) => emit(`thread="${thread}"`, value(row, source)))
+    },
+  }
+}
+
+type Column = readonly [name: string, type: 'counter' | 'gauge', column: number, help: string]
+
+/** Families that show one cell of a record each. */
+function columns<S extends ListenerSubject>(
+  prefix: string,
+  labels: readonly string[],
+  rows: readonly Column[],
+): Family<S>[] {
+  return rows.map(([name, type, column, help]) => ({
+    name: `${prefix}_${name}`,
+    type,
+    help,
+    labels,
+    read: ({ table, labels, base }, emit) => emit(labels, table.sum(base + column)),
   }))
 }
 
-type ListenerColumn = readonly [
-  name: string,
-  type: 'counter' | 'gauge',
-  column: number,
-  help: string,
-]
-
-const listenerColumns: readonly ListenerColumn[] = [
-  ['connections', 'gauge', LISTENER.connections, 'Open client connections.'],
-  ['connections_total', 'counter', LISTENER.accepted, 'Client connections accepted.'],
-  [
-    'connections_refused_total',
-    'counter',
-    LISTENER.refused,
-    'Client connections closed at once because the listener was full.',
-  ],
-  ['requests_total', 'counter', LISTENER.requests, 'Requests, or tunnels over tcp, begun.'],
-]
-
-const listenerFamilies: readonly Family[] = [
-  ...listenerColumns.map(([name, type, column, help]): Family => ({
-    name: `evenkeel_listener_${name}`,
-    type,
-    help,
-    labels: ['listener'],
-    read: ({ source }) =>
-      source.plan.listeners.map((listener) => ({
-        labels: { listener: listener.name },
-        value: source.table.sum(source.table.listenerBase(listener.index) + column),
-      })),
-  })),
+export const listenerFamilies: readonly Family<ListenerSubject>[] = [
+  ...columns(
+    'evenkeel_listener',
+    ['listener'],
+    [
+      ['connections', 'gauge', LISTENER.connections, 'Open client connections.'],
+      ['connections_total', 'counter', LISTENER.accepted, 'Client connections accepted.'],
+      [
+        'connections_refused_total',
+        'counter',
+        LISTENER.refused,
+        'Client connections closed at once because the listener was full.',
+      ],
+      ['requests_total', 'counter', LISTENER.requests, 'Requests, or tunnels over tcp, begun.'],
+    ],
+  ),
   {
     name: 'evenkeel_listener_responses_total',
     type: 'counter',
     help: 'Answers to clients, by class of status.',
     labels: ['listener', 'class'],
-    read: ({ source }) =>
-      source.plan.listeners.flatMap((listener) =>
-        classes(source.table, source.table.listenerBase(listener.index) + LISTENER.status, {
-          listener: listener.name,
-        }),
-      ),
+    read: (subject, emit) => emitClasses(subject, LISTENER.status, emit),
   },
   {
     name: 'evenkeel_listener_bytes_total',
     type: 'counter',
     help: 'Bytes from (in) and to (out) clients.',
     labels: ['listener', 'direction'],
-    read: ({ source: { plan, table } }) =>
-      plan.listeners.flatMap(({ name, index }) => [
-        {
-          labels: { listener: name, direction: 'in' },
-          value: table.sum(table.listenerBase(index) + LISTENER.bytesIn),
-        },
-        {
-          labels: { listener: name, direction: 'out' },
-          value: table.sum(table.listenerBase(index) + LISTENER.bytesOut),
-        },
-      ]),
+    read: ({ table, labels, base }, emit) => {
+      emit(`${labels},direction="in"`, table.sum(base + LISTENER.bytesIn))
+      emit(`${labels},direction="out"`, table.sum(base + LISTENER.bytesOut))
+    },
   },
   {
     name: 'evenkeel_listener_request_duration_seconds',
     type: 'histogram',
     help: 'First byte of a request to last byte of its answer.',
     labels: ['listener', 'le'],
-    read: ({ source: { plan, table } }) =>
-      plan.listeners.flatMap(({ name, index }) => {
-        const base = table.listenerBase(index)
-        return histogram(
-          'evenkeel_listener_request_duration_seconds',
-          { listener: name },
-          { table, buckets: base + LISTENER.duration, sum: base + LISTENER.durationSumS },
-        )
-      }),
+    read: (subject, emit) =>
+      emitHistogram(subject, { buckets: LISTENER.duration, sum: LISTENER.durationSumS }, emit),
   },
 ]
 
-type PoolColumn = readonly [name: string, type: 'counter' | 'gauge', column: number, help: string]
-
-const poolColumns: readonly PoolColumn[] = [
-  ['requests_total', 'counter', POOL.requests, 'Requests, or tunnels over tcp, led to the pool.'],
-  ['retries_total', 'counter', POOL.retries, 'Attempts after the first.'],
-  [
-    'rescues_total',
-    'counter',
-    POOL.rescues,
-    'Waiting attempts moved off a backend that went down or was ejected.',
-  ],
-  [
-    'retry_budget_exhausted_total',
-    'counter',
-    POOL.budgetEmpty,
-    'Retries not made because the budget was empty.',
-  ],
-  ['queue_length', 'gauge', POOL.queued, 'Requests that wait for a free backend.'],
-  ['queue_seconds_total', 'counter', POOL.queueSumS, 'Time requests have spent in the queue.'],
-  [
-    'unknown_outcomes_total',
-    'counter',
-    POOL.unknownOutcomes,
-    'Writes that were sent and got no answer, so that nobody knows whether they took effect.',
-  ],
-]
-
-const poolFamilies: readonly Family[] = [
+export const poolFamilies: readonly Family<PoolSubject>[] = [
   poolGauge('backends', 'Backends of the pool.', (pool) => pool.total),
   poolGauge('available_backends', 'Backends that take traffic.', (pool) => pool.available),
   poolGauge(
@@ -276,195 +249,159 @@ const poolFamilies: readonly Family[] = [
     'Backends that ejection and drains always leave (`minAvailable`).',
     (pool) => pool.minAvailable,
   ),
-  ...poolColumns.map(([name, type, column, help]): Family => ({
-    name: `evenkeel_pool_${name}`,
-    type,
-    help,
-    labels: ['pool'],
-    read: ({ source: { plan, table } }) =>
-      plan.pools.map((pool) => ({
-        labels: { pool: pool.name },
-        value: table.sum(table.poolBase(pool.index) + column),
-      })),
-  })),
+  ...columns<PoolSubject>(
+    'evenkeel_pool',
+    ['pool'],
+    [
+      [
+        'requests_total',
+        'counter',
+        POOL.requests,
+        'Requests, or tunnels over tcp, led to the pool.',
+      ],
+      ['retries_total', 'counter', POOL.retries, 'Attempts after the first.'],
+      [
+        'rescues_total',
+        'counter',
+        POOL.rescues,
+        'Waiting attempts moved off a backend that went down or was ejected.',
+      ],
+      [
+        'retry_budget_exhausted_total',
+        'counter',
+        POOL.budgetEmpty,
+        'Retries not made because the budget was empty.',
+      ],
+      ['queue_length', 'gauge', POOL.queued, 'Requests that wait for a free backend.'],
+      ['queue_seconds_total', 'counter', POOL.queueSumS, 'Time requests have spent in the queue.'],
+      [
+        'unknown_outcomes_total',
+        'counter',
+        POOL.unknownOutcomes,
+        'Writes that were sent and got no answer, so that nobody knows whether they took effect.',
+      ],
+    ],
+  ),
 ]
 
-function poolGauge(name: string, help: string, value: (pool: PoolStatus) => number): Family {
+function poolGauge(
+  name: string,
+  help: string,
+  value: (pool: PoolStatus) => number,
+): Family<PoolSubject> {
   return {
     name: `evenkeel_pool_${name}`,
     type: 'gauge',
     help,
     labels: ['pool'],
-    read: ({ status }) =>
-      status.map((pool) => ({ labels: { pool: pool.name }, value: value(pool) })),
+    read: ({ labels, status }, emit) => emit(labels, value(status)),
   }
 }
 
-type BackendColumn = readonly [
-  name: string,
-  type: 'counter' | 'gauge',
-  column: number,
-  help: string,
-]
+const BACKEND_LABELS = ['pool', 'backend'] as const
 
-const backendColumns: readonly BackendColumn[] = [
-  ['in_flight', 'gauge', BACKEND.inFlight, 'Attempts, or tunnels over tcp, in progress.'],
-  ['connections', 'gauge', BACKEND.connections, 'Open connections, idle or in use.'],
-  ['idle_connections', 'gauge', BACKEND.idleConnections, 'Open connections kept for reuse.'],
-  ['attempts_total', 'counter', BACKEND.attempts, 'Attempts that have ended.'],
-  ['failures_total', 'counter', BACKEND.failures, 'Attempts that failed.'],
-  ['timeouts_total', 'counter', BACKEND.timeouts, 'Attempts without a response head in time.'],
-  ['connects_total', 'counter', BACKEND.connects, 'Connections opened.'],
-  ['connect_failures_total', 'counter', BACKEND.connectFailures, 'Connections not opened.'],
-  ['connect_seconds_total', 'counter', BACKEND.connectSumS, 'Time spent opening connections.'],
-]
-
-const backendFamilies: readonly Family[] = [
+export const backendFamilies: readonly Family<BackendSubject>[] = [
   backendGauge('available', '1 if the backend takes traffic.', ({ effectiveWeight }) =>
     effectiveWeight > 0 ? 1 : 0,
   ),
   backendGauge('up', '1 unless health checks say down or have not spoken yet.', ({ health }) =>
     health === 'up' || health === 'none' ? 1 : 0,
   ),
-  backendGauge(
-    'weight',
-    'Weight in force, after slow start.',
-    (backend) => backend.effectiveWeight,
-  ),
+  backendGauge('weight', 'Weight in force, after slow start.', (status) => status.effectiveWeight),
   {
     name: 'evenkeel_backend_state',
     type: 'gauge',
     help: 'Always 1; the label says which availability the backend has now.',
-    labels: ['pool', 'backend', 'state'],
-    read: ({ status }) =>
-      status.flatMap((pool) =>
-        pool.backends.map((backend) => ({
-          labels: { pool: pool.name, backend: backend.name, state: backend.availability },
-          value: 1,
-        })),
-      ),
+    labels: [...BACKEND_LABELS, 'state'],
+    read: ({ labels, status }, emit) => emit(`${labels},state="${status.availability}"`, 1),
   },
   {
     name: 'evenkeel_backend_transitions_total',
     type: 'counter',
     help: 'Changes of availability, by what it became; `to="ejected"` counts ejections.',
-    labels: ['pool', 'backend', 'to'],
-    read: ({ source }) =>
-      source.transitions().map(({ pool, backend, to, count }) => ({
-        labels: { pool, backend, to },
-        value: count,
-      })),
+    labels: [...BACKEND_LABELS, 'to'],
+    read: ({ labels, transitions }, emit) => {
+      for (const { to, count } of transitions) emit(`${labels},to="${to}"`, count)
+    },
   },
-  ...backendColumns.map(([name, type, column, help]): Family => ({
-    name: `evenkeel_backend_${name}`,
-    type,
-    help,
-    labels: ['pool', 'backend'],
-    read: (scrape) =>
-      eachBackend(scrape, (labels, base) => [
-        { labels, value: scrape.source.table.sum(base + column) },
-      ]),
-  })),
+  ...columns<BackendSubject>('evenkeel_backend', BACKEND_LABELS, [
+    ['in_flight', 'gauge', BACKEND.inFlight, 'Attempts, or tunnels over tcp, in progress.'],
+    ['connections', 'gauge', BACKEND.connections, 'Open connections, idle or in use.'],
+    ['idle_connections', 'gauge', BACKEND.idleConnections, 'Open connections kept for reuse.'],
+    ['attempts_total', 'counter', BACKEND.attempts, 'Attempts that have ended.'],
+    ['failures_total', 'counter', BACKEND.failures, 'Attempts that failed.'],
+    ['timeouts_total', 'counter', BACKEND.timeouts, 'Attempts without a response head in time.'],
+    ['connects_total', 'counter', BACKEND.connects, 'Connections opened.'],
+    ['connect_failures_total', 'counter', BACKEND.connectFailures, 'Connections not opened.'],
+    ['connect_seconds_total', 'counter', BACKEND.connectSumS, 'Time spent opening connections.'],
+  ]),
   {
     name: 'evenkeel_backend_responses_total',
     type: 'counter',
     help: 'Responses of the backend, by class of status.',
-    labels: ['pool', 'backend', 'class'],
-    read: (scrape) =>
-      eachBackend(scrape, (labels, base) =>
-        classes(scrape.source.table, base + BACKEND.status, labels),
-      ),
+    labels: [...BACKEND_LABELS, 'class'],
+    read: (subject, emit) => emitClasses(subject, BACKEND.status, emit),
   },
   {
     name: 'evenkeel_backend_bytes_total',
     type: 'counter',
     help: 'Bytes to and from the backend.',
-    labels: ['pool', 'backend', 'direction'],
-    read: (scrape) =>
-      eachBackend(scrape, (labels, base) => [
-        {
-          labels: { ...labels, direction: 'to' },
-          value: scrape.source.table.sum(base + BACKEND.bytesTo),
-        },
-        {
-          labels: { ...labels, direction: 'from' },
-          value: scrape.source.table.sum(base + BACKEND.bytesFrom),
-        },
-      ]),
+    labels: [...BACKEND_LABELS, 'direction'],
+    read: ({ table, labels, base }, emit) => {
+      emit(`${labels},direction="to"`, table.sum(base + BACKEND.bytesTo))
+      emit(`${labels},direction="from"`, table.sum(base + BACKEND.bytesFrom))
+    },
   },
   {
     name: 'evenkeel_backend_response_duration_seconds',
     type: 'histogram',
     help: 'Request sent to response head.',
-    labels: ['pool', 'backend', 'le'],
-    read: (scrape) =>
-      eachBackend(scrape, (labels, base) =>
-        histogram('evenkeel_backend_response_duration_seconds', labels, {
-          table: scrape.source.table,
-          buckets: base + BACKEND.response,
-          sum: base + BACKEND.responseSumS,
-        }),
-      ),
+    labels: [...BACKEND_LABELS, 'le'],
+    read: (subject, emit) =>
+      emitHistogram(subject, { buckets: BACKEND.response, sum: BACKEND.responseSumS }, emit),
   },
 ]
 
-function backendGauge(name: string, help: string, value: (b: BackendStatus) => number): Family {
+function backendGauge(
+  name: string,
+  help: string,
+  value: (status: BackendStatus) => number,
+): Family<BackendSubject> {
   return {
     name: `evenkeel_backend_${name}`,
     type: 'gauge',
     help,
-    labels: ['pool', 'backend'],
-    read: ({ status }) =>
-      status.flatMap((pool) =>
-        pool.backends.map((backend) => ({
-          labels: { pool: pool.name, backend: backend.name },
-          value: value(backend),
-        })),
-      ),
+    labels: BACKEND_LABELS,
+    read: ({ labels, status }, emit) => emit(labels, value(status)),
   }
 }
 
-function eachBackend(
-  { source: { plan, table } }: Scrape,
-  read: (labels: Labels, base: number) => Sample[],
-): Sample[] {
-  return plan.pools.flatMap((pool) =>
-    pool.backends.flatMap((backend) =>
-      read({ pool: pool.name, backend: backend.name }, table.backendBase(backend.slot)),
-    ),
-  )
-}
-
-function classes(table: SharedTable, base: number, labels: Labels): Sample[] {
-  return CLASSES.map((name, i) => ({
-    labels: { ...labels, class: name },
-    value: table.sum(base + i),
-  }))
+function emitClasses({ table, labels, base }: ListenerSubject, column: number, emit: Emit): void {
+  CLASSES.forEach((name, i) => emit(`${labels},class="${name}"`, table.sum(base + column + i)))
 }
 
 /** The rows count each bucket by itself; the exposition wants them added up. */
-function histogram(
-  name: string,
-  labels: Labels,
-  cells: { readonly table: SharedTable; readonly buckets: number; readonly sum: number },
-): Sample[] {
-  const { table, buckets, sum } = cells
+function emitHistogram(
+  { table, labels, base }: ListenerSubject,
+  columns: { readonly buckets: number; readonly sum: number },
+  emit: Emit,
+): void {
   let count = 0
-  const samples: Sample[] = LATENCY_BOUNDS_S.map((bound, i) => {
-    count += table.sum(buckets + i)
-    return { metricName: `${name}_bucket`, labels: { ...labels, le: String(bound) }, value: count }
+  LATENCY_BOUNDS_S.forEach((bound, i) => {
+    count += table.sum(base + columns.buckets + i)
+    emit(`${labels},le="${bound}"`, count, '_bucket')
   })
-  count += table.sum(buckets + LATENCY_BOUNDS_S.length)
-  samples.push(
-    { metricName: `${name}_bucket`, labels: { ...labels, le: '+Inf' }, value: count },
-    { metricName: `${name}_sum`, labels, value: table.sum(sum) },
-    { metricName: `${name}_count`, labels, value: count },
-  )
-  return samples
+  count += table.sum(base + columns.buckets + LATENCY_BOUNDS_S.length)
+  emit(`${labels},le="+Inf"`, count, '_bucket')
+  emit(labels, table.sum(base + columns.sum), '_sum')
+  emit(labels, count, '_count')
 }
 
-/** All families, in the order of a scrape and of the documentation. */
-export const FAMILIES: readonly Family[] = [
+/** What is the same for every family: for the documentation and its test. */
+export type FamilyHead = Omit<Family<never>, 'read'>
+
+/** All families, in the order of a scrape. */
+export const FAMILIES: readonly FamilyHead[] = [
   ...processFamilies,
   ...listenerFamilies,
   ...poolFamilies,

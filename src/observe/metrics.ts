@@ -1,20 +1,30 @@
-// The Prometheus registry. It holds no numbers: at a scrape it reads the families of
-// `metric-families.ts`, and the process's own metrics come from the client library.
+// The page that Prometheus scrapes. Our own families are written straight from the shared memory, in
+// short slices, so that a park of thousands of backends doesn't stop the control plane for the
+// length of a scrape; the process's own metrics come from the client library.
 
 import { Registry, collectDefaultMetrics } from 'prom-client'
-import type { Metric } from 'prom-client'
-import type { Transition } from '../core/status.ts'
-import type { Family, MetricsSource, Scrape, TransitionCount } from './metric-families.ts'
-import { FAMILIES } from './metric-families.ts'
+import type { PoolStatus, Transition } from '../core/status.ts'
+import type { Family, MetricsSource, TransitionCount } from './metric-families.ts'
+import {
+  backendFamilies,
+  label,
+  listenerFamilies,
+  poolFamilies,
+  processFamilies,
+} from './metric-families.ts'
+
+/** How long a scrape may keep the thread before others have their turn. */
+const SLICE_MS = 5
+/** Subjects between two looks at the clock. */
+const SLICE_SUBJECTS = 64
 
 export class Metrics {
   readonly #registry = new Registry()
-  #scrape: Scrape | null = null
-  #source: MetricsSource
+  readonly #source: MetricsSource
+  #running: Promise<Buffer> | null = null
 
   constructor(source: MetricsSource) {
     this.#source = source
-    for (const family of FAMILIES) this.#registry.registerMetric(this.#adapt(family))
     collectDefaultMetrics({ register: this.#registry })
   }
 
@@ -23,41 +33,117 @@ export class Metrics {
     return this.#registry.contentType
   }
 
-  /** Everything in the text exposition format. */
-  async scrape(): Promise<string> {
-    this.#scrape = { source: this.#source, status: this.#source.status() }
-    return this.#registry.metrics()
+  /** Everything in the text exposition format. Scrapes that overlap share one page. */
+  scrape(): Promise<Buffer> {
+    this.#running ??= this.#render().finally(() => {
+      this.#running = null
+    })
+    return this.#running
   }
 
-  // The library takes anything with this shape; its types know only its own classes.
-  #adapt(family: Family): Metric {
-    const { name, type, help } = family
-    const get = () => ({
-      name,
-      type,
-      help,
-      aggregator: 'sum',
-      values: family.read(this.#scrape!),
+  async #render(): Promise<Buffer> {
+    const source = this.#source
+    const { plan, table } = source
+    const page = new Page()
+    await page.add(processFamilies, [{ source }])
+    const listeners = plan.listeners.map(({ name, index }) => ({
+      table,
+      labels: label('listener', name),
+      base: table.listenerBase(index),
+    }))
+    await page.add(listenerFamilies, listeners)
+    const status = source.status()
+    await page.add(poolFamilies, this.#pools(status))
+    await page.add(backendFamilies, this.#backends(status))
+    page.write(await this.#registry.metrics())
+    return page.bytes()
+  }
+
+  #pools(status: readonly PoolStatus[]) {
+    const { plan, table } = this.#source
+    return plan.pools.map(({ name, index }, i) => ({
+      table,
+      labels: label('pool', name),
+      base: table.poolBase(index),
+      status: status[i]!,
+    }))
+  }
+
+  #backends(status: readonly PoolStatus[]) {
+    const { plan, table } = this.#source
+    return plan.pools.flatMap((pool, i) =>
+      pool.backends.map(({ name, slot }, j) => ({
+        table,
+        labels: `${label('pool', pool.name)},${label('backend', name)}`,
+        base: table.backendBase(slot),
+        status: status[i]!.backends[j]!,
+        transitions: this.#source.transitions(pool.name, name),
+      })),
+    )
+  }
+}
+
+/** The page as it grows. */
+class Page {
+  readonly #chunks: Buffer[] = []
+  #text = ''
+  #sliceEndMs = performance.now() + SLICE_MS
+
+  async add<S>(families: readonly Family<S>[], subjects: readonly S[]): Promise<void> {
+    for (const family of families) {
+      const { name, type, help } = family
+      this.write(`# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`)
+      const emit = (labels: string, value: number, suffix = ''): void => {
+        this.#text += `${name}${suffix}${labels === '' ? '' : `{${labels}}`} ${value}\n`
+      }
+      for (let i = 0; i < subjects.length; i++) {
+        family.read(subjects[i]!, emit)
+        if (i % SLICE_SUBJECTS === SLICE_SUBJECTS - 1) await this.#breathe()
+      }
+      this.write('\n')
+    }
+  }
+
+  write(text: string): void {
+    this.#text += text
+  }
+
+  bytes(): Buffer {
+    this.#cut()
+    return Buffer.concat(this.#chunks)
+  }
+
+  // A long text of many pieces is put together only when it is read: piece by piece is better.
+  #cut(): void {
+    this.#chunks.push(Buffer.from(this.#text, 'utf8'))
+    this.#text = ''
+  }
+
+  async #breathe(): Promise<void> {
+    if (performance.now() < this.#sliceEndMs) return
+    this.#cut()
+    await new Promise((resolve) => {
+      setImmediate(resolve)
     })
-    return { name, type, help, get, reset() {} } as unknown as Metric
+    this.#sliceEndMs = performance.now() + SLICE_MS
   }
 }
 
 /** Counts changes of availability for `evenkeel_backend_transitions_total`. */
 export class TransitionCounter {
-  readonly #counts = new Map<
-    string,
-    { -readonly [K in keyof TransitionCount]: TransitionCount[K] }
-  >()
+  readonly #counts = new Map<string, { to: string; count: number }[]>()
 
   add({ pool, backend, to }: Transition): void {
-    const key = `${pool}\n${backend}\n${to}`
-    const entry = this.#counts.get(key)
-    if (entry === undefined) this.#counts.set(key, { pool, backend, to, count: 1 })
-    else entry.count++
+    const key = `${pool}\n${backend}`
+    const counts = this.#counts.get(key)
+    const entry = counts?.find((one) => one.to === to)
+    if (entry !== undefined) entry.count++
+    else if (counts === undefined) this.#counts.set(key, [{ to, count: 1 }])
+    else counts.push({ to, count: 1 })
   }
 
-  counts(): readonly TransitionCount[] {
-    return [...this.#counts.values()]
+  /** Those of one backend. */
+  of(pool: string, backend: string): readonly TransitionCount[] {
+    return this.#counts.get(`${pool}\n${backend}`) ?? []
   }
 }

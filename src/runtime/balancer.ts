@@ -286,7 +286,7 @@ class Balancer implements RunningBalancer {
       isReady: () => this.#readiness().ready,
       isDraining: () => this.#phase === 'draining',
       lostLines: () => this.#sink?.lostLines ?? 0,
-      transitions: () => this.#transitions.counts(),
+      transitions: (pool, backend) => this.#transitions.of(pool, backend),
     })
   }
 

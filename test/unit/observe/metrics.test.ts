@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Plan } from '../../../src/core/plan.ts'
+import { BACKEND, LISTENER, SharedTable } from '../../../src/core/shared-layout.ts'
+import type { PoolStatus, Transition } from '../../../src/core/status.ts'
+import type { MetricsSource } from '../../../src/observe/metric-families.ts'
+import { label } from '../../../src/observe/metric-families.ts'
+import { Metrics, TransitionCounter } from '../../../src/observe/metrics.ts'
+
+const plan = {
+  listeners: [{ name: 'web', index: 0 }],
+  pools: [{ name: 'p', index: 0, backends: [{ name: 'a', slot: 1 }] }],
+} as unknown as Plan
+const status = [
+  {
+    name: 'p',
+    total: 1,
+    available: 1,
+    minAvailable: 0,
+    backends: [{ name: 'a', availability: 'available', effectiveWeight: 0.5, health: 'none' }],
+  },
+] as unknown as readonly PoolStatus[]
+
+function make(more: Partial<MetricsSource> = {}): { metrics: Metrics; table: SharedTable } {
+  const table = SharedTable.allocate({ threads: 2, listeners: 1, pools: 1, slots: 2 })
+  const metrics = new Metrics({
+    plan,
+    table,
+    version: '1.2.3',
+    nowMs: () => 5_000,
+    status: () => status,
+    threads: () => ({ asked: 2, running: 2, restarts: 0 }),
+    isReady: () => true,
+    isDraining: () => false,
+    lostLines: () => 0,
+    transitions: () => [],
+    ...more,
+  })
+  return { metrics, table }
+}
+
+test('a scrape sums the rows of all threads and of those that are gone', async () => {
+  const { metrics, table } = make()
+  const accepted = table.listenerBase(0) + LISTENER.accepted
+  table.rows[0]![accepted] = 3
+  table.rows[1]![accepted] = 4
+  const line = 'evenkeel_listener_connections_total{listener="web"} 7\n'
+  assert.ok(String(await metrics.scrape()).includes(line))
+  table.retire(1)
+  assert.ok(String(await metrics.scrape()).includes(line))
+})
+
+test('buckets add up and end in +Inf with the count', async () => {
+  const { metrics, table } = make()
+  const base = table.backendBase(1) + BACKEND.response
+  table.rows[0]![base] = 2
+  table.rows[1]![base + 1] = 1
+  table.rows[1]![base + 14] = 5
+  table.rows[1]![table.backendBase(1) + BACKEND.responseSumS] = 71.5
+  const name = 'evenkeel_backend_response_duration_seconds'
+  const lines = String(await metrics.scrape())
+    .split('\n')
+    .filter((line) => line.startsWith(name))
+    .map((line) => line.slice(name.length).replace('pool="p",backend="a"', ''))
+  assert.deepEqual(lines.slice(0, 3), [
+    '_bucket{,le="0.0005"} 2',
+    '_bucket{,le="0.001"} 3',
+    '_bucket{,le="0.0025"} 3',
+  ])
+  assert.deepEqual(lines.slice(-3), ['_bucket{,le="+Inf"} 8', '_sum{} 71.5', '_count{} 8'])
+})
+
+test('scrapes that overlap share one page', async () => {
+  let reads = 0
+  const { metrics } = make({
+    status: () => {
+      reads++
+      return status
+    },
+  })
+  const [one, two] = await Promise.all([metrics.scrape(), metrics.scrape()])
+  assert.equal(one, two)
+  assert.equal(reads, 1)
+  await metrics.scrape()
+  assert.equal(reads, 2)
+})
+
+test('label values are escaped as the format demands', () => {
+  assert.equal(label('a', 'plain'), 'a="plain"')
+  assert.equal(label('a', 'q"b\\n\n'), 'a="q\\"b\\\\n\\n"')
+})
+
+test('transitions are counted by backend and by what it became', () => {
+  const counter = new TransitionCounter()
+  const add = (backend: string, to: Transition['to']): void =>
+    counter.add({ pool: 'p', backend, from: 'available', to, reason: '', atMs: 0, available: 1 })
+  add('a', 'down')
+  add('a', 'available')
+  add('a', 'down')
+  add('b', 'ejected')
+  assert.deepEqual(counter.of('p', 'a'), [
+    { to: 'down', count: 2 },
+    { to: 'available', count: 1 },
+  ])
+  assert.deepEqual(counter.of('p', 'b'), [{ to: 'ejected', count: 1 }])
+  assert.deepEqual(counter.of('p', 'c'), [])
+})
