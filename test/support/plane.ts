@@ -1,0 +1,233 @@
+// A data plane in this thread, with listeners on free ports and backends that are scripts. Its end
+// checks what must hold at the end of every test: nothing is left in a gauge.
+
+import assert from 'node:assert/strict'
+import { parseConfig } from '../../src/config/load.ts'
+import { fault } from '../../src/core/fault.ts'
+import type { FaultCode } from '../../src/core/fault.ts'
+import type { Plan } from '../../src/core/plan.ts'
+import { seededRandom } from '../../src/core/random.ts'
+import { BACKEND, LISTENER, POOL, SharedTable, THREAD } from '../../src/core/shared-layout.ts'
+import { ELIGIBILITY } from '../../src/core/snapshot.ts'
+import type { DataMessage, PoolSnapshot } from '../../src/core/snapshot.ts'
+import type { ReadInto } from '../../src/proxy/socket.ts'
+import { systemClock } from '../../src/runtime/clock.ts'
+import { DataPlane } from '../../src/runtime/data-plane.ts'
+import { connectTo, serve } from './raw.ts'
+import type { Peer, RawServer, Script } from './raw.ts'
+import { waitFor } from './wait.ts'
+
+/** The ways to read from sockets; every suite runs over each. */
+export const READ_INTO: readonly ReadInto[] = ['shared', 'fresh']
+
+type Tree = Readonly<Record<string, unknown>>
+export type EligibilityName = keyof typeof ELIGIBILITY
+
+export interface PlaneOptions {
+  readonly readInto: ReadInto
+  /** Scripts of the backends of pool `main`, named a, b, c … */
+  readonly backends?: readonly Script[]
+  /** Further keys of pool `main`. */
+  readonly pool?: Tree
+  /** Further keys of listener `main`. */
+  readonly listener?: Tree
+  /** Further keys of the configuration. */
+  readonly config?: Tree
+  /** Addresses of the backends instead of servers of our own. */
+  readonly addresses?: readonly string[]
+}
+
+/** Gauges that must be 0 when nothing is in progress. */
+const THREAD_GAUGES = { connections: THREAD.connections, exchanges: THREAD.exchanges }
+const BACKEND_GAUGES = {
+  inFlight: BACKEND.inFlight,
+  waiting: BACKEND.waiting,
+  probing: BACKEND.probing,
+  connections: BACKEND.connections,
+  idleConnections: BACKEND.idleConnections,
+}
+
+export class TestPlane {
+  readonly plan: Plan
+  readonly table: SharedTable
+  readonly plane: DataPlane
+  readonly servers: readonly RawServer[]
+  readonly messages: DataMessage[] = []
+  readonly peers: Peer[] = []
+  #version = 0
+  #closed = false
+
+  private constructor(plan: Plan, servers: readonly RawServer[], readInto: ReadInto) {
+    this.plan = plan
+    this.servers = servers
+    this.table = SharedTable.allocate({
+      threads: 1,
+      listeners: plan.listeners.length,
+      pools: plan.pools.length,
+      slots: plan.pools.reduce((sum, pool) => sum + pool.backends.length, 0),
+    })
+    this.plane = new DataPlane({
+      plan,
+      table: this.table,
+      thread: 0,
+      clock: systemClock(),
+      random: seededRandom(1),
+      reusePort: false,
+      readInto,
+      send: (message) => {
+        this.messages.push(message)
+      },
+    })
+  }
+
+  /** Starts backends and plane; every backend is eligible. */
+  static async start(options: PlaneOptions): Promise<TestPlane> {
+    const servers: RawServer[] = []
+    for (const script of options.backends ?? []) servers.push(await serve(script))
+    const addresses = options.addresses ?? servers.map((server) => server.address)
+    const backends = Object.fromEntries(
+      addresses.map((address, index) => [String.fromCodePoint(97 + index), { address }]),
+    )
+    const plan = planOf({
+      log: { access: 'off' },
+      admin: false,
+      listeners: { main: { bind: '127.0.0.1:0', pool: 'main', ...options.listener } },
+      pools: { main: { backends, ...options.pool } },
+      ...options.config,
+    })
+    const made = new TestPlane(plan, servers, options.readInto)
+    made.publish({})
+    made.plane.receive({ kind: 'listen' })
+    await waitFor(() => made.messages.some(({ kind }) => kind !== 'log'), { everyMs: 1 })
+    const failed = made.messages.find(({ kind }) => kind === 'listen-failed')
+    if (failed !== undefined) throw new Error(JSON.stringify(failed))
+    return made
+  }
+
+  /** Publishes a snapshot: all backends eligible but those named here (of pool `main`). */
+  publish(states: Readonly<Record<string, EligibilityName>>): void {
+    const pools = this.plan.pools.map((pool): PoolSnapshot => {
+      const named = pool.backends.map(({ name }) => states[name] ?? 'yes')
+      const free = named.filter((state) => state === 'yes').length
+      return {
+        pool: pool.index,
+        eligibility: Uint8Array.from(named, (state) => ELIGIBILITY[state]),
+        weight: Float64Array.from(pool.backends, ({ weight }) => weight),
+        probationThread: Int8Array.from(named, (state) => (state === 'probation' ? 0 : -1)),
+        halfAvailable: free * 2 >= pool.backends.length,
+      }
+    })
+    this.plane.receive({ kind: 'snapshot', snapshot: { version: ++this.#version, pools } })
+  }
+
+  port(listener = 0): number {
+    const address = this.plane.addresses()[listener]!
+    return address.kind === 'tcp' ? address.port : 0
+  }
+
+  /** A client connection; closed with the plane. */
+  async connect(listener = 0): Promise<Peer> {
+    const address = this.plane.addresses()[listener]!
+    const peer = await connectTo(address.kind === 'tcp' ? address.port : address.path)
+    this.peers.push(peer)
+    return peer
+  }
+
+  thread(column: number): number {
+    return this.table.sum(column)
+  }
+
+  listener(column: keyof typeof LISTENER, index = 0): number {
+    return this.table.sum(this.table.listenerBase(index) + LISTENER[column])
+  }
+
+  pool(column: keyof typeof POOL, index = 0): number {
+    return this.table.sum(this.table.poolBase(index) + POOL[column])
+  }
+
+  backend(slot: number, column: keyof typeof BACKEND): number {
+    return this.table.sum(this.table.backendBase(slot) + BACKEND[column])
+  }
+
+  /** How often a fault was counted. */
+  faults(code: FaultCode): number {
+    return this.thread(THREAD.faults + fault(code).index)
+  }
+
+  /** Waits for something that has no event of its own. */
+  async until(what: string, condition: () => boolean): Promise<void> {
+    await waitFor(condition, { what, everyMs: 1, timeoutMs: 5_000 })
+  }
+
+  /** Gauges that are not 0. `idle` connections to backends may be kept. */
+  gauges(idle: boolean): Record<string, number> {
+    const found: Record<string, number> = {}
+    const note = (name: string, cell: number): void => {
+      const value = this.table.sum(cell)
+      if (value !== 0) found[name] = value
+    }
+    for (const [name, cell] of Object.entries(THREAD_GAUGES)) note(`thread ${name}`, cell)
+    for (const { index, name } of this.plan.listeners) {
+      note(`${name} connections`, this.table.listenerBase(index) + LISTENER.connections)
+    }
+    for (const pool of this.plan.pools) {
+      note(`${pool.name} queued`, this.table.poolBase(pool.index) + POOL.queued)
+      for (const { slot, name } of pool.backends) {
+        const base = this.table.backendBase(slot)
+        const kept = this.table.sum(base + BACKEND.idleConnections)
+        for (const [gauge, column] of Object.entries(BACKEND_GAUGES)) {
+          const value = this.table.sum(base + column)
+          const allowed =
+            idle && (column === BACKEND.connections || column === BACKEND.idleConnections)
+          if (value !== (allowed ? kept : 0)) found[`${pool.name}/${name} ${gauge}`] = value
+        }
+      }
+    }
+    return found
+  }
+
+  /** Closes the clients, waits until the plane is idle, and checks that no gauge is left. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    for (const peer of this.peers) peer.destroy()
+    try {
+      await waitFor(() => Object.keys(this.gauges(true)).length === 0, {
+        everyMs: 1,
+        timeoutMs: 1_500,
+      }).catch(() => {})
+      assert.deepEqual(this.gauges(true), {}, 'gauges after the last client has gone')
+    } finally {
+      this.plane.receive({ kind: 'close' })
+      assert.deepEqual(this.gauges(false), {}, 'gauges after the close')
+      for (const server of this.servers) await server.stop()
+    }
+  }
+}
+
+/** The plan of a configuration tree. @throws Error with the diagnostics */
+export function planOf(tree: Tree): Plan {
+  const result = parseConfig(JSON.stringify(tree), { file: 'test.yaml', env: {} })
+  if (result.ok) return result.plan
+  throw new Error(result.diagnostics.map(({ path, message }) => `${path}: ${message}`).join('\n'))
+}
+
+/** Runs `body` with a plane and closes it, whatever happens. */
+export async function withPlane(
+  options: PlaneOptions,
+  body: (plane: TestPlane) => Promise<void>,
+): Promise<void> {
+  const plane = await TestPlane.start(options)
+  let failure: unknown = null
+  try {
+    await body(plane)
+  } catch (error) {
+    failure = error
+  }
+  try {
+    await plane.close()
+  } catch (error) {
+    failure ??= error
+  }
+  if (failure !== null) throw failure
+}
