@@ -265,7 +265,7 @@ export class ChunkedDecoder {
       if ((KIND[line.charCodeAt(i)]! & CONTENT) === 0) return 'a trailer value has a control byte'
     }
     const name = line.slice(0, nameEnd)
-    if (passes(name.toLowerCase())) this.trailers += `${name}: ${line.slice(start, end)}\r\n`
+    if (passes(name)) this.trailers += `${name}: ${line.slice(start, end)}\r\n`
     return ''
   }
 }
@@ -287,7 +287,9 @@ function partAfter(part: number, byte: number): number {
   return byte === EQUALS && part === PART.name ? PART.valueStart : -1
 }
 
-function passes(name: string): boolean {
+/** May a trailer of this name go on? An underscore counts as a hyphen, as it does to CGI. */
+function passes(sent: string): boolean {
+  const name = sent.toLowerCase().replaceAll('_', '-')
   return !FORBIDDEN.has(name) && !name.startsWith('x-forwarded-') && !name.startsWith('evenkeel-')
 }
 

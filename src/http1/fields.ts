@@ -26,9 +26,14 @@ export const FIELD = {
   evenkeelFault: 20,
   evenkeelEpoch: 21,
   retryAfter: 22,
+  /**
+   * One of the names in `DISGUISABLE` with `_` in place of `-`. Servers that turn names into
+   * variables (CGI, WSGI, PHP) take it for the real one.
+   */
+  disguised: 23,
 } as const
 
-/** Lower-case names by id; `''` for `other`. */
+/** Lower-case names by id; `''` for `other` and `disguised`. */
 export const FIELD_NAMES: readonly string[] = [
   '',
   'host',
@@ -53,9 +58,20 @@ export const FIELD_NAMES: readonly string[] = [
   'evenkeel-fault',
   'evenkeel-epoch',
   'retry-after',
+  '',
 ]
 
+/** Names that say who the client is or who may write: nobody else's word must pass for them. */
+const DISGUISABLE = [
+  FIELD.xForwardedFor,
+  FIELD.xForwardedProto,
+  FIELD.xForwardedHost,
+  FIELD.evenkeelEpoch,
+].reduce((set, id) => set | (1 << id), 0)
+
 const BUCKETS = 1024
+const HYPHEN = 0x2d
+const UNDERSCORE = 0x5f
 const nameBytes = new Uint8Array(FIELD_NAMES.reduce((sum, name) => sum + name.length, 0))
 const nameOffset = new Uint16Array(FIELD_NAMES.length)
 const nameLength = new Uint8Array(FIELD_NAMES.length)
@@ -70,7 +86,7 @@ function bucketOf(length: number, first: number, last: number): number {
 function register(): void {
   let offset = 0
   for (const [id, name] of FIELD_NAMES.entries()) {
-    if (id === FIELD.other) continue
+    if (name === '') continue
     nameOffset[id] = offset
     nameLength[id] = name.length
     for (let i = 0; i < name.length; i++) nameBytes[offset++] = name.charCodeAt(i)
@@ -90,17 +106,27 @@ export function classify(bytes: Uint8Array, start: number, end: number): number 
   const length = end - start
   let id = firstOf[bucketOf(length, bytes[start]!, bytes[end - 1]!)]!
   while (id !== FIELD.other) {
-    if (nameLength[id] === length && matches(bytes, start, id)) return id
+    if (nameLength[id] === length) {
+      const underscores = unlike(bytes, start, id)
+      if (underscores === 0) return id
+      if (underscores > 0 && ((DISGUISABLE >>> id) & 1) === 1) return FIELD.disguised
+    }
     id = nextOf[id]!
   }
   return FIELD.other
 }
 
-function matches(bytes: Uint8Array, start: number, id: number): boolean {
+/** How many hyphens of a name are underscores in the bytes; −1 if they differ in anything else. */
+function unlike(bytes: Uint8Array, start: number, id: number): number {
   const offset = nameOffset[id]!
   const length = nameLength[id]!
+  let underscores = 0
   for (let i = 0; i < length; i++) {
-    if ((bytes[start + i]! | 0x20) !== nameBytes[offset + i]) return false
+    const byte = bytes[start + i]!
+    const wanted = nameBytes[offset + i]!
+    if ((byte | 0x20) === wanted) continue
+    if (byte !== UNDERSCORE || wanted !== HYPHEN) return -1
+    underscores++
   }
-  return true
+  return underscores
 }

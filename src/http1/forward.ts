@@ -82,7 +82,8 @@ const FORWARDED_FIELDS = bits(
   FIELD.xForwardedHost,
   FIELD.forwarded,
 )
-const REQUEST_DROPPED = CONNECTION_FIELDS | FORWARDED_FIELDS | bits(FIELD.host, FIELD.evenkeelEpoch)
+const REQUEST_DROPPED =
+  CONNECTION_FIELDS | FORWARDED_FIELDS | bits(FIELD.host, FIELD.evenkeelEpoch, FIELD.disguised)
 
 /** `Host: ` */
 const HOST_PREFIX_BYTES = 6

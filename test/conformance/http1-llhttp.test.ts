@@ -33,10 +33,13 @@ function compare(ours: Message, theirs: Understood | null | undefined, text: str
   }
 }
 
-/** Is the message one that llhttp reads differently for a reason in `deliberate`? */
+/** The llhttp of Node 20 refuses a tab after a Content-Length, though it is white space. */
+const TAB_AFTER_LENGTH = /content-length:[^\r]*\t *\r/i
+
+/** Is the message one that llhttp reads differently for a known reason? */
 function excepted(message: Message, text: string): boolean {
   const method = message.start.slice(0, message.start.indexOf(' '))
-  return !http.METHODS.includes(method) || /content-length:[^\r]*\t *\r/i.test(text)
+  return !http.METHODS.includes(method) || TAB_AFTER_LENGTH.test(text)
 }
 
 /** `node:http` reads nothing after a request for an upgrade, nor after the end of a connection. */
@@ -64,7 +67,7 @@ async function compareResponse(text: string): Promise<number> {
   const bytes = Buffer.from(text, 'latin1')
   const [message] = readResponse(bytes, method).messages
   if (message === undefined || message.start.startsWith('101')) return 0
-  if (/content-length:[^\r]*\t *\r/i.test(text)) return 0
+  if (TAB_AFTER_LENGTH.test(text)) return 0
   compare(message, await llhttpResponse(bytes.subarray(0, message.end), method), text)
   return 1
 }
@@ -107,10 +110,6 @@ const deliberate: readonly (readonly [why: string, text: string])[] = [
   [
     'framing in trailers is dropped, not believed (RFC 9110 §6.5.1)',
     `${HEAD}0\r\nContent-Length: 9\r\n\r\n`,
-  ],
-  [
-    'a tab is white space after a Content-Length too (RFC 9110 §5.6.3)',
-    'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\t\r\n\r\n',
   ],
 ]
 

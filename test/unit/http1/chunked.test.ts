@@ -148,6 +148,7 @@ test('trailers that frame, route or authenticate are dropped, all others pass in
     'Content-Type',
     'X-Forwarded-For',
     'X-Forwarded-Proto',
+    'X_Forwarded_Host',
     'Forwarded',
     'Evenkeel-Epoch',
     'Expect',
@@ -176,6 +177,23 @@ test('done and error last until reset, after which nothing of the old body shows
   decoder.reset()
   assert.deepEqual(decoder, new ChunkedDecoder())
   assert.equal(decoder.next(body, 0, body.length), CHUNK.data)
+})
+
+test('extensions and trailers at their limits pass, in one body after the other', () => {
+  const decoder = new ChunkedDecoder()
+  const chunk = `1;${'a'.repeat(1_023)}\r\nx\r\n`
+  const body = Buffer.from(`${chunk.repeat(16)}0\r\nA: ${'b'.repeat(16_377)}\r\n\r\n`)
+  for (let n = 0; n < 3; n++) {
+    decoder.reset()
+    let code: number = decoder.next(body, 0, body.length)
+    while (code === CHUNK.data) code = decoder.next(body, decoder.position, body.length)
+    assert.equal(code, CHUNK.done, decoder.detail)
+  }
+  const more = Buffer.from(String(body).replace('A:', 'AB:'))
+  decoder.reset()
+  let code: number = decoder.next(more, 0, more.length)
+  while (code === CHUNK.data) code = decoder.next(more, decoder.position, more.length)
+  assert.equal(decoder.detail, 'the trailers are too large')
 })
 
 test('what is encoded is decoded again', () => {

@@ -156,6 +156,13 @@ test('an epoch from a client never passes', () => {
   assert.deepEqual(kept('Evenkeel-Epoch: 7\r\n', { trusted: true }), [])
 })
 
+test('a name that some servers take for ours never passes', () => {
+  const lines =
+    'X_Forwarded_For: 10.0.0.1\r\nA_B: c\r\nX-Forwarded_Host: b\r\nEvenkeel_Epoch: 9\r\n'
+  assert.deepEqual(kept(lines), ['A_B: c'])
+  assert.deepEqual(kept(lines, { trusted: true }), ['A_B: c'])
+})
+
 const SPOOFED =
   'X-Forwarded-For: 10.0.0.1\r\nx-forwarded-proto: https\r\nX-Forwarded-Host: b\r\n' +
   'Forwarded: for=10.0.0.1\r\nX-FORWARDED-FOR: 10.0.0.2\r\n'

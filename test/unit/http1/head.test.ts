@@ -157,6 +157,7 @@ test('fields are found by id and by name in any case, repeated ones joined', () 
   assert.equal(head.indexOf(FIELD.via), 1)
   assert.equal(head.indexOf(FIELD.date), -1)
   assert.equal(head.isNamed(2, 'accept'), true)
+  assert.equal(withLines('AZ: 1\r\n').header('az'), '1')
 })
 
 test('a name is not confused with one whose bytes differ from it by the case bit', () => {
