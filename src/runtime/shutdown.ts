@@ -37,6 +37,7 @@ export async function runUntilStopped(
     const { code, reason } = await end.wish
     log.info('stopping', { reason })
     await Promise.race([end.balancer.drain(), end.abrupt])
+    await end.balancer.close()
     log.info(end.isAbrupt ? 'stopped at once' : 'stopped')
     return end.isAbrupt ? 1 : code
   } catch (error) {

@@ -15,6 +15,7 @@ test('a sidecar needs nothing but its environment', async () => {
     EVENKEEL_BACKENDS: backends.map((backend) => backend.address).join(','),
     EVENKEEL_ADMIN: `127.0.0.1:${adminPort}`,
     EVENKEEL_THREADS: '1',
+    EVENKEEL_DRAIN: '500ms',
     EVENKEEL_CONFIG: '',
   }
   const running = startProcess(process.execPath, [mainFile, 'run'], { cwd: '/', env })

@@ -120,7 +120,7 @@ for (const [path, reason] of [
       [victim],
     )
     assert.match(rig.downs[0]!.reason, reason)
-    assert.ok(victim === 0 || served > 5)
+    assert.ok(victim === 0 || served > 0)
     await connectToEach(rig.port)
     // What the dead thread had counted is still part of the sum.
     assert.ok(rig.table.retired[THREAD.faults]! >= 1)
