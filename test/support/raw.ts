@@ -58,7 +58,7 @@ export class Peer {
 
   /** Takes the text up to and with `marker`. */
   async until(marker: string): Promise<string> {
-    await this.#wait(`${JSON.stringify(marker)}`, () => this.#peek().includes(marker, 0, 'latin1'))
+    await this.#wait(JSON.stringify(marker), () => this.#peek().includes(marker, 0, 'latin1'))
     const all = this.#peek()
     return this.#take(all.indexOf(marker, 0, 'latin1') + marker.length).toString('latin1')
   }
