@@ -58,8 +58,13 @@ export abstract class Attempt implements AttemptLink {
     backend.connecting.push(this)
   }
 
-  /** The request is on its way: from now on the attempt waits for a response head. */
+  /** The head of the request is on its way. */
   markSent(nowMs: number): void {
+    this.sentMs = nowMs
+  }
+
+  /** The request is on its way to its last byte: from now on the attempt waits for a response head. */
+  markWaiting(nowMs: number): void {
     const backend = this.backend!
     this.sentMs = nowMs
     unlink(this)
@@ -112,7 +117,7 @@ export abstract class Attempt implements AttemptLink {
     const timedOut = cause.code === 'backend-response-timeout'
     const base = this.backend!.base
     const row = this.context.row
-    if (timedOut) {
+    if (timedOut && this.sentMs > 0) {
       row[base + BACKEND.timeouts]!++
       const waitedMs = this.context.nowMs() - this.sentMs
       row[base + BACKEND.recent + (row[base + BACKEND.recentCount]! % RECENT_ATTEMPTS)] = waitedMs
@@ -149,7 +154,8 @@ export abstract class Attempt implements AttemptLink {
 
   private leaveWaiting(): void {
     if (this.list === null) return
-    if (this.sentMs > 0) this.context.row[this.backend!.base + BACKEND.waiting]!--
+    const backend = this.backend!
+    if (this.list === backend.waiting) this.context.row[backend.base + BACKEND.waiting]!--
     unlink(this)
   }
 

@@ -52,7 +52,7 @@ export interface BackendState {
   readonly controlBase: number
   readonly destination: Destination
   readonly idle: IdleConnections
-  /** Attempts without a response head, oldest first: connecting ones, and sent ones. */
+  /** Attempts without a response head, oldest first: not wholly sent yet, and waiting for it. */
   readonly connecting: AttemptList
   readonly waiting: AttemptList
   /** Reused connections that broke since the last success: the first of them is the keep-alive race. */

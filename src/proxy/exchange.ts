@@ -131,7 +131,12 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
   onRequestEnd(trailers: string): void {
     this.requestDone = true
     this.trailers = trailers
-    if (this.stream !== null && this.sentMs > 0) this.stream.sendEnd(trailers)
+    if (this.pool !== null) {
+      this.totalDeadlineMs = this.context.eventMs + this.pool.plan.timeouts.totalMs
+    }
+    if (this.stream === null || this.sentMs === 0) return
+    this.stream.sendEnd(trailers)
+    if (this.state === STATE.trying) this.awaitResponse(this.context.eventMs)
   }
 
   /** Everything that came with the head has been handed over: route it and try. */
@@ -196,12 +201,12 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
 
   private tryNext(nowMs: number): void {
     const { pool, queue, plan } = this.pool!
-    if (plan.limits.perBackend > 0 && queue.mustWait(nowMs)) {
+    let index = pool.pickProbation(this.repeatable, nowMs)
+    const probation = index >= 0
+    if (!probation && plan.limits.perBackend > 0 && queue.mustWait(nowMs)) {
       this.enqueue(nowMs)
       return
     }
-    let index = pool.pickProbation(this.repeatable, nowMs)
-    const probation = index >= 0
     if (!probation) index = pool.pick(this.tried, nowMs)
     if (index >= 0) this.attempt(index, probation, nowMs)
     else if (index === FULL) this.enqueue(nowMs)
@@ -212,6 +217,7 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
     const pool = this.pool!
     const backend = pool.backends[index]!
     this.state = STATE.trying
+    this.context.deadlines.disarm(this)
     this.tried.add(index)
     const fresh = this.attempts > 0
     this.attempts++
@@ -241,9 +247,8 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
   private send(nowMs: number): void {
     const { request, replay } = this
     this.markSent(nowMs)
-    const timeouts = this.pool!.plan.timeouts
-    const untilMs = Math.min(nowMs + timeouts.responseMs, this.totalDeadlineMs)
-    this.context.deadlines.schedule(this, untilMs)
+    if (this.requestDone) this.awaitResponse(nowMs)
+    else this.touch(nowMs)
     const body = replay.text
     const kind = request.bodyKind
     const left = this.stream!.sendRequest(this.head, kind, body, this.requestDone, this.trailers)
@@ -255,13 +260,21 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
     }
   }
 
+  /** The request is complete: from now on the backend is expected to answer. */
+  private awaitResponse(nowMs: number): void {
+    const { responseMs } = this.pool!.plan.timeouts
+    this.markWaiting(nowMs)
+    this.context.deadlines.schedule(this, Math.min(nowMs + responseMs, this.totalDeadlineMs))
+  }
+
   onSendDrain(): void {
     if (!this.requestDone) this.client?.resumeRequest()
   }
 
   private enqueue(nowMs: number): void {
     const pool = this.pool!
-    if (!pool.queue.push(this, nowMs, nowMs + pool.plan.timeouts.queueMs)) {
+    const untilMs = Math.min(nowMs + pool.plan.timeouts.queueMs, this.totalDeadlineMs)
+    if (!pool.queue.push(this, nowMs, untilMs)) {
       this.refuse(fault('queue-full'))
       return
     }
@@ -277,11 +290,13 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
   /** Waiter: a backend may have room now. False: still none, keep the place. */
   onTurn(nowMs: number): boolean {
     const { pool } = this.pool!
-    const index = pool.pick(this.tried, nowMs)
+    let index = pool.pickProbation(this.repeatable, nowMs)
+    const probation = index >= 0
+    if (!probation) index = pool.pick(this.tried, nowMs)
     if (index === FULL) return false
     this.record.endQueue(nowMs)
     if (index === NONE) this.refuse(fault('no-backend'))
-    else this.attempt(index, false, nowMs)
+    else this.attempt(index, probation, nowMs)
     return true
   }
 
@@ -322,7 +337,8 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
   }
 
   onReadDone(): void {
-    if (this.state === STATE.responding && !this.client!.flush()) this.stream?.pauseResponse()
+    const client = this.client
+    if (client !== null && !client.flush()) this.stream?.pauseResponse()
   }
 
   onResponseEnd(trailers: string): boolean {
@@ -382,19 +398,27 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
 
   /** The backend went down while this attempt waits for a first byte (DESIGN §7, rescue). */
   onBackendLost(): void {
-    const connecting = this.sentMs === 0
-    const plan = this.pool!.plan.retry
-    if (plan === null || this.attempts > plan.attempts || this.replay.lost) return
-    if (!connecting && !this.repeatable) return
-    this.stream!.abort()
+    const cause = fault('backend-rescued')
+    const nowMs = this.context.nowMs()
+    const wasSent = this.sentMs > 0
+    // Whoever has nowhere to go is better off where it is: the backend may answer yet.
+    if ((wasSent && !this.repeatable) || !this.canRepeat(nowMs)) return
+    if (!this.charge(isFreeRetry(cause, this.rescues), nowMs)) return
+    this.rescues++
     this.context.row[this.pool!.base + POOL.rescues]!++
-    this.onAttemptFailed(fault('backend-rescued'), '')
+    this.stream!.abort()
+    this.record.endAttempt(this, cause, 0, nowMs)
+    this.endBadly(cause)
+    this.tryNext(nowMs)
   }
 
   onDeadline(nowMs: number): void {
     if (this.state === STATE.delayed) {
       this.tryNext(nowMs)
-    } else if (this.state === STATE.responding) {
+    } else if (
+      this.state === STATE.responding ||
+      (this.state === STATE.trying && !this.requestDone)
+    ) {
       this.onStreamDeadline(nowMs)
     } else if (this.state === STATE.trying) {
       this.stream!.abort()
@@ -409,8 +433,14 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
       this.context.deadlines.schedule(this, this.record.movedMs + idleMs)
       return
     }
-    this.stream!.abort()
-    this.onAttemptFailed(fault(this.requestDone ? 'backend-stalled' : 'client-body-timeout'), '')
+    const stream = this.stream!
+    // Who is to blame is whoever has bytes waiting for it.
+    let cause = fault('backend-stalled')
+    if (this.client!.pending) cause = fault('client-stalled')
+    else if (!this.requestDone && !stream.sendPending) cause = fault('client-body-timeout')
+    else if (this.state === STATE.trying) cause = fault('backend-response-timeout')
+    stream.abort()
+    this.onAttemptFailed(cause, '')
   }
 
   // --- retries -------------------------------------------------------------------------------
@@ -419,11 +449,8 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
   private retries(cause: Fault, nowMs: number, wasSent: boolean): boolean {
     // What no backend has got yet may go to another one whatever its method.
     if (!mayRetryFault(cause, this.repeatable || !wasSent) || !this.canRepeat(nowMs)) return false
-    const rescued = cause.code === 'backend-rescued'
     if (!this.charge(isFreeRetry(cause, this.rescues), nowMs)) return false
-    if (rescued) this.rescues++
-    const wait = cause.code === 'backend-refused' || rescued ? 0 : this.delayMs()
-    this.retryAfter(wait, nowMs)
+    this.retryAfter(cause.code === 'backend-refused' ? 0 : this.delayMs(), nowMs)
     return true
   }
 

@@ -136,7 +136,12 @@ export class Http1BackendConnection
     return this.written(this.channel!.writeText(text), text.length)
   }
 
+  get sendPending(): boolean {
+    return this.writePending
+  }
+
   sendBytes(bytes: Buffer, start: number, end: number, owned: boolean): boolean {
+    if (this.writeFailed) return true
     const channel = this.channel!
     const length = end - start
     const chunked = this.requestKind === BODY.chunked
@@ -160,7 +165,7 @@ export class Http1BackendConnection
   }
 
   sendEnd(trailers: string): void {
-    if (this.requestKind === BODY.chunked)
+    if (this.requestKind === BODY.chunked && !this.writeFailed)
       this.written(this.channel!.writeText(`0\r\n${trailers}\r\n`), 5)
   }
 
@@ -193,7 +198,8 @@ export class Http1BackendConnection
       this.close()
       return
     }
-    this.context.nowMs()
+    const nowMs = this.context.nowMs()
+    if (this.writeFailed) this.context.deadlines.schedule(this, nowMs + AFTER_WRITE_ERROR_MS)
     let position = start
     if (this.state === STATE.waiting) position = this.readHead(bytes, start, end)
     if (this.state === STATE.body) this.readBody(bytes, position, end)
@@ -268,7 +274,7 @@ export class Http1BackendConnection
         this.surrender(head, early)
         return end
       }
-      this.takeHead(head)
+      this.takeHead(head, position < limit)
       if (this.head === head) {
         this.head = null
         this.context.returnResponseHead(head)
@@ -278,7 +284,7 @@ export class Http1BackendConnection
     return source === bytes ? position : end - (limit - position)
   }
 
-  private takeHead(head: ResponseHead): void {
+  private takeHead(head: ResponseHead, more: boolean): void {
     const receiver = this.receiver!
     if (head.status < 200) {
       if (head.status !== 101) receiver.onInformational(head)
@@ -300,6 +306,8 @@ export class Http1BackendConnection
       return
     }
     if (this.bodyKind === BODY.none || (this.bodyKind === BODY.length && this.remaining === 0)) {
+      // Bytes behind a response that has no body belong to nobody's request.
+      if (more) this.reusable = false
       this.finish('')
     } else if (this.bodyKind === BODY.length) {
       this.channel!.useOwnBuffer(this.remaining >= OWN_BUFFER_BYTES)

@@ -85,6 +85,10 @@ export class Http1Connection implements ChannelHandler, ClientStream, DeadlineEn
     return this.held!.view
   }
 
+  get pending(): boolean {
+    return this.channel.pending
+  }
+
   /** No request is being read or answered. */
   get isIdle(): boolean {
     return this.state === STATE.idle
@@ -227,7 +231,9 @@ export class Http1Connection implements ChannelHandler, ClientStream, DeadlineEn
 
   private discard(count: number): void {
     this.lingered += count
-    if (this.lingered > LINGER_BYTES) this.destroy()
+    if (this.lingered <= LINGER_BYTES) return
+    if (this.channel.pending) this.channel.pause()
+    else this.destroy()
   }
 
   // --- ChannelHandler ------------------------------------------------------------------------
@@ -236,28 +242,40 @@ export class Http1Connection implements ChannelHandler, ClientStream, DeadlineEn
     if (this.state === STATE.answering) {
       this.halfClosed = true
     } else if (this.state === STATE.body || this.state === STATE.head) {
-      this.leave(fault('client-closed'))
-    } else {
-      this.destroy()
+      this.quit(fault('client-closed'))
+    } else if (this.state === STATE.idle) {
+      this.startClosing()
     }
+    // While closing, the channel closes itself once both directions have ended.
   }
 
   onDrain(): void {
-    this.held?.exchange.onClientDrain()
+    if (this.state === STATE.closing) {
+      this.channel.resume()
+      this.context.deadlines.schedule(this, this.context.nowMs() + LINGER_MS)
+    } else {
+      this.held?.exchange.onClientDrain()
+    }
   }
 
   onWriteError(): void {
-    this.leave(fault('client-closed'))
+    this.quit(fault('client-closed'))
   }
 
   onClose(): void {
-    this.leave(fault('client-closed'))
+    this.quit(fault('client-closed'))
   }
 
   onDeadline(): void {
     if (this.state === STATE.head) this.refuse(fault('client-head-timeout'))
     else if (this.state === STATE.idle) this.startClosing()
-    else if (this.state === STATE.closing) this.destroy()
+    else if (this.state === STATE.closing) this.endLinger()
+  }
+
+  /** A client that did not take the end of its answer must not take what it has for the whole. */
+  private endLinger(): void {
+    if (this.channel.pending) this.channel.reset()
+    this.destroy()
   }
 
   // --- ClientStream --------------------------------------------------------------------------
@@ -297,8 +315,8 @@ export class Http1Connection implements ChannelHandler, ClientStream, DeadlineEn
 
   cut(): void {
     this.responder!.flush()
-    this.channel.reset()
     this.recordExchange()
+    this.channel.reset()
     this.destroy()
   }
 
@@ -341,7 +359,7 @@ export class Http1Connection implements ChannelHandler, ClientStream, DeadlineEn
     this.recordExchange()
     this.releaseExchange()
     if (this.state === STATE.closed) return
-    if (close) {
+    if (close || this.halfClosed || this.context.draining) {
       this.startClosing()
       return
     }
@@ -351,7 +369,8 @@ export class Http1Connection implements ChannelHandler, ClientStream, DeadlineEn
       this.context.tickMs + this.listener.plan.timeouts.keepAliveMs,
     )
     if (this.stash !== null && !this.processing) this.processStash()
-    if (this.stash === null && !this.processing) this.channel.resume()
+    // What is left in the stash may be the beginning of a head.
+    if (this.state <= STATE.head && !this.processing) this.channel.resume()
   }
 
   private recordExchange(): void {
@@ -403,7 +422,7 @@ export class Http1Connection implements ChannelHandler, ClientStream, DeadlineEn
   }
 
   /** The client is gone: whatever runs for it ends. */
-  private leave(cause: Fault): void {
+  quit(cause: Fault): void {
     if (this.state === STATE.closed) return
     const held = this.held
     if (held !== null && (this.state === STATE.body || this.state === STATE.answering)) {
@@ -419,7 +438,9 @@ export class Http1Connection implements ChannelHandler, ClientStream, DeadlineEn
     if (this.held !== null) this.releaseExchange()
     this.channel.end()
     this.channel.resume()
-    this.context.deadlines.schedule(this, this.context.nowMs() + LINGER_MS)
+    // The time for lingering begins when our last byte has left.
+    const waitMs = this.channel.pending ? this.listener.plan.timeouts.keepAliveMs : LINGER_MS
+    this.context.deadlines.schedule(this, this.context.nowMs() + waitMs)
   }
 
   /** Ends an idle connection in order (drain). */

@@ -36,6 +36,8 @@ export interface ClientStream {
   readonly request: RequestView
   readonly address: string
   readonly port: number
+  /** Something written has not been taken by the client yet. */
+  readonly pending: boolean
   /** Passes a 1xx on, if the client's version has such. */
   sendInformational(head: ResponseView): void
   /** `body` is the BODY kind of the response. */
@@ -67,6 +69,8 @@ export interface TunnelEnd {
 export interface BackendStream {
   /** Sends the head and what there is of the body (latin1) in one write. True: all has left. */
   sendRequest(head: string, kind: number, body: string, done: boolean, trailers: string): boolean
+  /** A write has not left yet. */
+  readonly sendPending: boolean
   sendBytes(bytes: Buffer, start: number, end: number, owned: boolean): boolean
   sendEnd(trailers: string): void
   pauseResponse(): void

@@ -184,7 +184,11 @@ abstract class SocketChannel implements Channel {
   }
 
   reset(): void {
-    if (!this.closed) this.socket.resetAndDestroy()
+    if (this.closed) return
+    // A unix socket knows no reset; Node throws where it is asked for one.
+    const handle = (this.socket as unknown as { _handle: { reset?: unknown } | null })._handle
+    if (typeof handle?.reset === 'function') this.socket.resetAndDestroy()
+    else this.socket.destroy()
   }
 
   destroy(): void {
@@ -233,10 +237,9 @@ abstract class SocketChannel implements Channel {
    * response, then a reset). The handler decides how long to go on reading.
    */
   protected writeFailed(code: string): void {
-    const first = this.errorCode === ''
-    if (first) this.errorCode = code
-    if (first && !this.closed) this.handler.onWriteError(code)
-    else this.socket.destroy()
+    if (this.errorCode !== '' || this.closed) return
+    this.errorCode = code
+    this.handler.onWriteError(code)
   }
 }
 
@@ -244,6 +247,8 @@ abstract class SocketChannel implements Channel {
 class StreamChannel extends SocketChannel {
   constructor(socket: ChannelSocket) {
     super(socket)
+    // A listener for 'data' would start the flow before `start`.
+    socket.pause()
     socket.on('data', onData)
   }
 
@@ -559,10 +564,11 @@ function usesHandles(readInto: ReadInto): boolean {
 /** Makes a channel of a handle that a listener accepted. Call `start` once its handler is set. */
 export function adoptHandle(handle: RawHandle, readInto: ReadInto): Channel {
   handle.setNoDelay?.(true)
-  readingChannel = null
   const direct = usesHandles(readInto)
   const options = { handle, allowHalfOpen: true, manualStart: true, ...(direct ? { onread } : {}) }
+  const reading = suspendReading()
   const socket = new net.Socket(options)
+  readingChannel = reading
   keepOpenOnWriteError(socket)
   return direct ? new HandleChannel(socket) : new StreamChannel(socket)
 }
@@ -582,7 +588,6 @@ export function connect(
   handler: ChannelHandler,
   onConnect: () => void,
 ): Channel {
-  readingChannel = null
   const direct = usesHandles(readInto)
   const options = {
     ...destination,
@@ -595,8 +600,20 @@ export function connect(
   keepOpenOnWriteError(socket)
   const channel = direct ? new HandleChannel(socket) : new StreamChannel(socket)
   channel.handler = handler
+  const reading = suspendReading()
   socket.connect(options as unknown as net.NetConnectOpts, onConnect)
+  readingChannel = reading
   return channel
+}
+
+/**
+ * Node asks for a first buffer when it takes a handle in use. That may happen within a read of
+ * another channel, whose own question for its next buffer is still to come.
+ */
+function suspendReading(): HandleChannel | null {
+  const reading = readingChannel
+  readingChannel = null
+  return reading
 }
 
 /** Leaves the end of a socket whose write failed to us; see `SocketChannel.failed`. */

@@ -13,6 +13,7 @@ import { Attempt, connectFault, countLatency } from './attempt.ts'
 import type { ListenerState, PoolState } from './context.ts'
 import { resolve } from './dial.ts'
 import { ExchangeRecord } from './exchange-record.ts'
+import { isFreeRetry } from './retry.ts'
 import type { TcpListener } from './tcp-listener.ts'
 import { connect, noHandler } from './socket.ts'
 import type { Channel, ChannelHandler } from './socket.ts'
@@ -42,6 +43,7 @@ export class TcpConnection extends Attempt implements DeadlineEntry, Waiter, Cha
   private target: Channel | null = null
   private state: number = STATE.picking
   private attempts = 0
+  private rescues = 0
 
   constructor(owner: TcpListener, client: Channel) {
     super(owner.context)
@@ -87,22 +89,19 @@ export class TcpConnection extends Attempt implements DeadlineEntry, Waiter, Cha
   }
 
   private clientGone(): void {
-    if (this.state === STATE.over) return
-    if (this.backend !== null) this.endNeutral()
-    this.dropTarget()
-    this.end(fault('client-closed'))
+    this.quit(fault('client-closed'))
   }
 
   // --- picking -------------------------------------------------------------------------------
 
   private tryNext(nowMs: number): void {
     const { pool, queue, plan } = this.pool
-    if (plan.limits.perBackend > 0 && queue.mustWait(nowMs)) {
+    let index = pool.pickProbation(true, nowMs)
+    const probation = index >= 0
+    if (!probation && plan.limits.perBackend > 0 && queue.mustWait(nowMs)) {
       this.enqueue(nowMs)
       return
     }
-    let index = pool.pickProbation(true, nowMs)
-    const probation = index >= 0
     if (!probation) index = pool.pick(this.tried, nowMs)
     if (index >= 0) this.attempt(index, probation, nowMs)
     else if (index === FULL) this.enqueue(nowMs)
@@ -124,11 +123,14 @@ export class TcpConnection extends Attempt implements DeadlineEntry, Waiter, Cha
   }
 
   onTurn(nowMs: number): boolean {
-    const index = this.pool.pool.pick(this.tried, nowMs)
+    const { pool } = this.pool
+    let index = pool.pickProbation(true, nowMs)
+    const probation = index >= 0
+    if (!probation) index = pool.pick(this.tried, nowMs)
     if (index === FULL) return false
     this.record.endQueue(nowMs)
     if (index < 0) this.refuse(fault('no-backend'))
-    else this.attempt(index, false, nowMs)
+    else this.attempt(index, probation, nowMs)
     return true
   }
 
@@ -209,7 +211,9 @@ export class TcpConnection extends Attempt implements DeadlineEntry, Waiter, Cha
   }
 
   onBackendLost(): void {
-    if (this.state !== STATE.connecting) return
+    const plan = this.pool.plan.retry
+    if (this.state !== STATE.connecting || plan === null || this.attempts > plan.attempts) return
+    if (this.pool.pool.available.length === 0) return
     this.context.row[this.pool.base + POOL.rescues]!++
     this.failed(fault('backend-rescued'))
   }
@@ -226,7 +230,9 @@ export class TcpConnection extends Attempt implements DeadlineEntry, Waiter, Cha
       this.refuse(cause)
       return
     }
-    if (!pool.halfAvailable && !this.pool.budget.withdraw(nowMs)) {
+    const free = pool.halfAvailable && isFreeRetry(cause, this.rescues)
+    if (cause.code === 'backend-rescued') this.rescues++
+    if (!free && !this.pool.budget.withdraw(nowMs)) {
       this.context.row[this.pool.base + POOL.budgetEmpty]!++
       this.refuse(cause)
       return
@@ -257,9 +263,12 @@ export class TcpConnection extends Attempt implements DeadlineEntry, Waiter, Cha
     this.end(cause)
   }
 
-  /** Ends everything; used by a drain whose time is over as well. */
-  destroy(): void {
-    if (this.state !== STATE.joined) this.clientGone()
+  /** Ends it unless it is a tunnel already, e.g. because the drain time is over. */
+  quit(cause: Fault): void {
+    if (this.state === STATE.joined || this.state === STATE.over) return
+    this.dropTarget()
+    if (this.backend !== null) this.endNeutral()
+    this.end(cause)
   }
 
   private end(cause: Fault | null): void {

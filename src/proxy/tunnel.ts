@@ -161,11 +161,11 @@ export class Tunnel implements DeadlineEntry {
     this.over = true
     this.context.deadlines.cancel(this)
     this.context.tunnels.delete(this)
+    this.onGone(cause)
     for (const half of [this.client!, this.backend!]) {
       half.source.handler = noHandler
       // In order: the other channel has ended both ways as well and closes itself when flushed.
       if (cut) half.source.reset()
     }
-    this.onGone(cause)
   }
 }

@@ -56,7 +56,6 @@ export class DataPlane {
   private readonly ticker: NodeJS.Timeout
   private queueTicker: NodeJS.Timeout | null = null
   private drainedTold = false
-  private idleClosed = false
   private drainStartMs = 0
 
   constructor(options: DataPlaneOptions) {
@@ -115,7 +114,7 @@ export class DataPlane {
     const { context } = this
     const base = this.options.table.listenerBase(plan.index)
     const routes = compileRoutes(plan.routes)
-    const state: ListenerState = { plan, base, routes, isTrusted: trustOf(plan.trustForwarded) }
+    const state: ListenerState = { plan, base, routes, isTrusted: trustOf(plan) }
     const protocol =
       plan.protocol === 'http'
         ? new HttpListener(context, state, this.outbox)
@@ -206,8 +205,7 @@ export class DataPlane {
     const { row } = this.context
     const idleUntilMs = this.drainStartMs + this.options.plan.runtime.drainMs * IDLE_DRAIN_SHARE
     const busy = row[THREAD.exchanges]! > 0
-    if (!this.idleClosed && (nowMs >= idleUntilMs || row[THREAD.connections] === 0)) {
-      this.idleClosed = true
+    if (nowMs >= idleUntilMs) {
       for (const protocol of this.protocols) {
         if (protocol instanceof HttpListener) for (const one of protocol.connections) one.close()
       }
@@ -223,8 +221,10 @@ export class DataPlane {
     clearInterval(this.ticker)
     if (this.queueTicker !== null) clearInterval(this.queueTicker)
     for (const listener of this.listeners) listener.close()
-    for (const protocol of this.protocols) for (const one of protocol.connections) one.destroy()
     for (const tunnel of this.context.tunnels) tunnel.cut(fault('draining'))
+    for (const protocol of this.protocols) {
+      for (const one of protocol.connections) one.quit(fault('draining'))
+    }
     for (const pool of this.context.pools) for (const one of pool.backends) one.idle.clear()
     this.outbox.flush()
   }
@@ -245,7 +245,8 @@ function membersOf(list: AttemptList): Attempt[] {
 }
 
 /** The test for peers whose forwarding headers are believed. */
-function trustOf(blocks: readonly string[]): (address: string) => boolean {
+function trustOf(plan: ListenerPlan): (address: string) => boolean {
+  const blocks = plan.trustForwarded
   if (blocks.length === 0) return () => false
   const list = new net.BlockList()
   for (const block of blocks) {
@@ -254,7 +255,8 @@ function trustOf(blocks: readonly string[]): (address: string) => boolean {
     list.addSubnet(address, Number(bits ?? (family === 'ipv6' ? 128 : 32)), family)
   }
   return (address) => {
-    if (address === '') return true
+    // No address: a unix socket's peer, or one that is gone already and gets no trust for that.
+    if (address === '') return plan.address.kind === 'unix'
     return list.check(address, net.isIPv6(address) ? 'ipv6' : 'ipv4')
   }
 }
