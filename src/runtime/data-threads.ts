@@ -241,6 +241,10 @@ export class DataThreads implements DataPlanes {
     const worker = new Worker(new URL('./data-thread.js', import.meta.url), {
       workerData: data,
       name: `data-${seat.thread}`,
+      // A program given as text (`node -e`) hands on options that a file can't be started with.
+      ...(process.execArgv.some((option) => /^(-[ep]|--input-type|--eval|--print)/.test(option))
+        ? { execArgv: [] }
+        : {}),
       resourceLimits: { maxOldGenerationSizeMb: heapMb ?? heapLimitMb(this.#seats.length) },
     })
     let cause: string | null = null

@@ -6,16 +6,18 @@ import type { IncomingMessage } from 'node:http'
 import { dirname, join } from 'node:path'
 import { after, test } from 'node:test'
 import { startBackend } from '../support/backend.ts'
-import type { Backend } from '../support/backend.ts'
+import type { Backend, Behaviour } from '../support/backend.ts'
 import { startEvenkeel } from '../support/evenkeel.ts'
 import type { Evenkeel } from '../support/evenkeel.ts'
+import { freePort } from '../support/ports.ts'
+import { startProcess } from '../support/processes.ts'
 import { waitFor } from '../support/wait.ts'
 
 async function startPair(
-  delayMs: number,
+  behaviour: Behaviour,
   more: { drain?: string; log?: object } = {},
 ): Promise<{ backend: Backend; running: Evenkeel }> {
-  const backend = await startBackend({ name: 'one', behaviour: { kind: 'answer', delayMs } })
+  const backend = await startBackend({ name: 'one', behaviour })
   after(() => backend.stop())
   const running = await startEvenkeel({
     runtime: { threads: 1, drain: more.drain ?? '8s' },
@@ -40,7 +42,7 @@ async function request(url: string): Promise<{ status: number; body: string; con
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   test(`${signal} finishes what runs, is not ready meanwhile, and exits with 0`, async () => {
-    const { backend, running } = await startPair(600)
+    const { backend, running } = await startPair({ kind: 'answer', delayMs: 600 })
     const answer = request(running.url())
     await waitFor(() => backend.requests.length === 1)
     running.process.signal(signal)
@@ -56,7 +58,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 }
 
 test('a second signal ends at once', async () => {
-  const { backend, running } = await startPair(10_000)
+  const { backend, running } = await startPair({ kind: 'silent' })
   const answer = request(running.url())
   answer.catch(() => {})
   await waitFor(() => backend.requests.length === 1)
@@ -70,7 +72,7 @@ test('a second signal ends at once', async () => {
 })
 
 test('when the drain time is over, what still runs is cut and counted', async () => {
-  const { backend, running } = await startPair(10_000, { drain: '300ms' })
+  const { backend, running } = await startPair({ kind: 'silent' }, { drain: '300ms' })
   const answer = request(running.url())
   answer.catch(() => {})
   await waitFor(() => backend.requests.length === 1)
@@ -80,9 +82,9 @@ test('when the drain time is over, what still runs is cut and counted', async ()
 })
 
 test('HUP is answered and USR1 goes on in a new access log without losing a line', async () => {
-  const { running } = await startPair(0)
+  const { running } = await startPair({ kind: 'answer' })
   const path = join(dirname(running.file), 'access.log')
-  const other = await startPair(0, { log: { access: { format: 'json', path } } })
+  const other = await startPair({ kind: 'answer' }, { log: { access: { format: 'json', path } } })
   running.process.signal('SIGHUP')
   await waitFor(() => running.logs().includes('reloading is not possible yet'))
 
@@ -101,4 +103,35 @@ test('HUP is answered and USR1 goes on in a new access log without losing a line
   assert.deepEqual(target(`${path}.1`), ['/'])
   assert.deepEqual(target(path), ['/second'])
   assert.ok(!other.running.logs().includes('Debugger'))
+})
+
+test('an error in the control plane is told, finishes what runs, and ends with 1', async () => {
+  const backend = await startBackend({ name: 'one', behaviour: { kind: 'answer', delayMs: 500 } })
+  after(() => backend.stop())
+  const port = await freePort()
+  const library = new URL('../../src/index.js', import.meta.url).href
+  const shutdown = new URL('../../src/runtime/shutdown.js', import.meta.url).href
+  const config = {
+    runtime: { threads: 1 },
+    admin: false,
+    log: { access: { format: 'off' } },
+    listeners: { web: { bind: `127.0.0.1:${port}`, pool: 'web' } },
+    pools: { web: { backends: { one: backend.address }, healthCheck: false } },
+  }
+  const code = `
+    import { openLog, parseConfig } from ${JSON.stringify(library)}
+    import { runUntilStopped } from ${JSON.stringify(shutdown)}
+    const text = ${JSON.stringify(JSON.stringify(config))}
+    const { plan } = parseConfig(text, { file: 'test', env: {} })
+    process.on('SIGUSR2', () => setTimeout(() => { throw new Error('a bug') }))
+    process.exitCode = await runUntilStopped(plan, openLog({ level: 'info' }))`
+  const child = startProcess(process.execPath, ['--input-type=module', '-e', code])
+  after(() => child.stop())
+  await waitFor(() => child.stderr().includes('is running'))
+  const answer = request(`http://127.0.0.1:${port}`)
+  await waitFor(() => backend.requests.length === 1)
+  child.signal('SIGUSR2')
+  assert.deepEqual(await answer, { status: 200, body: 'one', connection: 'close' })
+  assert.deepEqual(await child.exited, { code: 1, signal: null })
+  assert.match(child.stderr(), /"stack":"Error: a bug\\n.*internal error; draining, then ending/)
 })

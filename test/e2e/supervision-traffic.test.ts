@@ -14,11 +14,11 @@ import { silentLog } from '../../src/observe/log.ts'
 import { canReusePort } from '../../src/runtime/reuse-port.ts'
 import { startBackend } from '../support/backend.ts'
 import { embed, urlOf } from '../support/embedded.ts'
-import { mainFile } from '../support/evenkeel.ts'
+import { mainFile, startEvenkeel } from '../support/evenkeel.ts'
 import { CHANNEL } from '../support/hurtful-data-plane.ts'
 import type { Hurt } from '../support/hurtful-data-plane.ts'
 import { freePort } from '../support/ports.ts'
-import { waitFor } from '../support/wait.ts'
+import { pause, waitFor } from '../support/wait.ts'
 
 const threads = (await canReusePort()) ? 2 : 1
 const victim = threads - 1
@@ -92,6 +92,50 @@ for (const how of ['throw', 'loop'] as const) {
     assert.equal(await series(admin, 'evenkeel_backend_in_flight{pool="web",backend="one"}'), 0)
   })
 }
+
+test('a process that was stopped and goes on has lost no thread', async () => {
+  const backend = await startBackend({ name: 'one' })
+  after(() => backend.stop())
+  const running = await startEvenkeel({
+    runtime: { threads, drain: '500ms' },
+    listeners: { web: { pool: 'web' } },
+    pools: { web: { backends: { one: backend.address }, healthCheck: { http: '/health' } } },
+  })
+  after(() => running.stop())
+  running.process.signal('SIGSTOP')
+  await pause(1_300)
+  running.process.signal('SIGCONT')
+  // Two looks of the supervisor later, it would have made up its mind.
+  await pause(300)
+  assert.equal(await (await fetch(running.url())).text(), 'one')
+  assert.equal(await series(running.adminUrl, 'evenkeel_thread_restarts_total'), 0)
+})
+
+test('what traffic meets is judged at once, not at the next health check', async () => {
+  const backends = await Promise.all(['one', 'two'].map((name) => startBackend({ name })))
+  after(() => Promise.all(backends.map((backend) => backend.stop())))
+  const balancer = await embed(
+    {
+      runtime: { threads },
+      listeners: { web: { bind: '127.0.0.1:0', pool: 'web' } },
+      pools: {
+        web: {
+          balance: 'round-robin',
+          backends: { one: backends[0]!.address, two: backends[1]!.address },
+          healthCheck: { http: '/health', interval: '60s' },
+        },
+      },
+    },
+    { inProcess: false },
+  )
+  const seen: string[] = []
+  const stop = balancer.onTransition(({ backend, to }) => seen.push(`${backend} ${to}`))
+  await backends[0]!.behave({ kind: 'refuse' })
+  const url = urlOf(balancer.addresses[0])
+  for (let i = 0; i < 4; i++) assert.equal(await (await fetch(url)).text(), 'two')
+  await waitFor(() => seen.includes('one down'), { timeoutMs: 1_000 })
+  stop()
+})
 
 test('a reader that stops reading the access log costs lines, and no request waits for it', async () => {
   const backend = await startBackend({ name: 'one' })

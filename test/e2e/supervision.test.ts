@@ -3,6 +3,7 @@ import { Agent, get } from 'node:http'
 import { once } from 'node:events'
 import { after, test } from 'node:test'
 import type { IncomingMessage } from 'node:http'
+import type { Clock } from '../../src/core/clock.ts'
 import type { Plan } from '../../src/core/plan.ts'
 import { seededRandom } from '../../src/core/random.ts'
 import { SharedTable, THREAD } from '../../src/core/shared-layout.ts'
@@ -12,7 +13,7 @@ import { DataThreads } from '../../src/runtime/data-threads.ts'
 import { settleAddresses } from '../../src/runtime/port-check.ts'
 import { canReusePort } from '../../src/runtime/reuse-port.ts'
 import { SUPERVISION_LIMITS } from '../../src/runtime/supervision.ts'
-import { waitFor } from '../support/wait.ts'
+import { pause, waitFor } from '../support/wait.ts'
 
 const reusePort = await canReusePort()
 const threadsHere = reusePort ? 2 : 1
@@ -28,7 +29,7 @@ interface Rig {
   publish(): void
 }
 
-async function startRig(limits = SUPERVISION_LIMITS): Promise<Rig> {
+async function startRig(clock: Clock = systemClock()): Promise<Rig> {
   const plan = await settleAddresses({
     listeners: [{ name: 'web', index: 0, address: { kind: 'tcp', host: '127.0.0.1', port: 0 } }],
     pools: [],
@@ -36,7 +37,6 @@ async function startRig(limits = SUPERVISION_LIMITS): Promise<Rig> {
   const address = plan.listeners[0]!.address
   const port = address.kind === 'tcp' ? address.port : 0
   const table = SharedTable.allocate({ threads: threadsHere, listeners: 1, pools: 0, slots: 0 })
-  const clock = systemClock()
   const rig = {
     downs: [] as Rig['downs'],
     replaced: [] as Rig['replaced'],
@@ -50,7 +50,6 @@ async function startRig(limits = SUPERVISION_LIMITS): Promise<Rig> {
     random: seededRandom(1),
     reusePort,
     module,
-    limits,
     heapMb: 32,
     current: () => snapshot,
     events: {
@@ -138,6 +137,19 @@ test('a thread that does not acknowledge a snapshot is replaced', async () => {
   const waitedMs = rig.downs[0]!.atMs - publishedMs
   assert.ok(waitedMs > 250 && waitedMs < 600, `given up after ${waitedMs} ms`)
   await waitFor(() => rig.table.rows[0]![THREAD.appliedVersion] === 2)
+})
+
+test('when the main thread awakes late, the threads are not blamed for it', async () => {
+  const real = systemClock()
+  let aheadMs = 0
+  const rig = await startRig({ nowMs: () => real.nowMs() + aheadMs })
+  // To the main thread all heartbeats are now five seconds old, as after a stop of the process.
+  aheadMs = 5_000
+  await pause(500)
+  assert.equal(rig.downs.length, 0)
+  // It isn't forgiven for ever: these heartbeats never catch up.
+  await waitFor(() => rig.downs.length === threadsHere)
+  assert.ok(rig.downs.every((down) => down.reason === 'it stood still'))
 })
 
 test('a thread that dies again and again is replaced ever later, and that is reported', async () => {

@@ -51,6 +51,19 @@ test('after a rotation lines go to a new file and none is lost', async () => {
   assert.equal(await readFile(path, 'utf8'), 'new\n')
 })
 
+test('reopening waits for the write that is under way', async () => {
+  const path = join(folder, 'busy.log')
+  const { sink } = open(path)
+  const line = `${'x'.repeat(65_535)}\n`
+  for (let i = 0; i < 100; i++) {
+    sink.write(0, line)
+    sink.reopen()
+  }
+  await sink.close(5_000)
+  assert.equal((await readFile(path)).length, 100 * line.length)
+  assert.equal(sink.lostLines, 0)
+})
+
 test('a full disk costs lines, is said once, and everything is taken all the same', async () => {
   const { sink, taken, failures } = open('/dev/full')
   sink.write(0, 'a\nb\n')
