@@ -12,7 +12,7 @@ import { Exchange } from './exchange.ts'
 import { Http1Connection } from './http1-connection.ts'
 import { Http1Request } from './http1-request.ts'
 import { Http1Responder } from './http1-responder.ts'
-import type { Channel } from './socket.ts'
+import type { Channel } from './channel.ts'
 
 /** What a request needs while it runs. */
 export interface HttpExchange {

@@ -19,8 +19,10 @@ import type { DeadlineEntry } from '../core/deadlines.ts'
 import { resolve } from './dial.ts'
 import type { IdleConnection } from './idle.ts'
 import type { BackendStream, ResponseView, TunnelEnd } from './message-view.ts'
-import { connect, latin1, mayKeepOwnBuffer, noHandler } from './socket.ts'
-import type { Channel, ChannelHandler } from './socket.ts'
+import { latin1, noHandler } from './channel.ts'
+import { mayKeepOwnBuffer } from './handle-channel.ts'
+import { connect } from './socket.ts'
+import type { Channel, ChannelHandler } from './channel.ts'
 
 /** Who waits for the answer: the exchange. */
 export interface ResponseReceiver {

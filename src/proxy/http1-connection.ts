@@ -22,8 +22,8 @@ import type { Http1Responder } from './http1-responder.ts'
 import type { HttpListener, HttpExchange } from './http-listener.ts'
 import type { ClientStream, RequestView, ResponseView, TunnelEnd } from './message-view.ts'
 import { faultBody, faultHeaders } from './replies.ts'
-import { noHandler } from './socket.ts'
-import type { Channel, ChannelHandler } from './socket.ts'
+import { noHandler } from './channel.ts'
+import type { Channel, ChannelHandler } from './channel.ts'
 
 const STATE = { idle: 0, head: 1, body: 2, answering: 3, closing: 4, closed: 5 } as const
 

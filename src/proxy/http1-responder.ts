@@ -11,8 +11,8 @@ import type { ThreadContext } from './context.ts'
 import type { Http1Request } from './http1-request.ts'
 import type { ResponseView } from './message-view.ts'
 import { reasonOf } from './replies.ts'
-import { latin1 } from './socket.ts'
-import type { Channel } from './socket.ts'
+import { latin1 } from './channel.ts'
+import type { Channel } from './channel.ts'
 
 /** Bytes shorter than this are cheaper to copy into the same write. */
 const COPY_BYTES = 16 * 1024

@@ -3,7 +3,7 @@
 
 import type { HeaderChanges } from '../core/plan.ts'
 import type { RouteRequest } from '../route/match.ts'
-import type { Channel } from './socket.ts'
+import type { Channel } from './channel.ts'
 
 /** A request, as long as its exchange lives. */
 export interface RequestView extends RouteRequest {

@@ -1,7 +1,7 @@
 // The request body as far as it must be kept: until an attempt can take it, and then as long as
 // another attempt might need it. Bounded; what exceeds the bound makes the request unrepeatable.
 
-import { latin1 } from './socket.ts'
+import { latin1 } from './channel.ts'
 
 export class Replay {
   /** The body bytes so far as latin1, in order. */

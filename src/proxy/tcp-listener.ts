@@ -5,7 +5,7 @@ import { accessFormatter } from '../observe/access-log.ts'
 import type { AccessFormatter } from '../observe/access-log.ts'
 import type { AccessOutbox } from '../observe/access-outbox.ts'
 import type { ListenerState, ThreadContext } from './context.ts'
-import type { Channel } from './socket.ts'
+import type { Channel } from './channel.ts'
 import { TcpConnection } from './tcp.ts'
 
 export class TcpListener {

@@ -15,8 +15,9 @@ import { resolve } from './dial.ts'
 import { ExchangeRecord } from './exchange-record.ts'
 import { isFreeRetry } from './retry.ts'
 import type { TcpListener } from './tcp-listener.ts'
-import { connect, noHandler } from './socket.ts'
-import type { Channel, ChannelHandler } from './socket.ts'
+import { noHandler } from './channel.ts'
+import { connect } from './socket.ts'
+import type { Channel, ChannelHandler } from './channel.ts'
 import { Tunnel } from './tunnel.ts'
 
 const STATE = { picking: 0, queued: 1, delayed: 2, connecting: 3, joined: 4, over: 5 } as const

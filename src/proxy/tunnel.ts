@@ -7,8 +7,8 @@ import { fault } from '../core/fault.ts'
 import type { Fault } from '../core/fault.ts'
 import type { ThreadContext } from './context.ts'
 import type { TunnelEnd } from './message-view.ts'
-import { latin1, noHandler } from './socket.ts'
-import type { Channel, ChannelHandler } from './socket.ts'
+import { latin1, noHandler } from './channel.ts'
+import type { Channel, ChannelHandler } from './channel.ts'
 
 /** A read at least this long says that this direction carries bulk. */
 const BULK_BYTES = 32 * 1024
