@@ -2,6 +2,7 @@
 // backend's record. It decides nothing about the exchange: `exchange.ts` does, told by `onFailure`.
 // An attempt is reused for all tries of an exchange; it is counted in flight from `begin` to `end`.
 
+import type { Tried } from '../core/balancer/contract.ts'
 import { fault } from '../core/fault.ts'
 import type { Fault } from '../core/fault.ts'
 import {
@@ -15,11 +16,13 @@ import {
 import { SUSPICION } from '../core/snapshot.ts'
 import { unlink } from './attempt-list.ts'
 import type { AttemptLink, AttemptList } from './attempt-list.ts'
-import type { BackendState, ThreadContext } from './context.ts'
+import type { BackendState, PoolState, ThreadContext } from './context.ts'
 import type { BackendStream } from './message-view.ts'
 
 /** A reset on a connection nobody had used before says most about a backend (DESIGN §7). */
 const FRESH_RESET_WEIGHT = 3
+/** The control plane answers within a millisecond; on a busy machine it may need longer. */
+const SUSPECTED_MS = 250
 
 export abstract class Attempt implements AttemptLink {
   list: AttemptList | null = null
@@ -131,8 +134,21 @@ export abstract class Attempt implements AttemptLink {
       row[base + BACKEND.streak]! += weight
     }
     if (cause.phase === 'connect') row[base + BACKEND.connectFailures]!++
+    this.holdBack(backend, row[base + BACKEND.streak]!)
     if (this.probation) this.tellProbation(backend, BACKEND.probationFailures)
     this.context.suspect(backend.plan.slot, suspicionOf(cause))
+  }
+
+  /**
+   * The streak is long enough for an ejection, but that is for the control plane to say. Until it has,
+   * and for a moment at most, new attempts go elsewhere where they can.
+   */
+  private holdBack(backend: BackendState, streak: number): void {
+    const plan = backend.pool.plan.outlierDetection
+    if (plan === null || streak < plan.consecutiveFailures) return
+    const { suspected } = backend.pool
+    if (!suspected.includes(backend)) suspected.push(backend)
+    backend.suspectedUntilMs = this.context.eventMs + SUSPECTED_MS
   }
 
   private weightOf(cause: Fault, backend: BackendState): number {
@@ -170,6 +186,13 @@ export abstract class Attempt implements AttemptLink {
     backend.pool.pool.end(backend.member.index)
     if (backend.pool.queue.length > 0) backend.pool.queue.serve(this.context.nowMs())
     return backend
+  }
+}
+
+/** Marks suspected backends as tried, so that a pick avoids them while there are others. */
+export function avoidSuspected(pool: PoolState, tried: Tried, nowMs: number): void {
+  for (const backend of pool.suspected) {
+    if (nowMs < backend.suspectedUntilMs) tried.add(backend.member.index)
   }
 }
 

@@ -39,6 +39,8 @@ export interface PoolState {
   readonly base: number
   /** Parallel to `plan.backends`. */
   readonly backends: readonly BackendState[]
+  /** Backends whose failures the control plane has been told of and has not judged yet. */
+  readonly suspected: BackendState[]
 }
 
 /** A backend as a data thread sees it. */
@@ -57,6 +59,8 @@ export interface BackendState {
   readonly waiting: AttemptList
   /** Reused connections that broke since the last success: the first of them is the keep-alive race. */
   reusedResets: number
+  /** While suspected: until when new attempts avoid it (monotonic ms). */
+  suspectedUntilMs: number
 }
 
 export interface ContextOptions {
@@ -177,6 +181,7 @@ export class ThreadContext {
       pool,
       base,
       backends,
+      suspected: [],
       queue: new WaitQueue(this.table, this.thread, plan.index, plan.limits.queue),
       budget: new RetryBudget(plan.retry?.budget ?? NO_BUDGET, this.table.shape.threads),
     }
@@ -192,6 +197,7 @@ export class ThreadContext {
         connecting: new AttemptList(),
         waiting: new AttemptList(),
         reusedResets: 0,
+        suspectedUntilMs: 0,
       })
     }
     return state

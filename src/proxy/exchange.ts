@@ -19,7 +19,7 @@ import { POOL } from '../core/shared-layout.ts'
 import { BODY } from '../http1/framing.ts'
 import { match } from '../route/match.ts'
 import { rewritePath, redirectLocation } from '../route/rewrite.ts'
-import { Attempt, countUnknownOutcome } from './attempt.ts'
+import { Attempt, avoidSuspected, countUnknownOutcome } from './attempt.ts'
 import type { ListenerState, PoolState, ThreadContext } from './context.ts'
 import { ExchangeRecord } from './exchange-record.ts'
 import { Http1BackendConnection } from './http1-backend.ts'
@@ -207,6 +207,7 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
       this.enqueue(nowMs)
       return
     }
+    if (this.pool!.suspected.length > 0) avoidSuspected(this.pool!, this.tried, nowMs)
     if (!probation) index = pool.pick(this.tried, nowMs)
     if (index >= 0) this.attempt(index, probation, nowMs)
     else if (index === FULL) this.enqueue(nowMs)

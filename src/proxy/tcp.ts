@@ -9,7 +9,7 @@ import { fault } from '../core/fault.ts'
 import type { Fault } from '../core/fault.ts'
 import type { Waiter } from '../core/queue.ts'
 import { BACKEND, LISTENER, POOL, THREAD } from '../core/shared-layout.ts'
-import { Attempt, connectFault, countLatency } from './attempt.ts'
+import { Attempt, avoidSuspected, connectFault, countLatency } from './attempt.ts'
 import type { ListenerState, PoolState } from './context.ts'
 import { resolve } from './dial.ts'
 import { ExchangeRecord } from './exchange-record.ts'
@@ -103,6 +103,7 @@ export class TcpConnection extends Attempt implements DeadlineEntry, Waiter, Cha
       this.enqueue(nowMs)
       return
     }
+    if (this.pool.suspected.length > 0) avoidSuspected(this.pool, this.tried, nowMs)
     if (!probation) index = pool.pick(this.tried, nowMs)
     if (index >= 0) this.attempt(index, probation, nowMs)
     else if (index === FULL) this.enqueue(nowMs)

@@ -155,6 +155,7 @@ export class DataPlane {
         change.eligibility[index] === ELIGIBILITY.no,
     )
     state.pool.apply(change)
+    state.suspected.length = 0
     for (const backend of lost) rescue(backend)
     state.queue.serve(this.context.nowMs())
   }
