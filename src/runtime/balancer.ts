@@ -252,7 +252,10 @@ class Balancer implements RunningBalancer {
       random: this.#random,
       reusePort,
       current: () => this.#control.current(),
-      beforeReplacement: () => clearStaleSockets(this.#plan),
+      // Only the first thread has the unix sockets; for another one they are rightly in use.
+      beforeReplacement: async (thread) => {
+        if (thread === 0) await clearStaleSockets(this.#plan)
+      },
       ...(dataPlaneModule === undefined ? {} : { module: dataPlaneModule }),
       events: {
         message: (thread, message) => this.#receive(thread, message),

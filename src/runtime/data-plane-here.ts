@@ -4,7 +4,8 @@
 
 import type { Address } from '../core/plan.ts'
 import type { ControlMessage, DataMessage, Snapshot } from '../core/snapshot.ts'
-import type { DataPlaneOptions, DataPlanes } from './data-threads.ts'
+import type { DataPlaneOptions } from './data-plane.ts'
+import type { DataPlanes } from './data-threads.ts'
 
 interface Plane {
   receive(message: ControlMessage): void

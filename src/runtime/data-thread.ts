@@ -8,7 +8,7 @@ import { seededRandom } from '../core/random.ts'
 import { systemClock } from './clock.ts'
 import type { DataPlaneModule, ThreadData } from './data-threads.ts'
 
-const { plan, buffers, thread, reusePort, seed, module } = workerData as ThreadData
+const { plan, buffers, thread, reusePort, skip, seed, module } = workerData as ThreadData
 const port = parentPort!
 const { DataPlane } = (await import(module)) as DataPlaneModule
 const plane = new DataPlane({
@@ -18,6 +18,7 @@ const plane = new DataPlane({
   clock: systemClock(),
   random: seededRandom(seed),
   reusePort,
+  skip,
   send: (message) => port.postMessage(message),
 })
 port.on('message', (message: ControlMessage) => {

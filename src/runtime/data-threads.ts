@@ -10,10 +10,13 @@ import type { Random } from '../core/random.ts'
 import type { ControlMessage, DataMessage, Snapshot } from '../core/snapshot.ts'
 import type { SharedBuffers, SharedTable } from '../core/shared-layout.ts'
 import { THREAD } from '../core/shared-layout.ts'
-import type { PublishedSnapshot, SupervisionLimits } from './supervision.ts'
+import type { DataPlaneOptions } from './data-plane.ts'
+import type { SupervisionLimits } from './supervision.ts'
 import {
+  PublishedSnapshots,
   SUPERVISION_LIMITS,
   SUPERVISION_TICK_MS,
+  WatchedTime,
   isCrashLoop,
   judgeThread,
   replacementDelayMs,
@@ -25,20 +28,11 @@ export interface ThreadData {
   readonly buffers: SharedBuffers
   readonly thread: number
   readonly reusePort: boolean
+  /** Indexes of listeners that another thread opens. */
+  readonly skip: readonly number[]
   readonly seed: number
   /** URL of the module whose `DataPlane` it runs. */
   readonly module: string
-}
-
-/** What a data plane gets, wherever it runs. */
-export interface DataPlaneOptions {
-  readonly plan: Plan
-  readonly table: SharedTable
-  readonly thread: number
-  readonly clock: Clock
-  readonly random: Random
-  readonly reusePort: boolean
-  readonly send: (message: DataMessage) => void
 }
 
 export interface DataPlaneModule {
@@ -84,7 +78,7 @@ export interface DataThreadsOptions {
   /** All pools as they are now: what a thread is started with. */
   readonly current: () => Snapshot
   /** Called before a replacement starts; clears what the dead thread left in the way. */
-  readonly beforeReplacement?: () => Promise<void>
+  readonly beforeReplacement?: (thread: number) => Promise<void>
   readonly module?: URL
   readonly limits?: SupervisionLimits
   /** Heap of one thread in MiB; by default a share of the machine's or container's memory. */
@@ -97,7 +91,11 @@ interface Seat {
   worker: Worker | null
   isRunning: boolean
   isDrained: boolean
+  /** When the occupant was started or became ready; watched time, as is the next. */
   sinceMs: number
+  /** When its heartbeat was last seen to move, and where it was then. */
+  beatMs: number
+  heartbeat: number
   /** Monotonic times at which occupants died, latest last. */
   deaths: number[]
   /** Why the present occupant is being ended, if we end it. */
@@ -124,12 +122,11 @@ export class DataThreads implements DataPlanes {
   readonly #options: DataThreadsOptions
   readonly #limits: SupervisionLimits
   readonly #seats: Seat[]
-  #published: PublishedSnapshot = { version: 0, atMs: 0 }
+  readonly #published = new PublishedSnapshots()
+  readonly #watched: WatchedTime
   #isStarted = false
   #isStopping = false
   #watch: NodeJS.Timeout | null = null
-  #lastLookMs = 0
-  #graceMs = 0
   #restarts = 0
   #starting: { resolve: () => void; reject: (error: Error) => void } | null = null
   #drained: (() => void) | null = null
@@ -137,12 +134,15 @@ export class DataThreads implements DataPlanes {
   constructor(options: DataThreadsOptions) {
     this.#options = options
     this.#limits = options.limits ?? SUPERVISION_LIMITS
+    this.#watched = new WatchedTime(options.clock.nowMs())
     this.#seats = Array.from({ length: options.table.shape.threads }, (_, thread) => ({
       thread,
       worker: null,
       isRunning: false,
       isDrained: false,
       sinceMs: 0,
+      beatMs: 0,
+      heartbeat: 0,
       deaths: [],
       verdict: null,
       replacement: null,
@@ -165,7 +165,6 @@ export class DataThreads implements DataPlanes {
     const { promise, resolve, reject } = deferred()
     this.#starting = { resolve, reject }
     for (const seat of this.#seats) this.#occupy(seat)
-    this.#lastLookMs = this.#options.clock.nowMs()
     this.#watch = setInterval(() => this.#look(), SUPERVISION_TICK_MS)
     try {
       await promise
@@ -179,7 +178,8 @@ export class DataThreads implements DataPlanes {
 
   /** Hands a snapshot to every thread and expects each to acknowledge it. */
   publish(snapshot: Snapshot): void {
-    this.#published = { version: snapshot.version, atMs: this.#options.clock.nowMs() }
+    this.#watched.advance(this.#options.clock.nowMs())
+    this.#published.add(snapshot.version, this.#watched.nowMs)
     for (const seat of this.#seats) seat.worker?.postMessage({ kind: 'snapshot', snapshot })
   }
 
@@ -235,6 +235,7 @@ export class DataThreads implements DataPlanes {
       buffers: table.buffers,
       thread: seat.thread,
       reusePort,
+      skip: seat.thread === 0 ? [] : unshared(plan),
       seed: Math.floor(random.next() * 2 ** 31),
       module: (module ?? new URL('./data-plane.js', import.meta.url)).href,
     }
@@ -251,7 +252,7 @@ export class DataThreads implements DataPlanes {
     seat.worker = worker
     seat.isRunning = false
     seat.verdict = null
-    seat.sinceMs = this.#options.clock.nowMs()
+    seat.sinceMs = this.#watched.nowMs
     worker.on('message', (message: DataMessage) => this.#receive(seat, message))
     worker.on('error', (error: Error & { code?: string }) => {
       cause =
@@ -276,32 +277,31 @@ export class DataThreads implements DataPlanes {
   }
 
   #enter(seat: Seat): void {
-    const nowMs = this.#options.clock.nowMs()
     seat.isRunning = true
-    seat.sinceMs = nowMs
+    seat.sinceMs = this.#watched.nowMs
     const died = seat.deaths.at(-1)
-    if (died !== undefined) this.#options.events.replaced(seat.thread, nowMs - died)
+    if (died !== undefined) {
+      this.#options.events.replaced(seat.thread, this.#options.clock.nowMs() - died)
+    }
     if (this.#seats.every((other) => other.isRunning)) this.#starting?.resolve()
   }
 
   #look(): void {
-    const nowMs = this.#options.clock.nowMs()
-    // Late by a whole tick or more: the process was stopped or starved, and so were the threads.
-    if (nowMs - this.#lastLookMs > 2 * SUPERVISION_TICK_MS) this.#graceMs = nowMs
-    this.#lastLookMs = nowMs
+    this.#watched.advance(this.#options.clock.nowMs())
+    const { nowMs } = this.#watched
+    let applied = Infinity
     for (const seat of this.#seats) {
       if (seat.worker === null || seat.verdict !== null) continue
       const row = this.#options.table.rows[seat.thread]!
-      const facts = {
-        isRunning: seat.isRunning,
-        sinceMs: seat.sinceMs,
-        heartbeatMs: row[THREAD.heartbeatMs]!,
-        appliedVersion: row[THREAD.appliedVersion]!,
-      }
-      const times = { nowMs, graceMs: this.#graceMs }
-      const failure = judgeThread(facts, this.#published, times, this.#limits)
+      if (row[THREAD.heartbeatMs] !== seat.heartbeat) seat.beatMs = nowMs
+      seat.heartbeat = row[THREAD.heartbeatMs]!
+      const version = row[THREAD.appliedVersion]!
+      if (seat.isRunning) applied = Math.min(applied, version)
+      const facts = { ...seat, owedMs: this.#published.owedMs(version) }
+      const failure = judgeThread(facts, nowMs, this.#limits)
       if (failure !== null) this.#end(seat, sentences[failure])
     }
+    this.#published.settle(applied)
   }
 
   #end(seat: Seat, why: string): void {
@@ -310,7 +310,7 @@ export class DataThreads implements DataPlanes {
   }
 
   #vacate(seat: Seat, reason: string): void {
-    const { clock, table, events } = this.#options
+    const { table, events } = this.#options
     seat.worker = null
     seat.isRunning = false
     seat.isDrained = true
@@ -321,10 +321,15 @@ export class DataThreads implements DataPlanes {
       this.#starting?.reject(new Error(`data thread ${seat.thread} did not start: ${reason}`))
       return
     }
-    const nowMs = clock.nowMs()
-    seat.deaths = [...seat.deaths.slice(-9), nowMs]
     this.#restarts++
     events.down(seat.thread, reason)
+    this.#schedule(seat)
+  }
+
+  #schedule(seat: Seat): void {
+    const { clock, events } = this.#options
+    const nowMs = clock.nowMs()
+    seat.deaths = [...seat.deaths.slice(-9), nowMs]
     const delayMs = replacementDelayMs(seat.deaths, nowMs)
     if (isCrashLoop(seat.deaths, nowMs)) events.looping(seat.thread, seat.deaths.length, delayMs)
     seat.replacement = setTimeout(() => void this.#replace(seat), delayMs)
@@ -332,13 +337,26 @@ export class DataThreads implements DataPlanes {
 
   async #replace(seat: Seat): Promise<void> {
     seat.replacement = null
-    await this.#options.beforeReplacement?.()
+    try {
+      await this.#options.beforeReplacement?.(seat.thread)
+    } catch (error) {
+      // The way isn't clear; it may be later.
+      const message = error instanceof Error ? error.message : String(error)
+      this.#options.events.down(seat.thread, message)
+      if (!this.#isStopping) this.#schedule(seat)
+      return
+    }
     if (!this.#isStopping) this.#occupy(seat)
   }
 
   #settleDrain(): void {
     if (this.#seats.every((seat) => seat.isDrained)) this.#drained?.()
   }
+}
+
+/** Listeners that only one thread can have: a unix socket has one accept queue. */
+function unshared(plan: Plan): readonly number[] {
+  return plan.listeners.filter(({ address }) => address.kind === 'unix').map(({ index }) => index)
 }
 
 // Half of what the machine or container has, shared out; the rest is for buffers outside the heap.

@@ -22,37 +22,67 @@ export const SUPERVISION_LIMITS: SupervisionLimits = {
 /** How often the threads are looked at. */
 export const SUPERVISION_TICK_MS = 50
 
+/**
+ * The supervisor's own time. While the supervisor itself stands still (a stopped or starved process)
+ * so does this time, because the threads most likely did too and must not be blamed for it.
+ */
+export class WatchedTime {
+  /** Milliseconds watched so far. */
+  nowMs = 0
+  #clockMs: number
+
+  /** @param clockMs the monotonic clock now */
+  constructor(clockMs: number) {
+    this.#clockMs = clockMs
+  }
+
+  /** A look at the threads begins. Of a late one only two ticks count. */
+  advance(clockMs: number): void {
+    this.nowMs += Math.min(clockMs - this.#clockMs, 2 * SUPERVISION_TICK_MS)
+    this.#clockMs = clockMs
+  }
+}
+
+/** What is known about a thread; times are watched ones. */
 export interface ThreadFacts {
   readonly isRunning: boolean
   /** When it was started or, once it runs, when it became ready. */
   readonly sinceMs: number
-  readonly heartbeatMs: number
-  readonly appliedVersion: number
+  /** When its heartbeat was last seen to move. */
+  readonly beatMs: number
+  /** When the oldest snapshot was published that it hasn't acknowledged; `null` if there is none. */
+  readonly owedMs: number | null
 }
 
-export interface PublishedSnapshot {
-  readonly version: number
-  readonly atMs: number
-}
-
-/**
- * Judges one thread; `null` is a good one.
- * @param graceMs when the judge itself last awoke late: what happened before that isn't held
- *   against the thread, since a stopped or starved process looks the same from inside
- */
+/** Judges one thread; `null` is a good one. */
 export function judgeThread(
-  thread: ThreadFacts,
-  snapshot: PublishedSnapshot,
-  times: { readonly nowMs: number; readonly graceMs: number },
+  { isRunning, sinceMs, beatMs, owedMs }: ThreadFacts,
+  nowMs: number,
   limits: SupervisionLimits,
 ): ThreadFailure | null {
-  const { nowMs, graceMs } = times
-  const fromMs = Math.max(thread.sinceMs, graceMs)
-  if (!thread.isRunning) return nowMs - fromMs > limits.startMs ? 'start-timeout' : null
-  if (nowMs - Math.max(thread.heartbeatMs, fromMs) > limits.standstillMs) return 'standstill'
-  const dueMs = Math.max(snapshot.atMs, fromMs) + limits.acknowledgeMs
-  if (thread.appliedVersion < snapshot.version && nowMs > dueMs) return 'unacknowledged'
-  return null
+  if (!isRunning) return nowMs - sinceMs > limits.startMs ? 'start-timeout' : null
+  if (nowMs - Math.max(beatMs, sinceMs) > limits.standstillMs) return 'standstill'
+  const isLate = owedMs !== null && nowMs - Math.max(owedMs, sinceMs) > limits.acknowledgeMs
+  return isLate ? 'unacknowledged' : null
+}
+
+/** Snapshots on their way, oldest first: the time each was published. */
+export class PublishedSnapshots {
+  #entries: { readonly version: number; readonly atMs: number }[] = []
+
+  add(version: number, atMs: number): void {
+    this.#entries.push({ version, atMs })
+  }
+
+  /** When the oldest one newer than `applied` was published; `null` if there is none. */
+  owedMs(applied: number): number | null {
+    return this.#entries.find((entry) => entry.version > applied)?.atMs ?? null
+  }
+
+  /** Forgets the ones that everybody has. @param applied the least version applied anywhere */
+  settle(applied: number): void {
+    this.#entries = this.#entries.filter((entry) => entry.version > applied)
+  }
 }
 
 /** Deaths older than this say nothing about a crash loop. */

@@ -42,7 +42,8 @@ async function request(url: string): Promise<{ status: number; body: string; con
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   test(`${signal} finishes what runs, is not ready meanwhile, and exits with 0`, async () => {
-    const { backend, running } = await startPair({ kind: 'answer', delayMs: 600 })
+    const log = { access: { format: 'json' } }
+    const { backend, running } = await startPair({ kind: 'answer', delayMs: 600 }, { log })
     const answer = request(running.url())
     await waitFor(() => backend.requests.length === 1)
     running.process.signal(signal)
@@ -54,6 +55,10 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     assert.deepEqual([status, body, connection], [200, 'one', 'close'])
     assert.deepEqual(await running.process.exited, { code: 0, signal: null })
     assert.match(running.logs(), /"reason":"SIG\w+ received","message":"stopping"/)
+    // The last line of the access log isn't lost either.
+    const lines = running.process.stdout().trim().split('\n')
+    assert.equal(lines.length, 1)
+    assert.equal((JSON.parse(lines[0]!) as { status: number }).status, 200)
   })
 }
 

@@ -111,6 +111,32 @@ test('a process that was stopped and goes on has lost no thread', async () => {
   assert.equal(await series(running.adminUrl, 'evenkeel_thread_restarts_total'), 0)
 })
 
+test('a unix socket survives its own thread, and is left alone when another thread dies', async () => {
+  const backend = await startBackend({ name: 'one' })
+  after(() => backend.stop())
+  const { log, messages } = recorder()
+  const socketPath = join(mkdtempSync(join(tmpdir(), 'evenkeel-unix-')), 'web.sock')
+  await embed(
+    {
+      runtime: { threads },
+      listeners: { web: { bind: `unix:${socketPath}`, pool: 'web' } },
+      pools: { web: { backends: { one: backend.address }, healthCheck: { http: '/health' } } },
+    },
+    { inProcess: false, log, dataPlaneModule },
+  )
+  const replaced = (): number => messages.filter((one) => one === 'data thread replaced').length
+  for (const thread of [victim, 0]) {
+    const before = replaced()
+    hurt({ thread, how: 'throw' })
+    await waitFor(() => replaced() === before + 1)
+    const [response] = (await once(get({ socketPath, agent: false }), 'response')) as [
+      IncomingMessage,
+    ]
+    response.resume()
+    assert.equal(response.statusCode, 200)
+  }
+})
+
 test('what traffic meets is judged at once, not at the next health check', async () => {
   const backends = await Promise.all(['one', 'two'].map((name) => startBackend({ name })))
   after(() => Promise.all(backends.map((backend) => backend.stop())))

@@ -5,7 +5,7 @@ import { createServer } from 'node:http'
 import type { Server } from 'node:http'
 import type { ControlMessage } from '../../src/core/snapshot.ts'
 import { THREAD } from '../../src/core/shared-layout.ts'
-import type { DataPlaneOptions } from '../../src/runtime/data-threads.ts'
+import type { DataPlaneOptions } from '../../src/runtime/data-plane.ts'
 
 export class DataPlane {
   readonly #options: DataPlaneOptions
@@ -38,13 +38,17 @@ export class DataPlane {
   }
 
   #listen(): void {
-    const { plan, reusePort, send } = this.#options
+    const { plan, reusePort } = this.#options
     const address = plan.listeners[0]!.address
     if (address.kind !== 'tcp') throw new Error('only tcp')
     const options = { host: address.host, port: address.port, reusePort }
-    this.#server.listen(options, () => send({ kind: 'ready' }))
+    this.#server.listen(options, () => this.#options.send({ kind: 'ready' }))
     this.#server.on('error', (error) =>
-      send({ kind: 'listen-failed', listener: plan.listeners[0]!.name, message: error.message }),
+      this.#options.send({
+        kind: 'listen-failed',
+        listener: plan.listeners[0]!.name,
+        message: error.message,
+      }),
     )
   }
 
