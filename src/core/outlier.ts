@@ -29,6 +29,8 @@ export interface OutlierThresholds {
 
 /** A failure older than this no longer shows that something is happening right now. */
 export const FRESH_MS = 2_000
+/** What a reset on a fresh connection adds to a streak. */
+const RESET_WEIGHT = 3
 /** A timer may fire this share of its time early, at most TICK_SLACK_MS, and still mean timeout. */
 const EARLY_SHARE = 0.1
 const TICK_SLACK_MS = 100
@@ -121,8 +123,9 @@ function findFailing(
 ): OutlierFinding | null {
   // An old streak of a backend without traffic is no news; only for the real thing it stays one.
   const counts = part === 1 || nowMs - traffic.failedMs <= FRESH_MS
-  if (counts && traffic.streak >= Math.max(1, plan.consecutiveFailures * part)) {
-    return { cause: 'failing', text: `${traffic.streak} weighted failures in a row` }
+  const streak = weightedStreak(plan, traffic, nowMs)
+  if (counts && streak >= Math.max(1, plan.consecutiveFailures * part)) {
+    return { cause: 'failing', text: `${streak} weighted failures in a row` }
   }
   const attempts = traffic.window.attempts(nowMs)
   const failures = traffic.window.failures(nowMs)
@@ -136,6 +139,15 @@ function findFailing(
     return { cause: 'failing', text: `${failures} of ${attempts} attempts failed in ${seconds} s` }
   }
   return null
+}
+
+/**
+ * The streak, with the resets on kept connections that were excused: followed by a reset on a fresh
+ * one, with no success between them, they were no keep-alive race after all.
+ */
+function weightedStreak(plan: OutlierPlan, traffic: BackendTraffic, nowMs: number): number {
+  const isRace = traffic.streak < RESET_WEIGHT || nowMs - traffic.excusedMs > plan.windowMs
+  return isRace ? traffic.streak : traffic.streak + RESET_WEIGHT * traffic.excused
 }
 
 function findSlow(

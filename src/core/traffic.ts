@@ -27,13 +27,21 @@ const SEEN = {
   slowSinceTick: 9,
   /** Growth of `successes` at this look. */
   succeeded: 10,
+  attempts: 11,
 } as const
-const SEEN_CELLS = 11
+const SEEN_CELLS = 12
 
 /** Facts about one backend's live traffic over all threads, as of the last `look`. */
 export class BackendTraffic {
   /** Weighted failures in a row. */
   streak = 0
+  /**
+   * Attempts since the last success that failed without counting: resets on kept connections, each
+   * the first of its thread, that may have been no more than the keep-alive race.
+   */
+  excused = 0
+  /** When a look last found one. */
+  excusedMs = -Infinity
   /** When a look last found a new failure; −Infinity before the first. */
   failedMs = -Infinity
   /** When a look last found a new response timeout. */
@@ -82,6 +90,7 @@ export class BackendTraffic {
     let successes = 0
     let failures = 0
     let timeouts = 0
+    let attempts = 0
     this.#clearGauges()
     for (let thread = 0; thread < rows.length; thread++) {
       const row = rows[thread]!
@@ -90,6 +99,7 @@ export class BackendTraffic {
       this.#seen[thread * SEEN_CELLS + SEEN.succeeded] = fresh
       successes += fresh
       failures += this.#advance(thread, SEEN.failures, row[this.#base + BACKEND.failures]!)
+      attempts += this.#advance(thread, SEEN.attempts, row[this.#base + BACKEND.attempts]!)
       timeouts += this.#advance(thread, SEEN.timeouts, row[this.#base + BACKEND.timeouts]!)
       this.probationSuccesses += this.#advance(
         thread,
@@ -103,6 +113,7 @@ export class BackendTraffic {
       )
     }
     this.#sumStreaks(nowMs, successes)
+    this.#countExcused(attempts - successes - failures, successes, nowMs)
     if (successes + failures > 0) this.window.add(successes, failures, nowMs)
     if (failures > 0) this.failedMs = nowMs
     if (timeouts > 0) this.timedOutMs = nowMs
@@ -130,6 +141,7 @@ export class BackendTraffic {
       this.#seen[at + SEEN.streakVoid] = this.#seen[at + SEEN.streak]!
     }
     this.streak = 0
+    this.excused = 0
     this.failedMs = -Infinity
     this.timedOutMs = -Infinity
     this.window.clear()
@@ -193,6 +205,12 @@ export class BackendTraffic {
       this.#seen[at + SEEN.streak] = streak
       this.streak += streak - this.#seen[at + SEEN.streakVoid]!
     }
+  }
+
+  /** `more` is −1 after a look that came between the counting of an attempt and of its outcome. */
+  #countExcused(more: number, successes: number, nowMs: number): void {
+    this.excused = successes > 0 ? 0 : Math.max(0, this.excused + more)
+    if (more > 0) this.excusedMs = nowMs
   }
 
   /** @returns how many attempts ended with a response head since the last look */

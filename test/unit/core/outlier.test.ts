@@ -94,6 +94,33 @@ test('failing: two resets on fresh connections are enough, also on two threads',
   assert.equal(new Bench(2).fail(3, 0).fail(3, 1).find(), 'failing: 6 weighted failures in a row')
 })
 
+test('failing: an excused reset counts once a fresh connection is reset, too', () => {
+  const excuse = (bench: Bench, thread = 0) => bench.add(BACKEND.attempts, 1, thread)
+  const fresh = (bench: Bench, thread = 0) => excuse(bench, thread).fail(3, thread)
+  const bench = excuse(new Bench(2))
+  assert.equal(bench.find(), '')
+  assert.equal(fresh(bench, 1).find(), 'failing: 6 weighted failures in a row')
+  // One success between them, and the first was a race.
+  const racing = excuse(new Bench(2))
+  racing.look()
+  excuse(racing, 1).succeed(5, 1).look()
+  assert.equal(fresh(racing).find(), '')
+  // Long ago it was one as well.
+  const late = excuse(new Bench()).look()
+  late.nowMs += plan.windowMs + 1
+  assert.equal(fresh(late).find(), '')
+  // Kept connections that die alone, say of a restart, are no failure.
+  const many = new Bench()
+  for (let i = 0; i < 50; i++) excuse(many)
+  assert.equal(many.fail(1).find(), '')
+})
+
+test('failing: a look between the counting of an attempt and its outcome excuses nothing', () => {
+  const bench = new Bench().add(BACKEND.attempts, 1)
+  assert.equal(bench.find(), '')
+  assert.equal(bench.fail(3).find(), '')
+})
+
 test('failing: a success on any thread ends the row on all of them', () => {
   const bench = new Bench(2).fail(1).fail(1).fail(1).fail(1)
   assert.equal(bench.find(), '')
