@@ -98,6 +98,11 @@ export class Peer {
     return this.code
   }
 
+  /** Waits until the other side has ended or broken the connection. */
+  async gone(): Promise<void> {
+    await this.#wait('the end or the close', () => this.ended || this.closed, true)
+  }
+
   /** Takes what has come so far. */
   takeAll(): string {
     return this.#take(this.#length).toString('latin1')
@@ -122,7 +127,9 @@ export class Peer {
   }
 
   reset(): void {
-    this.socket.resetAndDestroy()
+    // A unix socket knows no reset.
+    if (this.socket.remoteAddress === undefined) this.socket.destroy()
+    else this.socket.resetAndDestroy()
   }
 
   destroy(): void {
