@@ -269,7 +269,8 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
   }
 
   onSendDrain(): void {
-    if (!this.requestDone) this.client?.resumeRequest()
+    // Read on even when the request is complete: how else would we learn that the client has gone?
+    this.client?.resumeRequest()
   }
 
   private enqueue(nowMs: number): void {
@@ -367,6 +368,7 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
       this.record.endAttempt(this, cause, 101, this.context.nowMs())
       if (cause === null) this.endWell()
       else this.endNeutral()
+      if (cause !== null) this.context.countFault(cause)
       this.finish(cause)
       client.endTunnel(tunnel.bytesUp, tunnel.bytesDown)
     })

@@ -450,7 +450,7 @@ export class Http1BackendConnection
     this.receiver = null
     this.channel = null
     this.head = null
-    receiver.onUpgraded(head, { channel, early })
+    receiver.onUpgraded(head, { channel, early, ended: false })
     this.context.returnResponseHead(head)
   }
 

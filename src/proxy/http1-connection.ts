@@ -121,6 +121,8 @@ export class Http1Connection implements ChannelHandler, ClientStream, DeadlineEn
     while (position < end) {
       const state = this.state
       if (state <= STATE.head) {
+        // Who does not take its answers gets no further ones made: they would pile up here.
+        if (this.channel.pending) break
         const next = this.readHead(bytes, position, end)
         if (next === position) break
         position = next
@@ -136,8 +138,16 @@ export class Http1Connection implements ChannelHandler, ClientStream, DeadlineEn
     this.processing = false
     if (position < end && this.state !== STATE.closed) {
       this.stash = Buffer.from(bytes.subarray(position, end))
-      if (this.state === STATE.answering) this.channel.pause()
+      if (this.state === STATE.answering || this.channel.pending) this.channel.pause()
     }
+    if (this.halfClosed && this.state !== STATE.answering) this.endHalfClosed()
+  }
+
+  /** A client that has ended its direction has nothing more to ask. */
+  private endHalfClosed(): void {
+    if (this.state === STATE.body) this.quit(fault('client-closed'))
+    else if (this.state === STATE.idle && this.stash !== null) return
+    else if (this.state <= STATE.head) this.startClosing()
   }
 
   /** Returns `position` itself while the head is incomplete. */
@@ -255,6 +265,16 @@ export class Http1Connection implements ChannelHandler, ClientStream, DeadlineEn
       this.context.deadlines.schedule(this, this.context.nowMs() + LINGER_MS)
     } else {
       this.held?.exchange.onClientDrain()
+      if (this.state <= STATE.head) this.readOn()
+    }
+  }
+
+  /** Goes on with what came while an answer was outstanding, then with the client itself. */
+  private readOn(): void {
+    if (this.stash !== null) this.processStash()
+    // What is left in the stash may be the beginning of a head, or wait until answers are taken.
+    if (this.state === STATE.head || (this.state === STATE.idle && this.stash === null)) {
+      this.channel.resume()
     }
   }
 
@@ -333,7 +353,7 @@ export class Http1Connection implements ChannelHandler, ClientStream, DeadlineEn
     const early = this.stash
     this.stash = null
     this.context.deadlines.cancel(this)
-    return { channel: this.channel, early }
+    return { channel: this.channel, early, ended: this.halfClosed }
   }
 
   endTunnel(bytesUp: number, bytesDown: number): void {
@@ -350,7 +370,8 @@ export class Http1Connection implements ChannelHandler, ClientStream, DeadlineEn
   // --- ends ----------------------------------------------------------------------------------
 
   private keepsAlive(): boolean {
-    return this.held!.view.head.keepAlive && !this.context.draining && !this.halfClosed
+    const isLast = this.halfClosed && this.stash === null && !this.processing
+    return this.held!.view.head.keepAlive && !this.context.draining && !isLast
   }
 
   /** An answer is complete and flushed into the channel. */
@@ -359,7 +380,8 @@ export class Http1Connection implements ChannelHandler, ClientStream, DeadlineEn
     this.recordExchange()
     this.releaseExchange()
     if (this.state === STATE.closed) return
-    if (close || this.halfClosed || this.context.draining) {
+    const isLast = this.halfClosed && this.stash === null && !this.processing
+    if (close || isLast || this.context.draining) {
       this.startClosing()
       return
     }
@@ -368,9 +390,7 @@ export class Http1Connection implements ChannelHandler, ClientStream, DeadlineEn
       this,
       this.context.tickMs + this.listener.plan.timeouts.keepAliveMs,
     )
-    if (this.stash !== null && !this.processing) this.processStash()
-    // What is left in the stash may be the beginning of a head.
-    if (this.state <= STATE.head && !this.processing) this.channel.resume()
+    if (!this.processing) this.readOn()
   }
 
   private recordExchange(): void {

@@ -63,6 +63,8 @@ export interface ClientStream {
 export interface TunnelEnd {
   readonly channel: Channel
   readonly early: Buffer | null
+  /** Its peer had ended its direction before. */
+  readonly ended: boolean
 }
 
 /** The backend's end of an attempt. */

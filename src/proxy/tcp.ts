@@ -182,7 +182,8 @@ export class TcpConnection extends Attempt implements DeadlineEntry, Waiter, Cha
     const tunnel = new Tunnel(this.context, this.pool.plan.timeouts.tunnelIdleMs, (cause) => {
       this.endTunnel(tunnel, cause)
     })
-    tunnel.join({ channel: this.client, early: null }, { channel: target, early: null })
+    const end = { early: null, ended: false }
+    tunnel.join({ channel: this.client, ...end }, { channel: target, ...end })
     target.start()
     this.client.start()
   }

@@ -119,6 +119,7 @@ export class Tunnel implements DeadlineEntry {
     this.context.tunnels.add(this)
     if (client.early !== null) this.client.onBytes(client.early, 0, client.early.length)
     if (backend.early !== null) this.backend.onBytes(backend.early, 0, backend.early.length)
+    if (client.ended) this.client.onEnd()
     if (!backend.channel.pending) client.channel.resume()
     if (!client.channel.pending) backend.channel.resume()
   }

@@ -159,6 +159,19 @@ export class TestPlane {
     await waitFor(condition, { what, everyMs: 1, timeoutMs: 5_000 })
   }
 
+  /** Waits until a count stands still, for things that stop without a word. Returns it. */
+  async settled(count: () => number): Promise<number> {
+    let seen = count()
+    let since = performance.now()
+    await this.until('a count to stand still', () => {
+      const now = count()
+      if (now !== seen) since = performance.now()
+      seen = now
+      return performance.now() - since > 50
+    })
+    return seen
+  }
+
   /** Gauges that are not 0. `idle` connections to backends may be kept. */
   gauges(idle: boolean): Record<string, number> {
     const found: Record<string, number> = {}
