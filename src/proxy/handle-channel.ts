@@ -113,6 +113,11 @@ export class HandleChannel extends SocketChannel {
     return readingChannel === this
   }
 
+  /** While a FIN waits behind writes, libuv would refuse a reset and the handle would stay open. */
+  protected override shutDown(): void {
+    if (this.pendingWrites === 0) super.shutDown()
+  }
+
   /** @internal One read has ended. False stops reading. */
   read(count: number): boolean {
     // oxlint-disable-next-line typescript/no-this-alias -- `nextBuffer` has no other way to know
@@ -156,6 +161,7 @@ export class HandleChannel extends SocketChannel {
     if (status < 0) this.writeFailed(getSystemErrorName(status))
     else if (this.pendingWrites === 0) {
       this.returnCopies()
+      if (this.ended) this.shutDown()
       this.handler.onDrain()
     }
   }

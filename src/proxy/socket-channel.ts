@@ -65,6 +65,11 @@ export abstract class SocketChannel implements Channel {
   end(): void {
     if (this.ended || this.closed) return
     this.ended = true
+    this.shutDown()
+  }
+
+  /** Asks for the FIN. */
+  protected shutDown(): void {
     this.socket.once('finish', onFinish)
     this.socket.end()
   }
@@ -88,8 +93,11 @@ export abstract class SocketChannel implements Channel {
 
   /** @internal */
   failed(error: NodeJS.ErrnoException): void {
-    if (error.syscall === 'write') this.writeFailed(error.code ?? 'EUNKNOWN')
-    else {
+    if (error.syscall === 'write') {
+      // Or the stream would drop an answer that is still to be read.
+      ;(this.socket as unknown as StreamStates)._readableState.errored = null
+      this.writeFailed(error.code ?? 'EUNKNOWN')
+    } else {
       if (this.errorCode === '') this.errorCode = error.code ?? 'EUNKNOWN'
       this.socket.destroy()
     }
@@ -145,12 +153,14 @@ function onClose(this: ChannelSocket): void {
   this.evenkeelChannel!.gone()
 }
 
+interface StreamStates {
+  readonly _readableState: { autoDestroy: boolean; errored: Error | null }
+  readonly _writableState: { autoDestroy: boolean }
+}
+
 /** Leaves the end of a socket whose write failed to us; see `SocketChannel.failed`. */
 function keepOpenOnWriteError(socket: net.Socket): void {
-  const states = socket as unknown as {
-    _readableState: { autoDestroy: boolean }
-    _writableState: { autoDestroy: boolean }
-  }
+  const states = socket as unknown as StreamStates
   states._readableState.autoDestroy = false
   states._writableState.autoDestroy = false
 }
