@@ -11,7 +11,6 @@ import { BACKEND, LISTENER, POOL, SharedTable, THREAD } from '../../src/core/sha
 import { ELIGIBILITY } from '../../src/core/snapshot.ts'
 import type { DataMessage, PoolSnapshot } from '../../src/core/snapshot.ts'
 import type { ReadInto } from '../../src/proxy/socket.ts'
-import { systemClock } from '../../src/runtime/clock.ts'
 import { DataPlane } from '../../src/runtime/data-plane.ts'
 import { connectTo, serve } from './raw.ts'
 import type { Peer, RawServer, Script } from './raw.ts'
@@ -55,6 +54,7 @@ export class TestPlane {
   readonly messages: DataMessage[] = []
   readonly peers: Peer[] = []
   #version = 0
+  #skippedMs = 0
   #closed = false
 
   private constructor(plan: Plan, servers: readonly RawServer[], readInto: ReadInto) {
@@ -70,7 +70,7 @@ export class TestPlane {
       plan,
       table: this.table,
       thread: 0,
-      clock: systemClock(),
+      clock: { nowMs: () => performance.now() + this.#skippedMs },
       random: seededRandom(1),
       reusePort: false,
       readInto,
@@ -118,6 +118,12 @@ export class TestPlane {
       }
     })
     this.plane.receive({ kind: 'snapshot', snapshot: { version: ++this.#version, pools } })
+  }
+
+  /** Lets time pass for the plane at once, and lets it see what has become due. */
+  skip(ms: number): void {
+    this.#skippedMs += ms
+    this.plane['tick']()
   }
 
   port(listener = 0): number {
