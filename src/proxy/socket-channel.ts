@@ -43,7 +43,9 @@ export abstract class SocketChannel implements Channel {
   abstract useOwnBuffer(own: boolean): void
 
   get remoteAddress(): string {
-    return this.socket.remoteAddress ?? ''
+    // A listener on `::` sees IPv4 peers as mapped addresses (RFC 4291 §2.5.5.2).
+    const address = this.socket.remoteAddress ?? ''
+    return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
   }
 
   get remotePort(): number {
