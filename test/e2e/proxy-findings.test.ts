@@ -88,8 +88,8 @@ async function withEndHeld(
     const text = get('/', 'Connection: close\r\n')
     const taken = await capacity(plane, text)
     // What the kernel takes varies a little from one connection to the next.
-    for (let round = 0; round < 30; round++) {
-      const less = 10_000 + ((round * 7_000) % 56_000)
+    for (let round = 0; round < 150; round++) {
+      const less = 2_000 + ((round * 7_100) % 62_000)
       size = taken - less
       const client = await plane.connect()
       client.stop()
@@ -350,7 +350,8 @@ for (const readInto of READ_INTO) {
         plane.skip(3_600_000)
         assert.equal(plane.listener('connections'), 0)
         client.go()
-        await client.end()
+        // A reset; libuv may show one as the end when there were bytes before it.
+        await plane.until('the reset', () => client.ended || client.closed)
         assert.ok(client.received < size)
       })
     })
