@@ -31,15 +31,17 @@ test('kill -9 of a server loses no GET, and back again it takes its share', asyn
   })
   assert.equal(result.failed, 0)
   assert.equal(result.slow, 0)
-  const between = (fromMs: number, toMs: number) =>
-    sumUp(result.records.filter(({ atMs }) => atMs >= fromMs && atMs < toMs))
-  const { a = 0, b = 0, c = 0 } = between(0, 1_400).bodies
-  for (const share of [a, b, c]) assert.ok(share > 140, `shares before: ${a} ${b} ${c}`)
-  assert.equal(between(1_800, 2_900).bodies['b'], undefined)
+  // Shares of what was sent, not counts: a busy machine sends less.
+  const shares = (fromMs: number, toMs: number): readonly number[] => {
+    const stretch = sumUp(result.records.filter(({ atMs }) => atMs >= fromMs && atMs < toMs))
+    return ['a', 'b', 'c'].map((name) => (stretch.bodies[name] ?? 0) / stretch.sent)
+  }
+  const before = shares(0, 1_400)
+  for (const share of before) assert.ok(share > 0.3, `shares before: ${before.join(' ')}`)
+  assert.equal(shares(1_800, 2_900)[1], 0)
   // Two checks 500 ms apart bring it up, then slow start; the last two seconds are full share.
-  const after = between(7_000, 9_000).bodies
-  const back = after['b'] ?? 0
-  assert.ok(back > 200 && back < 320, `share of 800 after its return: ${JSON.stringify(after)}`)
+  const back = shares(7_000, 9_000)
+  for (const share of back) assert.ok(share > 0.27, `shares after its return: ${back.join(' ')}`)
 })
 
 test('kill -STOP of a server fails no GET and slows none beyond 1.5 s', async (context) => {
