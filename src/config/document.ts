@@ -9,7 +9,6 @@ import {
   isMap,
   isScalar,
   isSeq,
-  LineCounter,
   type Pair,
   parseDocument,
   type Scalar,
@@ -34,15 +33,13 @@ export interface ParsedDocument {
 
 /** Parses one document and puts in the values of its `${...}`. */
 export function parseYaml(text: string, file: string, sources: Sources): ParsedDocument {
-  const lines = new LineCounter()
   const document = parseDocument(text, {
-    lineCounter: lines,
     prettyErrors: false,
     // Duplicates are found below, where both places are known.
     uniqueKeys: false,
     merge: true,
   })
-  const source = new YamlText(file, text, document, lines)
+  const source = new YamlText(file, text, document)
   const error = document.errors[0] ?? document.warnings[0]
   if (error !== undefined) {
     // What follows the first error is mostly its echo.

@@ -22,19 +22,20 @@ export class YamlText implements Source {
   /** Paths whose value came from a `${file:...}`. */
   readonly secrets = new Set<string>()
   readonly #document: Document
-  readonly #lines: LineCounter
 
-  constructor(file: string, text: string, document: Document, lines: LineCounter) {
+  constructor(file: string, text: string, document: Document) {
     this.file = file
     this.text = text
     this.#document = document
-    this.#lines = lines
   }
 
   /** The place of a stretch of text; one that goes over its line is cut at the line's end. */
   stretch(start: number, end: number): Place {
-    const { line, col } = this.#lines.linePos(Math.min(start, this.text.length))
-    const lineStart = this.#lines.lineStarts[line - 1] ?? 0
+    // Counted here: the parser's own counter stops where it gives up on a text.
+    const at = Math.min(start, this.text.length)
+    const lineStart = at === 0 ? 0 : this.text.lastIndexOf('\n', at - 1) + 1
+    const line = this.text.slice(0, lineStart).split('\n').length
+    const col = at - lineStart + 1
     let lineEnd = this.text.indexOf('\n', lineStart)
     if (lineEnd < 0) lineEnd = this.text.length
     const excerpt = this.text.slice(lineStart, lineEnd).trimEnd()

@@ -64,7 +64,7 @@ describe('smooth round robin', () => {
     )
   })
 
-  test('in every subset that is up, and at once, each cycle is right to within one', () => {
+  test('in every subset that is up, and at once, a cycle is right to within one', () => {
     const change = fc.record({
       up: fc.array(fc.boolean(), { minLength: 8, maxLength: 8 }),
       weights: fc.array(fc.oneof(fc.constantFrom(1, 2), fc.integer({ min: 1, max: 9 })), {
@@ -95,8 +95,10 @@ describe('smooth round robin', () => {
               const counts = present.map(() => 0)
               for (const index of history.slice(start, start + total)) counts[index]!++
               for (const [index, one] of present.entries()) {
+                // The cycle that begins with a change is right to within one. A window that begins
+                // elsewhere is the difference of two prefixes, each within one of its exact share.
                 assert.ok(
-                  Math.abs(counts[index]! - one) <= 1,
+                  Math.abs(counts[index]! - one) <= (start === 0 ? 1 : 2),
                   `${counts.join(' ')} instead of ${present.join(' ')}`,
                 )
               }
