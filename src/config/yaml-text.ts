@@ -8,7 +8,6 @@ import {
   isMap,
   isScalar,
   isSeq,
-  type LineCounter,
   type Node,
   type Pair,
   visit,
