@@ -59,7 +59,7 @@ export function describeSharing(measured: readonly Measured[]): string {
   const share = median(shares.filter((others) => !Number.isNaN(others)))
   if (!(share > 0.05)) return ''
   const percent = Math.round(share * 100)
-  return `Other processes used ${percent} % of the proxies' core meanwhile: ratios hold, the rest is worse than on a quiet machine.`
+  return `Other processes used ${percent} % of the proxies' core meanwhile: times are worse than on a quiet machine, and ratios vary by a tenth or more.`
 }
 
 /** Puts the generated text between the markers; what stands around them stays. */
