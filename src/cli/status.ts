@@ -112,6 +112,7 @@ const tints: Readonly<Record<BackendStatus['availability'], Color>> = {
   drain: 'yellow',
   maint: 'yellow',
   weightless: 'yellow',
+  standby: 'green',
 }
 
 const UNITS = [

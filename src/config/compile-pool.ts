@@ -43,6 +43,9 @@ export function compilePool(
     mode: tree.mode,
     balance: tree.balance === 'weighted' ? 'round-robin' : tree.balance,
     backends,
+    sites: [],
+    failover: null,
+    replicasOf: -1,
     healthCheck: compileHealthCheck(tree, backends, scope),
     outlierDetection: compileOutlierDetection(tree, scope),
     minAvailable: tree.minAvailable,
@@ -82,7 +85,7 @@ function compileBackends(tree: PoolTree, slot: number, scope: Scope): BackendPla
         { other },
       )
     }
-    return { name, slot: slot + index, address, weight, zone: zone ?? null }
+    return { name, slot: slot + index, address, weight, zone: zone ?? null, site: -1 }
   })
 }
 
@@ -151,7 +154,7 @@ function compileHealthCheck(
   return {
     check:
       http === undefined
-        ? { kind: 'tcp' }
+        ? { kind: 'tcp', steps: [] }
         : {
             kind: 'http',
             method: http.method,
@@ -165,6 +168,7 @@ function compileHealthCheck(
             ),
             status: http.status,
             body: http.body ?? null,
+            roles: null,
           },
     port: check.port ?? null,
     intervalMs: interval,

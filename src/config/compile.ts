@@ -33,7 +33,8 @@ export function compile(tree: ConfigTree, source: Source): Compiled {
   checkAddresses(listeners, admin?.address ?? null, source, findings)
   checkUse(listeners, pools, source, findings)
   const plan: Plan = {
-    runtime: { threads: tree.runtime.threads, drainMs: tree.runtime.drain },
+    runtime: { threads: tree.runtime.threads, drainMs: tree.runtime.drain, stateDir: null },
+    cluster: null,
     admin,
     log: {
       level: tree.log.level,

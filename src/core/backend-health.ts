@@ -16,7 +16,7 @@ import { ProbationGrant } from './probation.ts'
 import { BACKEND, type SharedTable } from './shared-layout.ts'
 import { slowStartNextMs, slowStartShare, type SlowStartPlan } from './slow-start.ts'
 import type { Eligibility } from './snapshot.ts'
-import type { AdminState, Availability, BackendStatus, Health } from './status.ts'
+import type { AdminState, Availability, BackendRole, BackendStatus, Health, Lag } from './status.ts'
 import { BackendTraffic } from './traffic.ts'
 
 export class BackendHealth {
@@ -29,6 +29,9 @@ export class BackendHealth {
   health: HealthState | null
   healthReason = ''
   lastProbe: string | null = null
+  /** What it said of itself in the last probe that could ask. */
+  role: BackendRole | null = null
+  lag: Lag | null = null
   readonly breaker: Breaker
   readonly grant = new ProbationGrant()
   ejectReason = ''
@@ -141,6 +144,8 @@ export class BackendHealth {
       sinceMs: nowMs - this.sinceMs,
       health: this.healthName(),
       lastProbe: this.lastProbe,
+      role: this.role,
+      lag: this.lag,
       admin: this.admin,
       traffic: trafficVerdict(this.breaker.state),
       ejectedForMs: open ? Math.max(0, this.breaker.untilMs - nowMs) : null,

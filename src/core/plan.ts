@@ -16,6 +16,8 @@ export interface Plan {
   readonly log: LogPlan
   readonly listeners: readonly ListenerPlan[]
   readonly pools: readonly PoolPlan[]
+  /** The replicas that agree on the active of pools with `agreement: etcd`; `null` if none do. */
+  readonly cluster: ClusterPlan | null
 }
 
 export interface RuntimePlan {
@@ -23,6 +25,38 @@ export interface RuntimePlan {
   readonly threads: number | 'auto'
   /** How long a graceful stop may take. */
   readonly drainMs: number
+  /** Directory for what must survive a restart (who is active, epochs); `null` keeps nothing. */
+  readonly stateDir: string | null
+}
+
+/** Several Evenkeels that never disagree (DESIGN §7). The list of replicas is the same in each. */
+export interface ClusterPlan {
+  /** Keys in etcd begin with `/evenkeel/NAME/`. */
+  readonly name: string
+  /** Which of `replicas` this process is. */
+  readonly replica: string
+  readonly replicas: readonly ReplicaPlan[]
+  readonly etcd: EtcdPlan
+  /** Lease of a replica; the right to send lasts 2/3 of it after each renewal. */
+  readonly ttlMs: number
+}
+
+export interface ReplicaPlan {
+  readonly name: string
+  /** Where the other replicas reach its peer port. */
+  readonly peer: Address
+}
+
+export interface EtcdPlan {
+  /** Base addresses such as `https://10.0.0.1:2379`; tried in turn. */
+  readonly endpoints: readonly string[]
+  readonly login: { readonly user: string; readonly password: string } | null
+  /** Contents (PEM), not paths; `null` for plain HTTP or the system's authorities. */
+  readonly tls: {
+    readonly ca: string | null
+    readonly cert: string | null
+    readonly key: string | null
+  } | null
 }
 
 export interface AdminPlan {
@@ -119,15 +153,26 @@ export interface HeaderChanges {
   readonly remove: readonly string[]
 }
 
+export type PoolMode = 'active-active' | 'active-standby'
+
 export type BalanceKind = 'round-robin' | 'least-connections' | 'random-two'
 
 export interface PoolPlan {
   readonly name: string
   /** Position in `Plan.pools`. */
   readonly index: number
-  readonly mode: 'active-active'
+  readonly mode: PoolMode
   readonly balance: BalanceKind
   readonly backends: readonly BackendPlan[]
+  /** In order of preference; empty if the backends name none. */
+  readonly sites: readonly SitePlan[]
+  /** How the active changes: of active-standby pools, and of active-active pools with sites. */
+  readonly failover: FailoverPlan | null
+  /**
+   * ≥ 0: this pool is the read side of that active-standby pool. Its backends are the same servers,
+   * in the same order, with slots of their own; who may read is the other pool's verdict.
+   */
+  readonly replicasOf: number
   /** `null`: no health check; backends are up from the start. */
   readonly healthCheck: HealthCheckPlan | null
   readonly outlierDetection: OutlierPlan | null
@@ -162,10 +207,65 @@ export interface BackendPlan {
   /** 0…65535; 0 takes no new traffic. */
   readonly weight: number
   readonly zone: string | null
+  /** Position in `PoolPlan.sites`; −1 if the pool has none. */
+  readonly site: number
 }
 
+/**
+ * What a site is for, after the classes of disaster recovery: `mirror` serves beside the other
+ * mirrors (active-active pools only), `hot` takes over by itself, `warm` only with its promote hook
+ * and role check, `cold` only when an operator says so.
+ */
+export type SiteKind = 'mirror' | 'hot' | 'warm' | 'cold'
+
+export interface SitePlan {
+  readonly name: string
+  readonly kind: SiteKind
+  /** With fewer fit backends than this the site is left. */
+  readonly minHealthy: number
+}
+
+/** How an active-standby pool moves (DESIGN §7). */
+export interface FailoverPlan {
+  /** Back to the preferred backend: by itself once it was fit for `stableForMs`, by the verb, or never. */
+  readonly failback: 'auto' | 'manual' | 'never'
+  readonly stableForMs: number
+  /** A backend that was left is not returned to for this long, doubling while it flaps. */
+  readonly holdDownMs: number
+  readonly holdDownMaxMs: number
+  /** A standby takes over only after it was fit for so long without a break. */
+  readonly readyForMs: number
+  /** What happens to the old active's sessions in a planned move; a dead one's are destroyed. */
+  readonly sessions: 'drain' | 'destroy'
+  /** With `drain`: how long they may take before they are destroyed after all. */
+  readonly drainMs: number
+  /** How long new requests are held during a move before they are refused; 0 refuses at once. */
+  readonly pauseMaxMs: number
+  /** How long a target may take to be proven before a planned move is rolled back. */
+  readonly proveMs: number
+  /** Who is to be active: the most preferred, or the one whose check says `primary`. */
+  readonly elect: 'priority' | 'role'
+  /** With every backend lost: `stay` waits for the last active, `any` takes whoever is ready. */
+  readonly allDown: 'stay' | 'any'
+  readonly promote: HookPlan | null
+  readonly fence: HookPlan | null
+  readonly agreement: 'none' | 'etcd'
+  /** A replica further behind serves no reads; `null` is no limit. */
+  readonly replicaLag: { readonly ms: number | null; readonly bytes: number | null }
+}
+
+/** Something outside that makes a backend the writer, or keeps it from being one. */
+export type HookPlan =
+  | { readonly kind: 'exec'; readonly command: readonly string[]; readonly timeoutMs: number }
+  | {
+      readonly kind: 'webhook'
+      readonly url: string
+      readonly headers: readonly { readonly name: string; readonly value: string }[]
+      readonly timeoutMs: number
+    }
+
 export interface HealthCheckPlan {
-  readonly check: HttpCheckPlan | TcpCheckPlan
+  readonly check: CheckPlan
   /** Port to probe instead of the backend's own; `null` for its own. */
   readonly port: number | null
   readonly intervalMs: number
@@ -178,6 +278,13 @@ export interface HealthCheckPlan {
   readonly fall: number
 }
 
+export type CheckPlan =
+  | HttpCheckPlan
+  | TcpCheckPlan
+  | RedisCheckPlan
+  | PostgresCheckPlan
+  | MysqlCheckPlan
+
 export interface HttpCheckPlan {
   readonly kind: 'http'
   readonly method: string
@@ -189,10 +296,43 @@ export interface HttpCheckPlan {
   readonly status: readonly (readonly [number, number])[]
   /** Must occur in the first 64 KiB of the body. */
   readonly body: string | null
+  /**
+   * Paths whose 2xx says which role the backend has (Patroni: `/primary`, `/replica?lag=10MB`);
+   * asked after `path` has passed. `null`: the role is not asked for.
+   */
+  readonly roles: { readonly primary: string; readonly replica: string | null } | null
 }
 
 export interface TcpCheckPlan {
   readonly kind: 'tcp'
+  /** After the connect, in this order; empty only connects. */
+  readonly steps: readonly TcpCheckStep[]
+}
+
+/** Bytes as latin1 text. */
+export type TcpCheckStep =
+  | { readonly kind: 'send'; readonly bytes: string }
+  /** These bytes must occur in what has come since the last step, within the first 64 KiB. */
+  | { readonly kind: 'expect'; readonly bytes: string }
+
+/** The servers' own protocols: alive is who answers the question for its role. */
+export interface RedisCheckPlan {
+  readonly kind: 'redis'
+  readonly user: string | null
+  readonly password: string | null
+}
+
+export interface PostgresCheckPlan {
+  readonly kind: 'postgres'
+  readonly user: string
+  readonly password: string | null
+  readonly database: string
+}
+
+export interface MysqlCheckPlan {
+  readonly kind: 'mysql'
+  readonly user: string
+  readonly password: string | null
 }
 
 export interface OutlierPlan {

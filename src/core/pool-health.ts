@@ -35,7 +35,7 @@ import { PoolProbation } from './probation.ts'
 import type { Random } from './random.ts'
 import type { SharedTable } from './shared-layout.ts'
 import { SUSPICION, type PoolSnapshot } from './snapshot.ts'
-import type { AdminState, PoolStatus, Transition } from './status.ts'
+import type { AdminState, BackendRole, Lag, PoolStatus, Transition } from './status.ts'
 import { refreshThresholds, setThresholds } from './thresholds.ts'
 import type { BackendTraffic } from './traffic.ts'
 
@@ -58,6 +58,8 @@ export interface ProbeOutcome {
   readonly suspicion: boolean
   /** Our own loop stood still meanwhile, so the verdict is void. */
   readonly stalled: boolean
+  readonly role?: BackendRole | null
+  readonly lag?: Lag | null
 }
 
 /** Causes that ask for a probe: those where the backend may be gone, not merely wrong. */
@@ -162,7 +164,11 @@ export class PoolHealth {
     const before = health.judged
     const { suspicion, stalled, text, tookMs } = outcome
     const verdict = stalled ? 'void' : outcome.verdict
-    if (verdict !== 'void') backend.lastProbe = text
+    if (verdict !== 'void') {
+      backend.lastProbe = text
+      backend.role = outcome.role ?? null
+      backend.lag = outcome.lag ?? null
+    }
     const { breaker } = backend
     // What was ejected while its probe ran has no traffic left that could fail.
     const gone = breaker.state === BREAKER.open && nowMs - breaker.sinceMs <= FRESH_MS

@@ -29,7 +29,15 @@ export function poolSnapshot(
     if (eligibility[index] === ELIGIBILITY.probation) probationThread[index] = backend.grant.thread
   }
   const halfAvailable = available > 0 && available * 2 >= meant
-  return { pool: plan.index, eligibility, weight, probationThread, halfAvailable }
+  return {
+    pool: plan.index,
+    eligibility,
+    weight,
+    probationThread,
+    halfAvailable,
+    epoch: 0,
+    holdUntilMs: 0,
+  }
 }
 
 /** For people. */
@@ -47,6 +55,7 @@ export function poolStatus(
     available,
     total: backends.length,
     minAvailable: plan.minAvailable,
+    failover: null,
     queued: table.sum(table.poolBase(plan.index) + POOL.queued),
     backends: backends.map((backend) => backend.status(table, nowMs)),
   }

@@ -127,6 +127,16 @@ export const CONTROL = {
 } as const
 export const CONTROL_CELLS = 2
 
+/** Columns per pool in the control plane's own row, after those of the backends. */
+export const CONTROL_POOL = {
+  /**
+   * Right to send (DESIGN §7): monotonic ms after which no byte may go to this pool's backends.
+   * Infinity where no agreement between replicas is asked for.
+   */
+  sendUntilMs: 0,
+} as const
+export const CONTROL_POOL_CELLS = 1
+
 // What a dead thread takes with it: levels and last readings. Everything else is a count of what
 // happened and outlives it.
 const THREAD_LEVELS = [
@@ -191,8 +201,13 @@ export class SharedTable {
       shape.pools * POOL_CELLS +
       shape.slots * BACKEND_CELLS
     const rows = Array.from({ length: shape.threads }, () => new SharedArrayBuffer(cells * 8))
-    const control = new SharedArrayBuffer(Math.max(1, shape.slots) * CONTROL_CELLS * 8)
-    return new SharedTable({ shape, rows, control })
+    const controlCells = shape.slots * CONTROL_CELLS + shape.pools * CONTROL_POOL_CELLS
+    const control = new SharedArrayBuffer(controlCells * 8)
+    const table = new SharedTable({ shape, rows, control })
+    for (let pool = 0; pool < shape.pools; pool++) {
+      table.control[table.controlPoolBase(pool) + CONTROL_POOL.sendUntilMs] = Infinity
+    }
+    return table
   }
 
   /** First cell of a listener's record in any row. */
@@ -213,6 +228,11 @@ export class SharedTable {
   /** First cell of a backend's record in the control row. */
   controlBase(slot: number): number {
     return slot * CONTROL_CELLS
+  }
+
+  /** First cell of a pool's record in the control row. */
+  controlPoolBase(index: number): number {
+    return this.shape.slots * CONTROL_CELLS + index * CONTROL_POOL_CELLS
   }
 
   /**

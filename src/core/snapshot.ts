@@ -11,6 +11,11 @@ export const ELIGIBILITY = {
   probation: 2,
   /** No new attempts, but what runs may finish (admin state `drain`, weight 0). */
   finish: 3,
+  /**
+   * No new attempts, and everything that runs is destroyed before the snapshot is acknowledged: the
+   * old active of an active-standby pool. Replayable attempts without a response byte go elsewhere.
+   */
+  cut: 4,
 } as const
 export type Eligibility = (typeof ELIGIBILITY)[keyof typeof ELIGIBILITY]
 
@@ -25,6 +30,10 @@ export interface PoolSnapshot {
   readonly probationThread: Int8Array
   /** At least half of the pool is available: certain retries are then not charged (DESIGN §7). */
   readonly halfAvailable: boolean
+  /** Number of the present active's reign, sent to HTTP backends as `Evenkeel-Epoch`; 0 for none. */
+  readonly epoch: number
+  /** While nothing is eligible, new requests wait until this (monotonic ms) instead of a 503; 0: no. */
+  readonly holdUntilMs: number
 }
 
 export interface Snapshot {

@@ -5,6 +5,8 @@
 export type Health = 'none' | 'checking' | 'up' | 'down'
 /** What an operator said. */
 export type AdminState = 'ready' | 'drain' | 'maint'
+/** What a backend says of itself when its check can ask: who writes, who follows. */
+export type BackendRole = 'primary' | 'replica'
 /** Verdict of the traffic (outlier detection). */
 export type TrafficVerdict = 'ok' | 'ejected' | 'probation'
 
@@ -19,6 +21,8 @@ export type Availability =
   | 'drain'
   | 'maint'
   | 'weightless'
+  /** Fit, but another backend of its active-standby pool is the active. */
+  | 'standby'
 
 export interface BackendStatus {
   readonly name: string
@@ -34,6 +38,10 @@ export interface BackendStatus {
   readonly health: Health
   /** Result of the last probe, e.g. `200 in 3 ms`, `connection refused`; `null` before the first. */
   readonly lastProbe: string | null
+  /** `null`: the check does not ask for a role, or has had no answer. */
+  readonly role: BackendRole | null
+  /** How far a replica is behind, where its check can tell. */
+  readonly lag: Lag | null
   readonly admin: AdminState
   readonly traffic: TrafficVerdict
   /** Milliseconds until an ejection ends; `null` unless ejected. */
@@ -41,6 +49,80 @@ export interface BackendStatus {
   readonly inFlight: number
   readonly attempts: number
   readonly failures: number
+}
+
+/** How far a replica is behind. `null`: not known in this unit. */
+export interface Lag {
+  readonly ms: number | null
+  readonly bytes: number | null
+}
+
+/** The state machine's states, as DESIGN §7 names them. */
+export type FailoverPhase =
+  | 'none'
+  | 'steady'
+  | 'suspect'
+  | 'failing-over'
+  | 'switching'
+  | 'failback-wait'
+  | 'frozen'
+
+export interface FailoverStatus {
+  readonly state: FailoverPhase
+  /** One sentence: why it is so, and what ends it. */
+  readonly reason: string
+  readonly sinceMs: number
+  /** Name of the active, `null` for none. */
+  readonly active: string | null
+  readonly epoch: number
+  readonly preferred: string
+  readonly frozen: { readonly by: string; readonly reason: string } | null
+  /** In order of preference, without the active. */
+  readonly standbys: readonly StandbyStatus[]
+  /** The move in progress. */
+  readonly move: MoveStatus | null
+  /** Latest first, at most 10. */
+  readonly lastMoves: readonly MoveReport[]
+}
+
+export interface StandbyStatus {
+  readonly name: string
+  /** It would be taken at once. */
+  readonly ready: boolean
+  /** Why, or why not (and when, if that is known). */
+  readonly reason: string
+}
+
+export type MoveKind = 'first' | 'failover' | 'failback' | 'switchover' | 'election'
+
+export interface MoveStatus {
+  readonly kind: MoveKind
+  readonly from: string | null
+  readonly to: string
+  readonly step: string
+  readonly forMs: number
+}
+
+/** What a move did and cost: the answer to an operator, a log line, a row of the ledger. */
+export interface MoveReport {
+  readonly kind: MoveKind
+  readonly outcome: 'moved' | 'rolled-back' | 'failed'
+  readonly from: string | null
+  readonly to: string
+  readonly epoch: number
+  readonly reason: string
+  /** Who asked: an operator's name, or `evenkeel`. */
+  readonly by: string
+  /** Wall clock, ms since 1970, of its end. */
+  readonly at: number
+  /** From the first sign of the failure to the decision; 0 for a planned move. */
+  readonly detectionMs: number
+  /** From the decision to the first byte the new active may get. */
+  readonly moveMs: number
+  /** Sessions on the old active when the move began, and what became of them. */
+  readonly sessions: { readonly at: number; readonly finished: number; readonly cut: number }
+  /** Against `objective.rto`; `null` without one, or for a planned move. */
+  readonly metObjective: boolean | null
 }
 
 export interface PoolStatus {
@@ -51,6 +133,8 @@ export interface PoolStatus {
   readonly total: number
   readonly minAvailable: number
   readonly queued: number
+  /** `null` for a pool without an active. */
+  readonly failover: FailoverStatus | null
   readonly backends: readonly BackendStatus[]
 }
 

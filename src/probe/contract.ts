@@ -2,11 +2,12 @@
 // time, and says what it saw; what that means for the backend is core/health.ts.
 
 import type { ProbeVerdict } from '../core/health.ts'
-import type { Address, HttpCheckPlan, TcpCheckPlan } from '../core/plan.ts'
+import type { Address, CheckPlan } from '../core/plan.ts'
+import type { BackendRole, Lag } from '../core/status.ts'
 
 export interface ProbeRequest {
   readonly address: Address
-  readonly check: HttpCheckPlan | TcpCheckPlan
+  readonly check: CheckPlan
   /** Port to probe instead of the address's own; `null` for its own. */
   readonly port: number | null
   /** For the whole probe, from the connect to the last byte that is looked at. */
@@ -19,6 +20,9 @@ export interface ProbeResult {
   /** For people: `200 in 3 ms`, `connection refused`, `no answer within 1s`. */
   readonly text: string
   readonly tookMs: number
+  /** What the backend says of itself; absent or `null` where it isn't asked or can't tell. */
+  readonly role?: BackendRole | null
+  readonly lag?: Lag | null
 }
 
 export interface Prober {

@@ -270,11 +270,11 @@ export class ControlPlane {
     this.#probes.run({
       request: { address, check, port, timeoutMs },
       suspicion,
-      done: ({ verdict, text, tookMs }, startedMs) => {
+      done: ({ verdict, text, tookMs, role = null, lag = null }, startedMs) => {
         if (!this.#running) return
         this.#turn((nowMs) => {
           const stalled = this.#watch.stalledSince(startedMs, timeoutMs)
-          pool.probed(index, { verdict, text, tookMs, suspicion, stalled }, nowMs)
+          pool.probed(index, { verdict, text, tookMs, suspicion, stalled, role, lag }, nowMs)
         })
       },
     })

@@ -22,4 +22,5 @@ const words: Readonly<Record<Transition['to'], string>> = {
   drain: 'draining',
   maint: 'in maintenance',
   weightless: 'without weight',
+  standby: 'standing by',
 }

@@ -115,6 +115,8 @@ export class TestPlane {
         weight: Float64Array.from(pool.backends, ({ weight }) => weight),
         probationThread: Int8Array.from(named, (state) => (state === 'probation' ? 0 : -1)),
         halfAvailable: free * 2 >= pool.backends.length,
+        epoch: 0,
+        holdUntilMs: 0,
       }
     })
     this.plane.receive({ kind: 'snapshot', snapshot: { version: ++this.#version, pools } })

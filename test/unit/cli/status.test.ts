@@ -13,6 +13,8 @@ const backend: BackendStatus = {
   reason: 'slow start',
   sinceMs: 3_500,
   health: 'up',
+  role: null,
+  lag: null,
   lastProbe: '200 in 3 ms',
   admin: 'ready',
   traffic: 'ok',
@@ -28,6 +30,7 @@ const pool: PoolStatus = {
   available: 1,
   total: 2,
   minAvailable: 1,
+  failover: null,
   queued: 4,
   backends: [backend, { ...backend, name: 'long-name', availability: 'down', lastProbe: null }],
 }

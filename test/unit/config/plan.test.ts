@@ -24,6 +24,9 @@ const everything = {
 const defaults: Omit<PoolPlan, 'name' | 'index' | 'backends'> = {
   mode: 'active-active',
   balance: 'round-robin',
+  sites: [],
+  failover: null,
+  replicasOf: -1,
   healthCheck: null,
   outlierDetection: {
     consecutiveFailures: 5,
@@ -68,7 +71,7 @@ test('the shortest configuration gets every default', () => {
   const text =
     'listeners: { web: { bind: ":8080", pool: app } }\npools: { app: { backends: [a:1, b:2] } }'
   assert.deepEqual(plan(text), {
-    runtime: { threads: 'auto', drainMs: 8000 },
+    runtime: { threads: 'auto', drainMs: 8000, stateDir: null },
     admin: { address: { kind: 'tcp', host: '127.0.0.1', port: 9900 } },
     log: { level: 'info', access: { format: 'json', path: null } },
     listeners: [
@@ -107,6 +110,7 @@ test('the shortest configuration gets every default', () => {
             address: { kind: 'tcp', host: 'a', port: 1 },
             weight: 1,
             zone: null,
+            site: -1,
           },
           {
             name: 'b:2',
@@ -114,11 +118,13 @@ test('the shortest configuration gets every default', () => {
             address: { kind: 'tcp', host: 'b', port: 2 },
             weight: 1,
             zone: null,
+            site: -1,
           },
         ],
         ...defaults,
       },
     ],
+    cluster: null,
   } satisfies Plan)
 })
 
@@ -204,7 +210,7 @@ pools:
 
 test('every key reaches the plan, names keep their order, slots count on over the pools', () => {
   const { runtime, admin, log, listeners, pools } = plan(everyKey)
-  assert.deepEqual(runtime, { threads: 4, drainMs: 90_000 })
+  assert.deepEqual(runtime, { threads: 4, drainMs: 90_000, stateDir: null })
   assert.deepEqual(admin, { address: { kind: 'unix', path: '/run/evenkeel.sock' } })
   assert.deepEqual(log, {
     level: 'debug',
@@ -305,6 +311,7 @@ test('every key reaches the plan, names keep their order, slots count on over th
         address: { kind: 'tcp', host: '10.0.0.1', port: 80 },
         weight: 0,
         zone: 'a',
+        site: -1,
       },
       {
         name: '9',
@@ -312,8 +319,16 @@ test('every key reaches the plan, names keep their order, slots count on over th
         address: { kind: 'tcp', host: 'fd00::1', port: 80 },
         weight: 65_535,
         zone: null,
+        site: -1,
       },
-      { name: 'b', slot: 2, address: { kind: 'unix', path: '/run/b.sock' }, weight: 1, zone: null },
+      {
+        name: 'b',
+        slot: 2,
+        address: { kind: 'unix', path: '/run/b.sock' },
+        weight: 1,
+        zone: null,
+        site: -1,
+      },
     ],
     healthCheck: {
       check: {
@@ -329,6 +344,7 @@ test('every key reaches the plan, names keep their order, slots count on over th
           [304, 304],
         ],
         body: 'fine',
+        roles: null,
       },
       port: null,
       intervalMs: 5000,
@@ -375,9 +391,12 @@ test('every key reaches the plan, names keep their order, slots count on over th
       connections: { idleMax: 8, idleMs: 2000, ageMs: 600_000, requestsMax: 100 },
     },
     objective: { rtoMs: 6000, availability: 0.999 },
+    sites: [],
+    failover: null,
+    replicasOf: -1,
   } satisfies PoolPlan)
   assert.deepEqual(pools[1]?.healthCheck, {
-    check: { kind: 'tcp' },
+    check: { kind: 'tcp', steps: [] },
     port: 81,
     intervalMs: 2000,
     timeoutMs: 1000,

@@ -14,7 +14,7 @@ import type { HealthCheckPlan } from '../../../src/core/plan.ts'
 import { seededRandom } from '../../../src/core/random.ts'
 
 const plan: HealthCheckPlan = {
-  check: { kind: 'tcp' },
+  check: { kind: 'tcp', steps: [] },
   port: null,
   intervalMs: 2_000,
   timeoutMs: 1_000,

@@ -27,7 +27,11 @@ export function poolPlan(options: WorldOptions): PoolPlan {
       address: { kind: 'tcp', host: '127.0.0.1', port: 1 + (slot % 65_535) },
       weight,
       zone: null,
+      site: -1,
     })),
+    sites: [],
+    failover: null,
+    replicasOf: -1,
     healthCheck: null,
     outlierDetection: null,
     minAvailable: 1,
@@ -62,6 +66,8 @@ export function snapshot(
     weight: Float64Array.from(weights),
     probationThread: new Int8Array(weights.length).fill(-1),
     halfAvailable: true,
+    epoch: 0,
+    holdUntilMs: 0,
   }
 }
 

@@ -24,6 +24,7 @@ const HTTP: HttpCheckPlan = {
   headers: [],
   status: [[200, 299]],
   body: null,
+  roles: null,
 }
 
 interface Want {
@@ -33,7 +34,8 @@ interface Want {
 }
 
 function probe(address: Address, want: Want = {}): Promise<ProbeResult> {
-  const check = want.check === 'tcp' ? { kind: 'tcp' as const } : { ...HTTP, ...want.check }
+  const check =
+    want.check === 'tcp' ? { kind: 'tcp' as const, steps: [] } : { ...HTTP, ...want.check }
   const { port = null, timeoutMs = 2_000 } = want
   return new Promise((resolve) => {
     let within = true

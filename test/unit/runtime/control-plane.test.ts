@@ -603,6 +603,8 @@ test('the status tells everything that is known', () => {
     reason: 'checks pass, the last: 200 in 3 ms',
     health: 'up',
     lastProbe: '200 in 3 ms',
+    role: null,
+    lag: null,
     admin: 'ready',
     traffic: 'ok',
     ejectedForMs: null,

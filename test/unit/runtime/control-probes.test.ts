@@ -19,7 +19,7 @@ function setUp() {
   const started: number[] = []
   const request = {
     address: { kind: 'tcp', host: '10.0.0.1', port: 1 },
-    check: { kind: 'tcp' },
+    check: { kind: 'tcp', steps: [] },
     port: null,
     timeoutMs: 100,
   } as const

@@ -40,6 +40,7 @@ export const CHECK: HealthCheckPlan = {
     headers: [],
     status: [[200, 299]],
     body: null,
+    roles: null,
   },
   port: null,
   intervalMs: 2_000,
@@ -76,7 +77,11 @@ export function poolPlan(backends: number, changes: Partial<PoolPlan> = {}): Poo
       address: { kind: 'tcp', host: '10.0.0.1', port: 8_000 + slot },
       weight: 1,
       zone: null,
+      site: -1,
     })),
+    sites: [],
+    failover: null,
+    replicasOf: -1,
     healthCheck: CHECK,
     outlierDetection: OUTLIER,
     minAvailable: 1,
@@ -103,11 +108,12 @@ export function poolPlan(backends: number, changes: Partial<PoolPlan> = {}): Poo
 
 export function planOf(pool: PoolPlan): Plan {
   return {
-    runtime: { threads: 1, drainMs: 8_000 },
+    runtime: { threads: 1, drainMs: 8_000, stateDir: null },
     admin: null,
     log: { level: 'info', access: { format: 'off', path: null } },
     listeners: [],
     pools: [pool],
+    cluster: null,
   }
 }
 

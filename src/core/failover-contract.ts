@@ -1,0 +1,229 @@
+// The words of the failover machine: what it knows, what it hears, what it asks for. The machine
+// itself is core/failover.ts (when to move, and where to) and core/switchover.ts (the steps of a
+// move); both are pure. `runtime/` executes the effects and answers each with its event.
+//
+// Members are what one of can be the active: the backends of an active-standby pool, or the tiers of
+// sites of an active-active pool. They are in order of preference and named by their index.
+//
+// A move is always the same steps, whatever its cause; each waits for its answer within a limit:
+//   claim  ─► the epoch is raised and the intention made durable (file or etcd); nobody else may move
+//   stop   ─► no thread of any replica sends to the old one, its sessions are finished or destroyed
+//   fence  ─► hook, if there is one: keeps the old one out for good
+//   promote ─► hook, if there is one: makes the target the writer
+//   prove  ─► a fresh probe of the target passes, and says `primary` where roles are known
+//   commit ─► {active, epoch} made durable
+//   start  ─► threads may send to the target, under the new epoch
+// So between `stop` and `start` nobody is active, and two never are.
+
+import type { BackendRole, FailoverPhase, MoveKind, MoveReport } from './status.ts'
+
+/** What bears on one member, from its checks, its traffic and the operator. */
+export interface MemberFacts {
+  /** It could serve: admin ready, health up (or unchecked), not ejected, weight above 0. */
+  readonly fit: boolean
+  /** Its first verdict has come. */
+  readonly judged: boolean
+  /** Fit, but something about it is doubtful at this moment (a failed probe, silence). */
+  readonly doubtful: boolean
+  /** Unfit because an operator took it out: leaving it is a planned move. */
+  readonly withdrawn: boolean
+  /** Its site has enough fit members to be served from. */
+  readonly siteHolds: boolean
+  /** `null`: not known, or not asked for. */
+  readonly role: BackendRole | null
+  /** Why it is as it is; for people. */
+  readonly reason: string
+}
+
+/** A member of the machine, fixed by the plan. */
+export interface Member {
+  readonly name: string
+  /** `auto` is taken by itself, `promoted` only with a promote hook, `manual` only by an operator. */
+  readonly takeover: 'auto' | 'promoted' | 'manual'
+}
+
+/** What is known about a member, with times. */
+export interface MemberState extends MemberFacts {
+  /** Monotonic ms since when it is fit without a break; Infinity while it is not. */
+  readonly fitSinceMs: number
+  /** When it last stopped being the active; −Infinity if it never was. */
+  readonly leftMs: number
+}
+
+export type MoveStep =
+  | 'claim'
+  | 'stop'
+  | 'fence'
+  | 'promote'
+  | 'prove'
+  | 'commit'
+  /** A planned move that is undone: `claim` again, for the old active. */
+  | 'roll-back'
+
+/** A move in progress. */
+export interface Move {
+  readonly kind: MoveKind
+  /** −1: nobody was active. */
+  readonly from: number
+  readonly to: number
+  /** The epoch it will have. */
+  readonly epoch: number
+  readonly step: MoveStep
+  readonly reason: string
+  readonly by: string
+  readonly force: boolean
+  /** When the failure first showed; the start for planned moves. */
+  readonly faultMs: number
+  readonly startedMs: number
+  /** When the present step is given up. */
+  readonly stepUntilMs: number
+  /** Until when new requests are held. */
+  readonly holdUntilMs: number
+  /** Why the target was given up, once the move is being rolled back. */
+  readonly failure: string | null
+}
+
+/** Everything the machine knows of one pool. Plain data. */
+export interface FailoverState {
+  readonly phase: FailoverPhase
+  readonly sinceMs: number
+  readonly reason: string
+  readonly members: readonly MemberState[]
+  /** Who may be sent to; −1 for nobody. */
+  readonly active: number
+  /** The last active: the only one that resumes by itself when all were lost. −1: never any. */
+  readonly last: number
+  /** Never falls. */
+  readonly epoch: number
+  readonly frozen: { readonly by: string; readonly reason: string } | null
+  readonly move: Move | null
+  /** Since when the active has failed to be fit; Infinity while it is. */
+  readonly lostMs: number
+  /** Doublings of the hold-down, and when the last automatic move ended. */
+  readonly flaps: number
+  readonly lastMoveMs: number
+  /** Not before this is an automatic move tried again after one failed. */
+  readonly retryMs: number
+  /** Automatic moves that failed in a row. */
+  readonly failures: number
+  /** Indexes of members that claim the writer's role at once; empty in peace. */
+  readonly conflict: readonly number[]
+  /** No standby is ready though the active serves: said once. */
+  readonly warned: boolean
+  /** This replica decides; always true without agreement. */
+  readonly leads: boolean
+}
+
+/** What an operator may ask for. */
+export type OperatorWord =
+  | { readonly verb: 'switchover'; readonly to: number; readonly force: boolean }
+  | { readonly verb: 'failback'; readonly force: boolean }
+  | { readonly verb: 'freeze' }
+  | { readonly verb: 'unfreeze' }
+
+export type FailoverEvent =
+  | { readonly kind: 'member'; readonly index: number; readonly facts: MemberFacts }
+  | {
+      readonly kind: 'operator'
+      readonly word: OperatorWord
+      readonly reason: string
+      readonly by: string
+    }
+  /** Answer to `claim`. `lost`: somebody else has moved it, or nothing could be written. */
+  | { readonly kind: 'claimed'; readonly epoch: number }
+  | { readonly kind: 'claim-lost'; readonly epoch: number; readonly reason: string }
+  /** Answer to `stop`: no thread, here or in another replica, sends to it any more. */
+  | { readonly kind: 'stopped'; readonly epoch: number }
+  /** Answers to `fence` and `promote`. */
+  | {
+      readonly kind: 'hooked'
+      readonly epoch: number
+      readonly hook: 'fence' | 'promote'
+      readonly failure: string | null
+    }
+  /** Answer to `prove`: a probe begun after it was asked for has ended. May come more than once. */
+  | {
+      readonly kind: 'proved'
+      readonly epoch: number
+      readonly passed: boolean
+      readonly role: BackendRole | null
+      readonly text: string
+    }
+  /** Answers to `commit`. */
+  | { readonly kind: 'committed'; readonly epoch: number }
+  | { readonly kind: 'commit-lost'; readonly epoch: number; readonly reason: string }
+  /** With agreement: the key as it stands. `moving`: from `active` to `to`, nobody may send. */
+  | {
+      readonly kind: 'followed'
+      readonly epoch: number
+      readonly active: number
+      readonly moving: boolean
+      readonly to: number
+      readonly reason: string
+    }
+  /** With agreement: this replica decides from now on, or no longer. */
+  | { readonly kind: 'lead'; readonly leads: boolean }
+  /** With agreement: whether the replicas can agree at all; frozen while they can't. */
+  | { readonly kind: 'agreement'; readonly ok: boolean; readonly reason: string }
+  /** The deadline has come. */
+  | { readonly kind: 'due' }
+
+export type FailoverEffect =
+  | {
+      readonly kind: 'claim'
+      readonly epoch: number
+      readonly from: number
+      readonly to: number
+      readonly reason: string
+    }
+  /** `holdUntilMs`: new requests wait until then; 0 refuses them. */
+  | {
+      readonly kind: 'stop'
+      readonly epoch: number
+      readonly index: number
+      readonly sessions: 'drain' | 'destroy'
+      readonly drainUntilMs: number
+      readonly holdUntilMs: number
+    }
+  | {
+      readonly kind: 'hook'
+      readonly epoch: number
+      readonly hook: 'fence' | 'promote'
+      readonly from: number
+      readonly to: number
+      readonly reason: string
+    }
+  /** Probe it now and again until it passes or the step ends. */
+  | { readonly kind: 'prove'; readonly epoch: number; readonly index: number }
+  | { readonly kind: 'commit'; readonly epoch: number; readonly active: number }
+  /** Threads may send to it. Also says so after a roll-back, for the old active. */
+  | { readonly kind: 'start'; readonly epoch: number; readonly index: number }
+  /** Nobody is active and no move runs: what waits is refused. */
+  | { readonly kind: 'release' }
+  /** A move has ended. Times and sessions are filled in by the shell that measured them. */
+  | {
+      readonly kind: 'ended'
+      readonly move: Move
+      readonly outcome: MoveReport['outcome']
+      readonly reason: string
+    }
+  /** The state changed: once per change, for log, metric and ledger. */
+  | {
+      readonly kind: 'turned'
+      readonly from: FailoverPhase
+      readonly to: FailoverPhase
+      readonly reason: string
+    }
+  | { readonly kind: 'warning'; readonly reason: string }
+  /** Frozen or not, hold-down, flaps: worth keeping over a restart. */
+  | { readonly kind: 'save' }
+  /** Answer to `operator`. */
+  | { readonly kind: 'accepted' }
+  | { readonly kind: 'refused'; readonly reason: string }
+
+export interface FailoverStep {
+  readonly state: FailoverState
+  readonly effects: readonly FailoverEffect[]
+  /** When to send `due`; Infinity if nothing is planned. */
+  readonly deadlineMs: number
+}
