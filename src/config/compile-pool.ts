@@ -3,18 +3,16 @@
 import type {
   Address,
   BackendPlan,
-  HealthCheckPlan,
   OutlierPlan,
   PoolPlan,
   PoolTimeouts,
   RetryPlan,
 } from '../core/plan.ts'
 import { canonicalAddress, formatAddress } from './address.ts'
-import { readCheckHeader } from './http-values.ts'
+import { compileHealthCheck } from './compile-check.ts'
 import { orderedNames } from './names.ts'
 import type { Path, Source } from './diagnostics.ts'
 import type { Findings } from './findings.ts'
-import { compileHeaders } from './headers.ts'
 import type { PoolTree } from './schema-pool.ts'
 import type { Scope } from './scope.ts'
 import { formatDuration } from './units.ts'
@@ -46,7 +44,7 @@ export function compilePool(
     sites: [],
     failover: null,
     replicasOf: -1,
-    healthCheck: compileHealthCheck(tree, backends, scope),
+    healthCheck: compileHealthCheck(tree.healthCheck, backends, scope),
     outlierDetection: compileOutlierDetection(tree, scope),
     minAvailable: tree.minAvailable,
     slowStart: { durationMs: slowStart.duration, from: slowStart.from },
@@ -112,72 +110,6 @@ function namedBackends(tree: PoolTree['backends'], path: Path, scope: Scope): Na
     taken.add(name)
     return { name, place: [...path, index], address, weight: 1, zone: undefined }
   })
-}
-
-function compileHealthCheck(
-  tree: PoolTree,
-  backends: readonly BackendPlan[],
-  scope: Scope,
-): HealthCheckPlan | null {
-  const check = tree.healthCheck
-  if (check === null) return null
-  const { source, findings } = scope
-  const path = [...scope.path, 'healthCheck']
-  const { http, tcp, interval } = check
-  if (http !== undefined && tcp !== undefined) {
-    findings.error([...path, 'tcp'], 'http and tcp are both given', 'keep one of the two', {
-      on: 'key',
-    })
-  } else if (http === undefined && tcp === undefined) {
-    findings.error(path, 'does not say how to probe', 'add http: /health, or tcp: {}', {
-      on: 'key',
-    })
-  }
-  const capped = (key: 'timeout' | 'fastInterval'): number => {
-    if (!source.has([...path, key])) return Math.min(check[key], interval)
-    if (check[key] > interval) {
-      findings.error(
-        [...path, key],
-        `${formatDuration(check[key])} is longer than the interval of ${formatDuration(interval)}`,
-        `make it at most ${formatDuration(interval)}, or raise interval`,
-      )
-    }
-    return check[key]
-  }
-  if (check.port !== undefined && backends.some(({ address }) => address.kind === 'unix')) {
-    findings.error(
-      [...path, 'port'],
-      'a backend of this pool is a unix socket, which has no port',
-      'remove port',
-    )
-  }
-  return {
-    check:
-      http === undefined
-        ? { kind: 'tcp', steps: [] }
-        : {
-            kind: 'http',
-            method: http.method,
-            path: http.path,
-            host: http.host ?? null,
-            headers: compileHeaders(
-              [...path, 'http', 'headers'],
-              http.headers,
-              scope,
-              readCheckHeader,
-            ),
-            status: http.status,
-            body: http.body ?? null,
-            roles: null,
-          },
-    port: check.port ?? null,
-    intervalMs: interval,
-    timeoutMs: capped('timeout'),
-    fastIntervalMs: capped('fastInterval'),
-    jitter: check.jitter,
-    rise: check.rise,
-    fall: check.fall,
-  }
 }
 
 function compileOutlierDetection(tree: PoolTree, scope: Scope): OutlierPlan | null {
