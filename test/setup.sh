@@ -29,6 +29,9 @@ need wrk wrk
 need apache2-utils ab
 need curl curl
 need util-linux setpriv
+need etcd-server etcd
+need iproute2 ip
+need nftables nft
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || packages="$packages postgresql"
 if [ "$bench" = yes ]; then
   need caddy caddy
