@@ -1,7 +1,7 @@
 // `${VAR}`, `${VAR:-default}` and `${file:/path}` inside scalar values. Runs after the YAML parser,
 // on one value at a time, so that nothing in a variable can add keys or change the structure.
 
-import { nearest } from './suggest.ts'
+import { nearest } from '../core/nearest.ts'
 import { quote } from './units.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>

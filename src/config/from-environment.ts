@@ -6,7 +6,7 @@ import { type Diagnostic, formatPath, type Path, type Place, type Source } from 
 import type { Tree } from './document.ts'
 import type { Environment } from './environment.ts'
 import { evaluate, failure, type LoadResult } from './evaluate.ts'
-import { nearest } from './suggest.ts'
+import { nearest } from '../core/nearest.ts'
 
 type TreeMap = Record<string, Tree>
 

@@ -5,7 +5,7 @@
 import { domainToASCII } from 'node:url'
 import { isIPv6 } from 'node:net'
 import { AMBIGUOUS, hasDotSegment, normalizePath } from '../route/path.ts'
-import { nearest } from './suggest.ts'
+import { nearest } from '../core/nearest.ts'
 import { accept, quote, type Reading, readInteger, refuse } from './units.ts'
 
 /** RFC 9110 §5.6.2. */

@@ -3,7 +3,8 @@
 
 import { jsonSchema, type JsonSchema } from './json-schema.ts'
 import { formatPath, type Path } from './diagnostics.ts'
-import { foreignWords, nearest, suggest } from './suggest.ts'
+import { nearest } from '../core/nearest.ts'
+import { foreignWords, suggest } from './suggest.ts'
 
 const later: Readonly<Record<string, string>> = {
   tls: 'TLS',
