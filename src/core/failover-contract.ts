@@ -15,6 +15,7 @@
 //   start  ─► threads may send to the target, under the new epoch
 // So between `stop` and `start` nobody is active, and two never are.
 
+import type { FailoverPlan } from './plan.ts'
 import type { BackendRole, FailoverPhase, MoveKind, MoveReport } from './status.ts'
 
 /** What bears on one member, from its checks, its traffic and the operator. */
@@ -48,6 +49,11 @@ export interface MemberState extends MemberFacts {
   readonly fitSinceMs: number
   /** When it last stopped being the active; −Infinity if it never was. */
   readonly leftMs: number
+  /**
+   * It and the active were fit together for `readyForMs`, and it has been fit ever since: it can't
+   * have missed much. True at a first start.
+   */
+  readonly fresh: boolean
 }
 
 export type MoveStep =
@@ -57,7 +63,7 @@ export type MoveStep =
   | 'promote'
   | 'prove'
   | 'commit'
-  /** A planned move that is undone: `claim` again, for the old active. */
+  /** A planned move that is undone: `commit` for the old active, under the new epoch. */
   | 'roll-back'
 
 /** A move in progress. */
@@ -71,7 +77,6 @@ export interface Move {
   readonly step: MoveStep
   readonly reason: string
   readonly by: string
-  readonly force: boolean
   /** When the failure first showed; the start for planned moves. */
   readonly faultMs: number
   readonly startedMs: number
@@ -83,35 +88,88 @@ export interface Move {
   readonly failure: string | null
 }
 
+/** What the machine is made for: one pool's members and settings. */
+export interface FailoverMachine {
+  readonly pool: string
+  readonly plan: FailoverPlan
+  readonly members: readonly Member[]
+  /** The health check asks members for their role. */
+  readonly asksRole: boolean
+}
+
+/** What outlived a restart. Members by index; −1 for one that is not in the plan any more. */
+export interface Restored {
+  readonly active: number
+  readonly epoch: number
+  /** The process ended within a move from `active` to this one; −1: it did not. */
+  readonly movingTo: number
+  readonly frozen: Frozen | null
+  readonly pinned: boolean
+  /** Which members were fresh. */
+  readonly fresh: readonly boolean[]
+}
+
+/** With agreement: what the key says and this replica has yet to do. */
+export interface Following {
+  readonly epoch: number
+  /** Who is the active; within a move: who was. */
+  readonly active: number
+  /** Within a move: who is to be. */
+  readonly to: number
+  /** The move is over: `active` may be started once the old one has stopped here. */
+  readonly settled: boolean
+  readonly stopped: boolean
+}
+
+export interface Frozen {
+  readonly by: string
+  readonly reason: string
+}
+
 /** Everything the machine knows of one pool. Plain data. */
 export interface FailoverState {
+  /** Derived from the rest at the end of each step, as is `reason`. */
   readonly phase: FailoverPhase
   readonly sinceMs: number
+  /** Why it is so and what ends it, without times that go by. */
   readonly reason: string
   readonly members: readonly MemberState[]
-  /** Who may be sent to; −1 for nobody. */
+  /** Who may be sent to, fit or not; −1 within a move, after a failed one, and before the first. */
   readonly active: number
-  /** The last active: the only one that resumes by itself when all were lost. −1: never any. */
+  /** The last active: who resumes by itself when nobody else may take over. −1: never any. */
   readonly last: number
+  /** Another one's promotion was begun since: `last` may not be the writer any more. */
+  readonly tainted: boolean
   /** Never falls. */
   readonly epoch: number
-  readonly frozen: { readonly by: string; readonly reason: string } | null
+  /** By an operator. */
+  readonly frozen: Frozen | null
+  /** Whether the replicas can agree; always so without agreement. */
+  readonly agreement: { readonly ok: boolean; readonly reason: string }
+  /** This replica decides; always true without agreement. */
+  readonly leads: boolean
   readonly move: Move | null
-  /** Since when the active has failed to be fit; Infinity while it is. */
+  readonly following: Following | null
+  /** Since when the active has not been fit to be it; Infinity while it is. */
   readonly lostMs: number
+  /** Since when it has been, without a break. */
+  readonly holdsSinceMs: number
+  /** An operator chose it: no automatic failback until the next move. */
+  readonly pinned: boolean
   /** Doublings of the hold-down, and when the last automatic move ended. */
   readonly flaps: number
   readonly lastMoveMs: number
   /** Not before this is an automatic move tried again after one failed. */
   readonly retryMs: number
-  /** Automatic moves that failed in a row. */
+  /** Automatic moves that failed in a row, and the target of the last of them (−1: none). */
   readonly failures: number
-  /** Indexes of members that claim the writer's role at once; empty in peace. */
+  readonly failedTo: number
+  /** The target of a move that another replica, or this process before its end, left unfinished. */
+  readonly interruptedTo: number
+  /** Members that claim the writer's role at once, by index; empty in peace. */
   readonly conflict: readonly number[]
-  /** No standby is ready though the active serves: said once. */
+  /** That no standby is ready has been said. */
   readonly warned: boolean
-  /** This replica decides; always true without agreement. */
-  readonly leads: boolean
 }
 
 /** What an operator may ask for. */
@@ -159,7 +217,7 @@ export type FailoverEvent =
       readonly active: number
       readonly moving: boolean
       readonly to: number
-      readonly reason: string
+      readonly frozen: Frozen | null
     }
   /** With agreement: this replica decides from now on, or no longer. */
   | { readonly kind: 'lead'; readonly leads: boolean }
@@ -198,6 +256,8 @@ export type FailoverEffect =
   | { readonly kind: 'commit'; readonly epoch: number; readonly active: number }
   /** Threads may send to it. Also says so after a roll-back, for the old active. */
   | { readonly kind: 'start'; readonly epoch: number; readonly index: number }
+  /** With agreement: this replica sends to nobody under an epoch below this one. */
+  | { readonly kind: 'acknowledge'; readonly epoch: number }
   /** Nobody is active and no move runs: what waits is refused. */
   | { readonly kind: 'release' }
   /** A move has ended. Times and sessions are filled in by the shell that measured them. */
@@ -215,8 +275,10 @@ export type FailoverEffect =
       readonly reason: string
     }
   | { readonly kind: 'warning'; readonly reason: string }
-  /** Frozen or not, hold-down, flaps: worth keeping over a restart. */
+  /** Something that is worth keeping over a restart has changed. */
   | { readonly kind: 'save' }
+  /** With agreement: an operator's freeze holds for all replicas. */
+  | { readonly kind: 'freeze'; readonly frozen: Frozen | null }
   /** Answer to `operator`. */
   | { readonly kind: 'accepted' }
   | { readonly kind: 'refused'; readonly reason: string }

@@ -93,7 +93,18 @@ export interface StandbyStatus {
   readonly reason: string
 }
 
-export type MoveKind = 'first' | 'failover' | 'failback' | 'switchover' | 'election'
+/**
+ * `first`: nobody had been active. `resume`: the last active takes up again. `election`: the active
+ * follows the writer's role. `follow`: another replica decided.
+ */
+export type MoveKind =
+  | 'first'
+  | 'resume'
+  | 'failover'
+  | 'failback'
+  | 'switchover'
+  | 'election'
+  | 'follow'
 
 export interface MoveStatus {
   readonly kind: MoveKind

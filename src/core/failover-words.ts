@@ -1,0 +1,75 @@
+// The failover machine's state in the words of DESIGN §7, with the sentence that says why.
+
+import type { FailoverState } from './failover-contract.ts'
+import { canReign, failsBack, readiness } from './standby.ts'
+import type { FailoverPhase } from './status.ts'
+import { isPlanned, type Draft } from './switchover.ts'
+
+/** Phase and reason follow from the rest; a change is announced once. */
+export function describe(draft: Draft, before: FailoverState): void {
+  const { phase, reason } = wordsOf(draft)
+  const { state, nowMs } = draft
+  if (phase === before.phase && reason === before.reason) return
+  const sinceMs = phase === before.phase ? before.sinceMs : nowMs
+  draft.state = { ...state, phase, reason, sinceMs }
+  if (phase !== before.phase) {
+    draft.effects.push({ kind: 'turned', from: before.phase, to: phase, reason })
+  }
+}
+
+interface Words {
+  readonly phase: FailoverPhase
+  readonly reason: string
+}
+
+function wordsOf(draft: Draft): Words {
+  const { machine, state } = draft
+  const { move, following, frozen, agreement } = state
+  if (move !== null) {
+    const phase = isPlanned(move.kind) ? 'switching' : 'failing-over'
+    return { phase, reason: `${move.kind} to ${nameOf(draft, move.to)}: ${move.reason}` }
+  }
+  if (following !== null) {
+    const reason = `another replica moves it to ${nameOf(draft, following.to)}`
+    return { phase: 'failing-over', reason }
+  }
+  const outage = outageOf(draft)
+  if (!agreement.ok) return { phase: 'frozen', reason: agreement.reason }
+  if (frozen !== null) {
+    const aside = outage === null ? '' : `; ${outage}`
+    return { phase: 'frozen', reason: `frozen by ${frozen.by}: ${frozen.reason}${aside}` }
+  }
+  if (outage !== null) return { phase: 'none', reason: outage }
+  const active = state.members[state.active]!
+  const name = nameOf(draft, state.active)
+  if (active.doubtful) return { phase: 'suspect', reason: `${name}: ${active.reason}` }
+  const waiting = machine.members.findIndex((_, index) => waitsForFailback(draft, index))
+  if (waiting < 0) return { phase: 'steady', reason: `${name} is the active` }
+  const reason = `${nameOf(draft, waiting)} is back and has to stay fit for a while`
+  return { phase: 'failback-wait', reason }
+}
+
+/** Why nobody serves; `null` if the active does. */
+function outageOf(draft: Draft): string | null {
+  const { machine, state } = draft
+  const { active, epoch, last, failedTo } = state
+  if (active >= 0) {
+    const { judged, reason } = state.members[active]!
+    const name = nameOf(draft, active)
+    if (!judged) return `${name} was the active; its first check has to pass`
+    if (canReign(machine, state, active)) return null
+    return `${name} is lost (${reason}), and nobody is ready to take over`
+  }
+  if (epoch === 0) return 'no backend can be the first active yet'
+  if (failedTo >= 0) return `no active: the move to ${nameOf(draft, failedTo)} failed`
+  return `no active: ${last < 0 ? 'the last one' : nameOf(draft, last)} can't resume yet`
+}
+
+function waitsForFailback({ machine, state, nowMs }: Draft, index: number): boolean {
+  if (!failsBack(machine, state) || index >= state.active) return false
+  return readiness(machine, state, index, 'planned', nowMs).untilMs < Infinity
+}
+
+function nameOf({ machine }: Draft, index: number): string {
+  return machine.members[index]?.name ?? 'nobody'
+}

@@ -1,0 +1,162 @@
+// May this member take over, and if not now, when? The same answer serves the automatic decision,
+// an operator's switchover, the warning before it is needed, and the status page.
+// Pure; knows nothing of moves in progress.
+
+import type { FailoverMachine, FailoverState } from './failover-contract.ts'
+
+/** Why somebody would become the active. Each purpose asks for other proofs. */
+export type Purpose =
+  /** The active is lost. */
+  | 'failover'
+  /** The active lives and the preferred one takes over again, or its site is left. */
+  | 'planned'
+  /** An operator names it; forced if he insists. */
+  | 'operator'
+  | 'forced'
+
+export interface Readiness {
+  readonly ready: boolean
+  readonly reason: string
+  /** When time alone may change the answer; Infinity if never. */
+  readonly untilMs: number
+}
+
+/** How long a backend that was left is not returned to: doubled with each flap, up to a limit. */
+export function holdDownMs(machine: FailoverMachine, flaps: number): number {
+  const { holdDownMs: first, holdDownMaxMs } = machine.plan
+  return Math.min(holdDownMaxMs, first * 2 ** Math.min(flaps, 30))
+}
+
+/** Quiet for this many hold-downs takes one doubling back. */
+const DECAY = 10
+
+/** Doublings that still count at `nowMs`. */
+export function presentFlaps(
+  machine: FailoverMachine,
+  state: FailoverState,
+  nowMs: number,
+): number {
+  let { flaps } = state
+  let quietMs = nowMs - state.lastMoveMs
+  while (flaps > 0) {
+    const neededMs = DECAY * Math.max(1, holdDownMs(machine, flaps))
+    if (quietMs < neededMs) break
+    quietMs -= neededMs
+    flaps--
+  }
+  return flaps
+}
+
+/** Doublings after one more automatic move. */
+export function nextFlaps(machine: FailoverMachine, state: FailoverState, nowMs: number): number {
+  const present = presentFlaps(machine, state, nowMs)
+  const quietMs = nowMs - state.lastMoveMs
+  return quietMs >= DECAY * holdDownMs(machine, present) ? present : present + 1
+}
+
+/** The one backend whose check says `primary`; −1 if none or several do. */
+export function soleWriter(state: FailoverState): number {
+  let found = -1
+  for (const [index, member] of state.members.entries()) {
+    if (!member.fit || member.role !== 'primary') continue
+    if (found >= 0) return -1
+    found = index
+  }
+  return found
+}
+
+/** The preferred backend takes over again by itself: not away from one that an operator chose. */
+export function failsBack({ plan }: FailoverMachine, state: FailoverState): boolean {
+  return plan.failback === 'auto' && plan.elect === 'priority' && !state.pinned
+}
+
+/** The facts allow it to be the active: fit, and not known to be in the wrong role. */
+export function canReign(machine: FailoverMachine, state: FailoverState, index: number): boolean {
+  const member = state.members[index]!
+  if (!member.fit) return false
+  if (!machine.asksRole) return true
+  return machine.plan.elect === 'role' ? member.role === 'primary' : member.role !== 'replica'
+}
+
+const yes = (reason: string): Readiness => ({ ready: true, reason, untilMs: Infinity })
+const no = (reason: string, untilMs = Infinity): Readiness => ({ ready: false, reason, untilMs })
+
+/**
+ * Whether a member that isn't the active may become it.
+ * A backend that was unfit when the last active was lost may have missed what was written before:
+ * only its role, a promote hook, or an operator makes up for that (DESIGN §7).
+ */
+export function readiness(
+  machine: FailoverMachine,
+  state: FailoverState,
+  index: number,
+  purpose: Purpose,
+  nowMs: number,
+): Readiness {
+  const { plan } = machine
+  const member = state.members[index]!
+  const byOperator = purpose === 'operator' || purpose === 'forced'
+  if (!member.fit) return no(member.reason)
+  if (state.conflict.length > 0 && member.role === 'primary' && !byOperator) {
+    return no('several backends claim to be the primary')
+  }
+  const isWriter = machine.asksRole && member.role === 'primary'
+  if (machine.asksRole && !isWriter && plan.promote === null) {
+    // Nobody here can make it the writer; whoever does it shows in the next check.
+    if (plan.elect === 'role' || byOperator || state.epoch === 0) {
+      return no(`its check says ${member.role ?? 'nothing about its role'}, not primary`)
+    }
+  }
+  if (purpose === 'forced') return yes('an operator insists')
+  const { takeover } = machine.members[index]!
+  if (takeover === 'manual' && !byOperator) return no('its site is taken by an operator only')
+  if (plan.elect === 'role' && isWriter) return yes('its check says primary')
+  return proven(machine, state, index, purpose, nowMs)
+}
+
+/** It has shown for long enough that it can serve. */
+function proven(
+  machine: FailoverMachine,
+  state: FailoverState,
+  index: number,
+  purpose: Purpose,
+  nowMs: number,
+): Readiness {
+  const { plan } = machine
+  const member = state.members[index]!
+  const isFirst = state.epoch === 0
+  const isLast = index === state.last
+  if (!isFirst && !isLast) {
+    // What is fit beside an active that isn't has nobody to be in step with.
+    const sinceMs =
+      purpose === 'planned' ? Math.max(member.fitSinceMs, state.holdsSinceMs) : member.fitSinceMs
+    const readyMs = sinceMs + (purpose === 'planned' ? plan.stableForMs : plan.readyForMs)
+    if (nowMs < readyMs) {
+      return no(
+        purpose === 'planned'
+          ? 'it has not been stable for stableFor yet'
+          : 'it has not been fit for readyFor yet',
+        readyMs,
+      )
+    }
+  }
+  const heldMs = member.leftMs + holdDownMs(machine, presentFlaps(machine, state, nowMs))
+  if (purpose !== 'operator' && nowMs < heldMs) {
+    return no('it was left a moment ago (holdDown)', heldMs)
+  }
+  const isStale = !isFirst && !isLast && !member.fresh && plan.allDown === 'stay'
+  const isKnown = member.role === 'primary' || plan.promote !== null
+  if (purpose === 'failover' && isStale && !isKnown) {
+    return no('it was down when the last active was lost and may be stale; an operator can take it')
+  }
+  if (isLast && state.tainted && member.role !== 'primary') {
+    return no('another backend may have been promoted since; an operator can take it')
+  }
+  return yes('it is fit and has been for long enough')
+}
+
+/** What time alone decides, in words, for people. */
+export function waitText(answer: Readiness, nowMs: number): string {
+  if (answer.untilMs === Infinity) return answer.reason
+  return `${answer.reason}; ready in ${(Math.max(0, answer.untilMs - nowMs) / 1000).toFixed(1)} s`
+}
