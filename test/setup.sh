@@ -25,6 +25,10 @@ need haproxy haproxy
 need redis-server redis-server
 need redis-tools redis-benchmark
 need postgresql-client psql
+need mariadb-server mariadbd
+need mariadb-client mariadb
+need patroni patroni
+need etcd-server etcd
 need wrk wrk
 need apache2-utils ab
 need curl curl

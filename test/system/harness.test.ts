@@ -6,11 +6,12 @@ import type { AddressInfo } from 'node:net'
 import { after, test } from 'node:test'
 import { startBackend } from '../support/backend.ts'
 import { load, startLoad } from '../support/load.ts'
+import { startMariadb, startMariadbReplica } from '../support/mariadb.ts'
 import { startNginx } from '../support/nginx.ts'
 import { isListening } from '../support/ports.ts'
-import { startPostgres } from '../support/postgres.ts'
+import { startPostgres, startReplica } from '../support/postgres.ts'
 import { runProcess, startProcess } from '../support/processes.ts'
-import { startRedis } from '../support/redis.ts'
+import { startRedis, startSentinel } from '../support/redis.ts'
 import { pause, waitFor } from '../support/wait.ts'
 
 test('nginx answers with its name, hangs when stopped, is gone when killed and comes back', async () => {
@@ -38,6 +39,62 @@ test('redis and postgres start, answer and stop', async () => {
   assert.equal(answer.stdout, '42\n', answer.stderr)
   await redis.stop()
   assert.equal(await isListening(redis.port), false)
+})
+
+test('a postgres replica follows its primary and can be promoted', async () => {
+  const primary = await startPostgres()
+  after(() => primary.stop())
+  const replica = await startReplica(primary)
+  after(() => replica.stop())
+  await primary.sql('create table t as select 42 as n')
+  await waitFor(async () => (await replica.sql('select n from t')) === '42')
+  assert.equal(await primary.isInRecovery(), false)
+  assert.equal(await replica.isInRecovery(), true)
+  await primary.kill('SIGKILL')
+  await replica.promote()
+  await replica.sql('insert into t values (43)')
+  await primary.restart()
+  assert.equal(await primary.sql('select count(*) from t'), '1')
+})
+
+test('a mariadb replica follows its primary and can be promoted', async () => {
+  const primary = await startMariadb()
+  after(() => primary.stop())
+  const replica = await startMariadbReplica(primary)
+  after(() => replica.stop())
+  await primary.sql('create database d; create table d.t as select 42 as n')
+  await waitFor(async () => (await replica.sql('select n from d.t')) === '42')
+  assert.equal(await replica.sql('select @@read_only'), '1')
+  await primary.kill('SIGKILL')
+  await replica.promote()
+  await replica.sql('insert into d.t values (43)')
+  await primary.restart()
+  assert.equal(await primary.sql('select count(*) from d.t'), '1')
+})
+
+test('sentinels move the master to a redis replica when it dies', async () => {
+  const master = await startRedis()
+  after(() => master.stop())
+  const replica = await startRedis({ replicaOf: master })
+  after(() => replica.stop())
+  const sentinels = [1, 2, 3].map(() => startSentinel(master, 2, 300))
+  const watchers = await Promise.all(sentinels)
+  after(() => Promise.all(watchers.map((one) => one.stop())))
+  assert.equal(await watchers[0]!.masterPort(), master.port)
+  // They know the replica, and each other, from what the master tells every few seconds.
+  await waitFor(
+    async () => {
+      const known = await watchers[0]!.ask('sentinel', 'master', 'main')
+      return /num-slaves\n1\nnum-other-sentinels\n2\n/.test(known)
+    },
+    { what: 'the sentinels to know all', timeoutMs: 20_000, everyMs: 100 },
+  )
+  await master.kill('SIGKILL')
+  await waitFor(async () => (await watchers[1]!.masterPort()) === replica.port, {
+    timeoutMs: 20_000,
+    everyMs: 100,
+  })
+  assert.match(await replica.command('role'), /^master\n/)
 })
 
 test('the load keeps its rate and its latencies count from when a request was due', async () => {
