@@ -3,6 +3,7 @@
 
 import type { Address, ListenerPlan, Plan, PoolPlan, RoutePlan } from '../core/plan.ts'
 import { formatAddress, isLocal, overlap } from './address.ts'
+import { compileKeepalived } from './compile-keepalived.ts'
 import { compileListener } from './compile-listener.ts'
 import { compilePool } from './compile-pool.ts'
 import type { Path, Problem, Source } from './diagnostics.ts'
@@ -35,6 +36,7 @@ export function compile(tree: ConfigTree, source: Source): Compiled {
   const plan: Plan = {
     runtime: { threads: tree.runtime.threads, drainMs: tree.runtime.drain, stateDir: null },
     cluster: null,
+    keepalived: compileKeepalived(tree, listeners, findings),
     admin,
     log: {
       level: tree.log.level,

@@ -2,6 +2,7 @@
 // routes in files of their own. Defaults are written in the schema and nowhere else. What two keys
 // say together is checked in compile-*.ts, not here.
 
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import { readBind, readBlock } from './address.ts'
 import {
@@ -14,13 +15,14 @@ import {
   map,
   named,
   off,
+  pathJson,
   size,
   text,
   word,
 } from './leaf.ts'
 import { poolSchema } from './schema-pool.ts'
 import { routeSchema } from './schema-route.ts'
-import { accept, type Reading, readInteger, refuse } from './units.ts'
+import { accept, quote, type Reading, readInteger, refuse } from './units.ts'
 
 const hour = 3_600_000
 const day = 24 * hour
@@ -32,6 +34,18 @@ function readThreads(text: string): Reading<number | 'auto'> {
   if (text === 'auto') return accept('auto' as const)
   const number = readInteger(text, 1, 256)
   return number.ok ? number : refuse(number.message, 'write auto, or a number from 1 to 256')
+}
+
+function readAbsolutePath(text: string): Reading<string> {
+  return text.startsWith('/') ? accept(text) : refuse(`${quote(text)} is not an absolute path`)
+}
+
+function readVip(text: string): Reading<string> {
+  const [address = ''] = text.split('/')
+  if (text !== address && isIP(address) > 0) {
+    return refuse(`${quote(text)} has a prefix length`, `write ${address}`)
+  }
+  return isIP(text) > 0 ? accept(text) : refuse(`${quote(text)} is not an IP address`)
 }
 
 const runtime = map({
@@ -47,6 +61,16 @@ const admin = map({
   bind: text('an address such as 127.0.0.1:9900', readBind, addressJson)
     .prefault('127.0.0.1:9900')
     .describe('Address of the admin API, /metrics, /livez and /readyz; unix:/path works too.'),
+})
+
+const keepalived = map({
+  trackFile: text('an absolute path', readAbsolutePath, pathJson)
+    .prefault('/run/evenkeel/track')
+    .describe('File that tells keepalived whether this Evenkeel should have the address.'),
+  vip: text('an IP address', readVip, { type: 'string' }).describe('The virtual IP address.'),
+  handover: duration(0, hour)
+    .prefault('10s')
+    .describe('How long a stop waits for the address to leave before it drains; 0: not at all.'),
 })
 
 const log = map({
@@ -123,6 +147,9 @@ export const configSchema = map({
   admin: either('false, or a map with bind', [off(null), admin])
     .prefault({})
     .describe('The admin API. false: none.'),
+  keepalived: keepalived
+    .optional()
+    .describe('A virtual IP address that keepalived holds on one of several Evenkeels.'),
   log: log.prefault({}).describe('What is written about itself, and about requests.'),
   listeners: named(listener, 'a map from names to listeners').describe('Where clients come in.'),
   pools: named(poolSchema, 'a map from names to pools')

@@ -18,6 +18,8 @@ export interface Plan {
   readonly pools: readonly PoolPlan[]
   /** The replicas that agree on the active of pools with `agreement: etcd`; `null` if none do. */
   readonly cluster: ClusterPlan | null
+  /** `null`: no virtual IP address of keepalived's leads here. */
+  readonly keepalived: KeepalivedPlan | null
 }
 
 export interface RuntimePlan {
@@ -57,6 +59,16 @@ export interface EtcdPlan {
     readonly cert: string | null
     readonly key: string | null
   } | null
+}
+
+/** A virtual IP address that keepalived holds on one of several Evenkeels. */
+export interface KeepalivedPlan {
+  /** File that tells keepalived what this Evenkeel is good for; absolute. */
+  readonly trackFile: string
+  /** The address, without a prefix length. */
+  readonly vip: string
+  /** How long a stop waits for the address to leave before it drains; 0 does not wait. */
+  readonly handoverMs: number
 }
 
 export interface AdminPlan {

@@ -916,3 +916,27 @@ bad.yaml:5:34: error: listeners.web.routes[0].match.method[1]: "pst" is not a me
   hint: did you mean POST?
 `,
 )
+
+bad(
+  'a virtual IP address with a prefix length',
+  top('keepalived: { vip: 10.0.0.100/24 }'),
+  `
+bad.yaml:1:20: error: keepalived.vip: "10.0.0.100/24" has a prefix length
+    1 | keepalived: { vip: 10.0.0.100/24 }
+      |                    ^^^^^^^^^^^^^
+  hint: write 10.0.0.100
+`,
+)
+
+bad(
+  'a virtual IP address that is a name, and a track file relative to who knows where',
+  top('keepalived: { vip: vip.example, trackFile: track }'),
+  `
+bad.yaml:1:20: error: keepalived.vip: "vip.example" is not an IP address
+    1 | keepalived: { vip: vip.example, trackFile: track }
+      |                    ^^^^^^^^^^^
+bad.yaml:1:44: error: keepalived.trackFile: "track" is not an absolute path
+    1 | keepalived: { vip: vip.example, trackFile: track }
+      |                                            ^^^^^
+`,
+)

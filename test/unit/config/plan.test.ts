@@ -125,6 +125,7 @@ test('the shortest configuration gets every default', () => {
       },
     ],
     cluster: null,
+    keepalived: null,
   } satisfies Plan)
 })
 
@@ -409,6 +410,19 @@ test('every key reaches the plan, names keep their order, slots count on over th
     pools.flatMap(({ backends }) => backends.map(({ slot }) => slot)),
     [0, 1, 2, 3, 4, 5, 6],
   )
+})
+
+test('a virtual IP address brings its defaults, on a listener of its own or on all addresses', () => {
+  for (const host of ['', '0.0.0.0', '10.0.0.100']) {
+    const { keepalived } = plan(`keepalived: { vip: 10.0.0.100 }
+listeners: { web: { bind: "${host}:80", pool: app } }
+pools: { app: { backends: [10.0.0.1:80, 10.0.0.2:80] } }`)
+    assert.deepEqual(keepalived, {
+      trackFile: '/run/evenkeel/track',
+      vip: '10.0.0.100',
+      handoverMs: 10_000,
+    })
+  }
 })
 
 test('what is off is off, and defaults shrink to fit what was written', () => {

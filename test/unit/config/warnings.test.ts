@@ -191,3 +191,25 @@ bad.yaml:5:67: warning: listeners.web.routes[0].requestHeaders.remove[0]: x-id i
   hint: remove it from this list
 `,
 )
+
+doubtful(
+  'a virtual IP address that no listener is on',
+  'keepalived: { vip: 10.0.0.100 }\nlisteners: { web: { bind: "10.0.0.9:80", pool: app } }\npools: { app: { backends: [10.0.0.1:80, 10.0.0.2:80] } }\n',
+  `
+bad.yaml:1:20: warning: keepalived.vip: no listener is on 10.0.0.100, so nobody will answer there
+    1 | keepalived: { vip: 10.0.0.100 }
+      |                    ^^^^^^^^^^
+  hint: bind a listener to it, or to every address (:8080)
+`,
+)
+
+doubtful(
+  'a virtual IP address without an admin API to ask for readiness',
+  top('keepalived: { vip: 10.0.0.100 }\nadmin: false'),
+  `
+bad.yaml:1:1: warning: keepalived: keepalived finds a frozen Evenkeel through /readyz of the admin API, which is switched off
+    1 | keepalived: { vip: 10.0.0.100 }
+      | ^^^^^^^^^^
+  hint: remove admin: false; unix:/path will do
+`,
+)

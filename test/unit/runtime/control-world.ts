@@ -114,6 +114,7 @@ export function planOf(pool: PoolPlan): Plan {
     listeners: [],
     pools: [pool],
     cluster: null,
+    keepalived: null,
   }
 }
 
