@@ -74,7 +74,8 @@ export interface ContextOptions {
 }
 
 const NO_BUDGET = { ratio: 0, perSecondMin: 0, burst: 0 }
-const RESPONSE_LIMITS = { headBytesMax: 64 * 1024, targetBytesMax: 0, fieldsMax: 256 }
+/** Bounds of what a backend may send as a head. */
+export const RESPONSE_LIMITS = { headBytesMax: 64 * 1024, targetBytesMax: 0, fieldsMax: 256 }
 
 export class ThreadContext {
   readonly plan: Plan

@@ -8,23 +8,21 @@
 // It sees views and streams, never a socket nor HTTP/1 bytes. An exchange is reused, one after the
 // other, so all of its state is reset in `begin`.
 
-import { backoffMs } from '../core/backoff.ts'
 import type { DeadlineEntry } from '../core/deadlines.ts'
 import { fault } from '../core/fault.ts'
 import type { Fault } from '../core/fault.ts'
 import type { RoutePlan } from '../core/plan.ts'
-import { FULL, NONE, Tried } from '../core/balancer/contract.ts'
-import type { Waiter } from '../core/queue.ts'
 import { POOL } from '../core/shared-layout.ts'
 import { BODY } from '../http1/framing.ts'
 import { match } from '../route/match.ts'
 import { rewritePath, redirectLocation } from '../route/rewrite.ts'
-import { Attempt, avoidSuspected, countUnknownOutcome } from './attempt.ts'
-import type { ListenerState, PoolState, ThreadContext } from './context.ts'
-import { ExchangeRecord } from './exchange-record.ts'
+import { countUnknownOutcome } from './attempt.ts'
+import type { ListenerState, PoolState } from './context.ts'
 import { Http1BackendConnection } from './http1-backend.ts'
 import type { ResponseReceiver } from './http1-backend.ts'
 import type { ClientStream, RequestView, ResponseView, TunnelEnd } from './message-view.ts'
+import { passHeld } from './held-answer.ts'
+import { PlacedAttempt } from './placed-attempt.ts'
 import { Replay } from './replay.ts'
 import { faultBody, faultHeaders } from './replies.ts'
 import {
@@ -32,6 +30,7 @@ import {
   isFreeRetry,
   isRepeatable,
   mayRetryFault,
+  mayRetryServerError,
   mayRetryStatus,
 } from './retry.ts'
 import { Tunnel } from './tunnel.ts'
@@ -41,43 +40,25 @@ const STATE = { idle: 0, routing: 1, queued: 2, delayed: 3, trying: 4, respondin
 /** How much body is held for a backend that isn't connected yet before the client is paused. */
 const HOLD_BYTES = 64 * 1024
 
-export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry, Waiter {
+export class Exchange extends PlacedAttempt implements ResponseReceiver, DeadlineEntry {
   // Deadline
   deadlineMs = Infinity
   wheelTick = -1
   wheelSlot = 0
   wheelNext: DeadlineEntry | null = null
   wheelPrevious: DeadlineEntry | null = null
-  // Waiter
-  queuedAtMs = -1
-  queueDeadlineMs = 0
-  queueNext: Waiter | null = null
-  queuePrevious: Waiter | null = null
-
-  readonly record: ExchangeRecord
-  private readonly tried = new Tried()
   private readonly replay = new Replay()
   private state: number = STATE.idle
   private client: ClientStream | null = null
   private listener: ListenerState | null = null
   private request!: RequestView
   private route: RoutePlan | null = null
-  private pool: PoolState | null = null
   private head = ''
-  private repeatable = false
   private requestDone = false
   private trailers = ''
-  private attempts = 0
-  private rescues = 0
-  /** Faults of earlier attempts were statuses: the last of them is the answer if nothing better comes. */
-  private heldServerError = false
+  /** A 500 of an earlier attempt, whole: the answer if nothing better comes. */
+  private heldAnswer: Buffer | null = null
   private failingStatus = false
-  private totalDeadlineMs = 0
-
-  constructor(context: ThreadContext) {
-    super(context)
-    this.record = new ExchangeRecord(context.plan.log.access.format !== 'off')
-  }
 
   get method(): string {
     return this.request.method
@@ -110,7 +91,7 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
     this.trailers = ''
     this.attempts = 0
     this.rescues = 0
-    this.heldServerError = false
+    this.heldAnswer = null
     this.totalDeadlineMs = 0
     this.replay.reset()
     this.tried.clear()
@@ -199,22 +180,7 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
     this.tryNext(nowMs)
   }
 
-  private tryNext(nowMs: number): void {
-    const { pool, queue, plan } = this.pool!
-    let index = pool.pickProbation(this.repeatable, nowMs)
-    const probation = index >= 0
-    if (!probation && plan.limits.perBackend > 0 && queue.mustWait(nowMs)) {
-      this.enqueue(nowMs)
-      return
-    }
-    if (this.pool!.suspected.length > 0) avoidSuspected(this.pool!, this.tried, nowMs)
-    if (!probation) index = pool.pick(this.tried, nowMs)
-    if (index >= 0) this.attempt(index, probation, nowMs)
-    else if (index === FULL) this.enqueue(nowMs)
-    else this.refuse(fault('no-backend'))
-  }
-
-  private attempt(index: number, probation: boolean, nowMs: number): void {
+  protected override attempt(index: number, probation: boolean, nowMs: number): void {
     const pool = this.pool!
     const backend = pool.backends[index]!
     this.state = STATE.trying
@@ -273,45 +239,48 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
     this.client?.resumeRequest()
   }
 
-  private enqueue(nowMs: number): void {
-    const pool = this.pool!
-    const untilMs = Math.min(nowMs + pool.plan.timeouts.queueMs, this.totalDeadlineMs)
-    if (!pool.queue.push(this, nowMs, untilMs)) {
-      this.refuse(fault('queue-full'))
-      return
-    }
+  protected override markQueued(): void {
     this.state = STATE.queued
-    this.record.queuedMs = nowMs
-  }
-
-  /** Waiter: it refuses the backends it has tried. */
-  get picky(): boolean {
-    return this.tried.count > 0
-  }
-
-  /** Waiter: a backend may have room now. False: still none, keep the place. */
-  onTurn(nowMs: number): boolean {
-    const { pool } = this.pool!
-    let index = pool.pickProbation(this.repeatable, nowMs)
-    const probation = index >= 0
-    if (!probation) index = pool.pick(this.tried, nowMs)
-    if (index === FULL) return false
-    this.record.endQueue(nowMs)
-    if (index === NONE) this.refuse(fault('no-backend'))
-    else this.attempt(index, probation, nowMs)
-    return true
-  }
-
-  /** Waiter: its time is over. */
-  onQueueTimeout(nowMs: number): void {
-    this.record.endQueue(nowMs)
-    this.refuse(fault('queue-timeout'))
   }
 
   // --- from the backend ----------------------------------------------------------------------
 
   onInformational(head: ResponseView): void {
     this.client!.sendInformational(head)
+  }
+
+  onServerError(bytes: Buffer, start: number, end: number): boolean {
+    const nowMs = this.context.eventMs
+    const isSecond = this.heldAnswer !== null
+    if (!isSecond && !this.mayAskAgain(nowMs)) return false
+    this.markHead(500, nowMs)
+    this.record.responseMs = nowMs - this.sentMs
+    const cause = fault('backend-status')
+    this.record.endAttempt(this, cause, 500, nowMs)
+    this.endBadly(cause)
+    if (isSecond) {
+      this.passHeld(this.heldAnswer!)
+      return true
+    }
+    this.heldAnswer = Buffer.from(bytes.subarray(start, end))
+    this.retryAfter(this.delayMs(), nowMs)
+    return true
+  }
+
+  private mayAskAgain(nowMs: number): boolean {
+    return (
+      mayRetryServerError(this.request.method) && this.canRepeat(nowMs) && this.charge(false, nowMs)
+    )
+  }
+
+  /** Nothing better came than the answer that was put aside. */
+  private passHeld(answer: Buffer): void {
+    const client = this.client!
+    const cause = fault('backend-status')
+    this.record.status = 500
+    this.context.countFault(cause)
+    this.finish(cause)
+    passHeld(client, answer, this.request.method, this.route!.responseHeaders)
   }
 
   onResponseHead(head: ResponseView, body: number): boolean {
@@ -390,13 +359,14 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
       return
     }
     if (this.retries(cause, nowMs, wasSent)) return
-    if (wasSent && cause.retry === 'replayable' && !this.repeatable) {
+    const isLate = nowMs >= this.totalDeadlineMs
+    if (wasSent && (cause.retry === 'replayable' || isLate) && !this.repeatable) {
       countUnknownOutcome(this.context, pool.base)
     }
     if (cause.code === 'backend-bad-response') {
       this.context.log('warn', 'bad response', { backend: this.record.backend, detail })
     }
-    this.refuse(cause)
+    this.refuse(isLate && cause.retry !== 'never' ? fault('total-timeout') : cause)
   }
 
   /** The backend went down while this attempt waits for a first byte (DESIGN §7, rescue). */
@@ -425,8 +395,9 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
       this.onStreamDeadline(nowMs)
     } else if (this.state === STATE.trying) {
       this.stream!.abort()
-      const total = nowMs >= this.totalDeadlineMs
-      this.onAttemptFailed(fault('backend-response-timeout'), total ? 'total timeout' : '')
+      // A backend that was given less than half of its time is not to blame for the rest.
+      const early = nowMs - this.sentMs < this.pool!.plan.timeouts.responseMs / 2
+      this.onAttemptFailed(fault(early ? 'total-timeout' : 'backend-response-timeout'), '')
     }
   }
 
@@ -459,9 +430,8 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
 
   /** The same after a status; the attempt counts as failed and its connection is dropped. */
   private retriesStatus(status: number, nowMs: number): boolean {
-    const wanted = mayRetryStatus(status, this.request, this.repeatable, !this.heldServerError)
-    if (!wanted || !this.canRepeat(nowMs) || !this.charge(false, nowMs)) return false
-    if (status === 500) this.heldServerError = true
+    if (!mayRetryStatus(status, this.repeatable)) return false
+    if (!this.canRepeat(nowMs) || !this.charge(false, nowMs)) return false
     const cause = fault('backend-status')
     this.record.endAttempt(this, cause, status, nowMs)
     this.endBadly(cause)
@@ -473,22 +443,6 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
     const plan = this.pool!.plan.retry
     if (plan === null || this.attempts > plan.attempts || this.replay.lost) return false
     return nowMs < this.totalDeadlineMs && this.pool!.pool.available.length > 0
-  }
-
-  private charge(free: boolean, nowMs: number): boolean {
-    const pool = this.pool!
-    const row = this.context.row
-    if (!(free && pool.pool.halfAvailable) && !pool.budget.withdraw(nowMs)) {
-      row[pool.base + POOL.budgetEmpty]!++
-      return false
-    }
-    row[pool.base + POOL.retries]!++
-    return true
-  }
-
-  private delayMs(): number {
-    const plan = this.pool!.plan.retry!
-    return backoffMs(this.attempts, plan.backoffMinMs, plan.backoffMaxMs, this.context.random)
   }
 
   private retryAfter(waitMs: number, nowMs: number): void {
@@ -507,7 +461,11 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
     this.context.deadlines.schedule(this, nowMs + this.pool!.plan.timeouts.idleMs)
   }
 
-  private refuse(cause: Fault): void {
+  protected override refuse(cause: Fault): void {
+    if (this.heldAnswer !== null) {
+      this.passHeld(this.heldAnswer)
+      return
+    }
     this.context.countFault(cause)
     this.respond(cause.status, faultHeaders(cause), faultBody(cause), cause)
   }
@@ -532,6 +490,7 @@ export class Exchange extends Attempt implements ResponseReceiver, DeadlineEntry
     this.record.fault = cause
     this.head = ''
     this.replay.reset()
+    this.heldAnswer = null
     this.client = null
   }
 }

@@ -17,6 +17,7 @@ import { connectFault, waitFault } from './attempt.ts'
 import type { BackendState, ThreadContext } from './context.ts'
 import type { DeadlineEntry } from '../core/deadlines.ts'
 import { resolve } from './dial.ts'
+import { isWhole } from './held-answer.ts'
 import type { IdleConnection } from './idle.ts'
 import type { BackendStream, ResponseView, TunnelEnd } from './message-view.ts'
 import { latin1, noHandler } from './channel.ts'
@@ -32,6 +33,11 @@ export interface ResponseReceiver {
   readonly upgradeWanted: boolean
   onConnected(): void
   onInformational(head: ResponseView): void
+  /**
+   * A 500 that came whole, `bytes[start..end)` with its head. True: it was taken (copied), and the
+   * connection is not needed any more. False: it follows like any other answer.
+   */
+  onServerError(bytes: Buffer, start: number, end: number): boolean
   /** False: the answer isn't wanted (it will be tried elsewhere). */
   onResponseHead(head: ResponseView, body: number): boolean
   onResponseBytes(bytes: Buffer, start: number, end: number, owned: boolean): void
@@ -276,6 +282,7 @@ export class Http1BackendConnection
         this.surrender(head, early)
         return end
       }
+      if (head.status === 500 && this.takesServerError(head, source, position, limit)) return end
       this.takeHead(head, position < limit)
       if (this.head === head) {
         this.head = null
@@ -284,6 +291,15 @@ export class Http1BackendConnection
     }
     // Positions in a joined buffer are told in those of the bytes that came last.
     return source === bytes ? position : end - (limit - position)
+  }
+
+  /** The exchange may want to ask another backend before it believes a 500. */
+  private takesServerError(head: ResponseHead, bytes: Buffer, at: number, end: number): boolean {
+    const receiver = this.receiver!
+    if (!isWhole(head, receiver.method, bytes, at, end)) return false
+    if (!receiver.onServerError(bytes, at - head.bytes, end)) return false
+    this.abort()
+    return true
   }
 
   private takeHead(head: ResponseHead, more: boolean): void {

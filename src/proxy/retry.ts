@@ -19,15 +19,14 @@ export function mayRetryFault(cause: Fault, repeatable: boolean): boolean {
   return cause.retry === 'always' || (cause.retry === 'replayable' && repeatable)
 }
 
-/** Should this status be held back and another backend be asked? `firstServerError`: none was held back before. */
-export function mayRetryStatus(
-  status: number,
-  request: RequestView,
-  repeatable: boolean,
-  firstServerError: boolean,
-): boolean {
-  if (status === 502 || status === 503 || status === 504) return repeatable
-  return status === 500 && firstServerError && SAFE_METHODS.has(request.method)
+/** Should an answer with this status be let go and another backend be asked? */
+export function mayRetryStatus(status: number, repeatable: boolean): boolean {
+  return repeatable && (status === 502 || status === 503 || status === 504)
+}
+
+/** Should another backend be asked, once, before a 500 passes? */
+export function mayRetryServerError(method: string): boolean {
+  return SAFE_METHODS.has(method)
 }
 
 /** Statuses that outlier detection counts against a backend. */

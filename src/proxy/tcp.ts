@@ -2,17 +2,14 @@
 // not a byte has been sent), then join both in a tunnel. The client is not read before the backend
 // stands, so nothing has to be replayed.
 
-import { FULL, Tried } from '../core/balancer/contract.ts'
-import { backoffMs } from '../core/backoff.ts'
 import type { DeadlineEntry } from '../core/deadlines.ts'
 import { fault } from '../core/fault.ts'
 import type { Fault } from '../core/fault.ts'
-import type { Waiter } from '../core/queue.ts'
 import { BACKEND, LISTENER, POOL, THREAD } from '../core/shared-layout.ts'
-import { Attempt, avoidSuspected, connectFault, countLatency } from './attempt.ts'
-import type { ListenerState, PoolState } from './context.ts'
+import { connectFault, countLatency } from './attempt.ts'
+import type { ListenerState } from './context.ts'
 import { resolve } from './dial.ts'
-import { ExchangeRecord } from './exchange-record.ts'
+import { PlacedAttempt } from './placed-attempt.ts'
 import { isFreeRetry } from './retry.ts'
 import type { TcpListener } from './tcp-listener.ts'
 import { noHandler } from './channel.ts'
@@ -22,33 +19,22 @@ import { Tunnel } from './tunnel.ts'
 
 const STATE = { picking: 0, queued: 1, delayed: 2, connecting: 3, joined: 4, over: 5 } as const
 
-export class TcpConnection extends Attempt implements DeadlineEntry, Waiter, ChannelHandler {
+export class TcpConnection extends PlacedAttempt implements DeadlineEntry, ChannelHandler {
   deadlineMs = Infinity
   wheelTick = -1
   wheelSlot = 0
   wheelNext: DeadlineEntry | null = null
   wheelPrevious: DeadlineEntry | null = null
-  queuedAtMs = -1
-  queueDeadlineMs = 0
-  queueNext: Waiter | null = null
-  queuePrevious: Waiter | null = null
-
-  readonly record: ExchangeRecord
   readonly address: string
   readonly port: number
   private readonly owner: TcpListener
   private readonly listener: ListenerState
-  private readonly pool: PoolState
   private readonly client: Channel
-  private readonly tried = new Tried()
   private target: Channel | null = null
   private state: number = STATE.picking
-  private attempts = 0
-  private rescues = 0
 
   constructor(owner: TcpListener, client: Channel) {
     super(owner.context)
-    this.record = new ExchangeRecord(owner.context.plan.log.access.format !== 'off')
     this.owner = owner
     this.listener = owner.state
     this.pool = owner.context.pools[owner.state.plan.pool]!
@@ -62,13 +48,13 @@ export class TcpConnection extends Attempt implements DeadlineEntry, Waiter, Cha
     const nowMs = this.context.nowMs()
     row[this.listener.base + LISTENER.connections]!++
     row[this.listener.base + LISTENER.requests]!++
-    row[this.pool.base + POOL.requests]!++
+    row[this.pool!.base + POOL.requests]!++
     row[THREAD.connections]!++
     row[THREAD.exchanges]!++
     this.owner.connections.add(this)
     this.record.begin(nowMs)
-    this.record.pool = this.pool.plan.name
-    this.pool.budget.deposit(nowMs)
+    this.record.pool = this.pool!.plan.name
+    this.pool!.budget.deposit(nowMs)
     this.client.handler = this
     this.tryNext(nowMs)
   }
@@ -95,60 +81,18 @@ export class TcpConnection extends Attempt implements DeadlineEntry, Waiter, Cha
 
   // --- picking -------------------------------------------------------------------------------
 
-  private tryNext(nowMs: number): void {
-    const { pool, queue, plan } = this.pool
-    let index = pool.pickProbation(true, nowMs)
-    const probation = index >= 0
-    if (!probation && plan.limits.perBackend > 0 && queue.mustWait(nowMs)) {
-      this.enqueue(nowMs)
-      return
-    }
-    if (this.pool.suspected.length > 0) avoidSuspected(this.pool, this.tried, nowMs)
-    if (!probation) index = pool.pick(this.tried, nowMs)
-    if (index >= 0) this.attempt(index, probation, nowMs)
-    else if (index === FULL) this.enqueue(nowMs)
-    else this.refuse(fault('no-backend'))
-  }
-
-  private enqueue(nowMs: number): void {
-    const { queue, plan } = this.pool
-    if (!queue.push(this, nowMs, nowMs + plan.timeouts.queueMs)) {
-      this.refuse(fault('queue-full'))
-      return
-    }
+  protected override markQueued(): void {
     this.state = STATE.queued
-    this.record.queuedMs = nowMs
   }
 
-  get picky(): boolean {
-    return this.tried.count > 0
-  }
-
-  onTurn(nowMs: number): boolean {
-    const { pool } = this.pool
-    let index = pool.pickProbation(true, nowMs)
-    const probation = index >= 0
-    if (!probation) index = pool.pick(this.tried, nowMs)
-    if (index === FULL) return false
-    this.record.endQueue(nowMs)
-    if (index < 0) this.refuse(fault('no-backend'))
-    else this.attempt(index, probation, nowMs)
-    return true
-  }
-
-  onQueueTimeout(nowMs: number): void {
-    this.record.endQueue(nowMs)
-    this.refuse(fault('queue-timeout'))
-  }
-
-  private attempt(index: number, probation: boolean, nowMs: number): void {
-    const backend = this.pool.backends[index]!
+  protected override attempt(index: number, probation: boolean, nowMs: number): void {
+    const backend = this.pool!.backends[index]!
     this.state = STATE.connecting
     this.attempts++
     this.tried.add(index)
     this.beginAttempt(backend, probation, nowMs)
     this.record.backend = backend.plan.name
-    this.context.deadlines.schedule(this, nowMs + this.pool.plan.timeouts.connectMs)
+    this.context.deadlines.schedule(this, nowMs + this.pool!.plan.timeouts.connectMs)
     const attempt = this.attempts
     resolve(backend.destination, (destination, error) => {
       if (this.state !== STATE.connecting || attempt !== this.attempts) return
@@ -179,7 +123,7 @@ export class TcpConnection extends Attempt implements DeadlineEntry, Waiter, Cha
     this.context.deadlines.cancel(this)
     this.state = STATE.joined
     this.markConnected()
-    const tunnel = new Tunnel(this.context, this.pool.plan.timeouts.tunnelIdleMs, (cause) => {
+    const tunnel = new Tunnel(this.context, this.pool!.plan.timeouts.tunnelIdleMs, (cause) => {
       this.endTunnel(tunnel, cause)
     })
     const end = { early: null, ended: false }
@@ -214,10 +158,10 @@ export class TcpConnection extends Attempt implements DeadlineEntry, Waiter, Cha
   }
 
   onBackendLost(): void {
-    const plan = this.pool.plan.retry
+    const plan = this.pool!.plan.retry
     if (this.state !== STATE.connecting || plan === null || this.attempts > plan.attempts) return
-    if (this.pool.pool.available.length === 0) return
-    this.context.row[this.pool.base + POOL.rescues]!++
+    if (this.pool!.pool.available.length === 0) return
+    this.context.row[this.pool!.base + POOL.rescues]!++
     this.failed(fault('backend-rescued'))
   }
 
@@ -227,24 +171,20 @@ export class TcpConnection extends Attempt implements DeadlineEntry, Waiter, Cha
     this.dropTarget()
     this.record.endAttempt(this, cause, 0, nowMs)
     this.endBadly(cause)
-    const plan = this.pool.plan.retry
-    const { pool } = this.pool
+    const plan = this.pool!.plan.retry
+    const { pool } = this.pool!
     if (plan === null || this.attempts > plan.attempts || pool.available.length === 0) {
       this.refuse(cause)
       return
     }
-    const free = pool.halfAvailable && isFreeRetry(cause, this.rescues)
-    if (cause.code === 'backend-rescued') this.rescues++
-    if (!free && !this.pool.budget.withdraw(nowMs)) {
-      this.context.row[this.pool.base + POOL.budgetEmpty]!++
+    const rescued = cause.code === 'backend-rescued'
+    const free = isFreeRetry(cause, this.rescues)
+    if (rescued) this.rescues++
+    if (!this.charge(free, nowMs)) {
       this.refuse(cause)
       return
     }
-    this.context.row[this.pool.base + POOL.retries]!++
-    const atOnce = cause.code === 'backend-refused' || cause.code === 'backend-rescued'
-    const waitMs = atOnce
-      ? 0
-      : backoffMs(this.attempts, plan.backoffMinMs, plan.backoffMaxMs, this.context.random)
+    const waitMs = cause.code === 'backend-refused' || rescued ? 0 : this.delayMs()
     if (waitMs <= 0) {
       this.tryNext(nowMs)
       return
@@ -262,7 +202,7 @@ export class TcpConnection extends Attempt implements DeadlineEntry, Waiter, Cha
     target.destroy()
   }
 
-  private refuse(cause: Fault): void {
+  protected override refuse(cause: Fault): void {
     this.end(cause)
   }
 
@@ -280,7 +220,7 @@ export class TcpConnection extends Attempt implements DeadlineEntry, Waiter, Cha
     this.state = STATE.over
     const row = this.context.row
     const nowMs = this.context.nowMs()
-    this.pool.queue.remove(this)
+    this.pool!.queue.remove(this)
     this.context.deadlines.cancel(this)
     row[this.listener.base + LISTENER.connections]!--
     row[THREAD.connections]!--

@@ -151,7 +151,8 @@ export class Tunnel implements DeadlineEntry {
   closed(half: Half, code: string): void {
     const other = this.otherOf(half)
     if (code === '' && half.ended && other.ended) {
-      this.finish(null, false)
+      // The other one closes itself once the last bytes have left, and is watched until then.
+      if (other.source.closed) this.finish(null, false)
       return
     }
     this.finish(fault(half === this.client ? 'client-closed' : 'backend-truncated'), true)
@@ -165,7 +166,6 @@ export class Tunnel implements DeadlineEntry {
     this.onGone(cause)
     for (const half of [this.client!, this.backend!]) {
       half.source.handler = noHandler
-      // In order: the other channel has ended both ways as well and closes itself when flushed.
       if (cut) half.source.reset()
     }
   }
