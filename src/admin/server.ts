@@ -1,19 +1,23 @@
-// The admin API: what runs, how it is, and whether it may get traffic. Read-only, on the main
-// thread, on loopback or a unix socket unless told otherwise.
+// The admin API: what runs, how it is, whether it may get traffic, and what an operator asks for. On
+// the main thread, on loopback or a unix socket unless told otherwise; open to a network it only tells.
 // Must never be on the way of traffic: a slow reader here costs the control plane a socket.
 
 import { chmod } from 'node:fs/promises'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { Address } from '../core/plan.ts'
+import type { OperatorVerb } from '../core/operator.ts'
 import type { PoolStatus } from '../core/status.ts'
+import type { ActEvents, Actor } from './act.ts'
+import { act, readRequest } from './act.ts'
 import type { Answer } from './answer.ts'
 import { json, problem, send, text } from './answer.ts'
+import { readJson, refuseChange } from './change.ts'
 import type { Reach } from './host-check.ts'
 import { isHostAllowed } from './host-check.ts'
 
-/** What the API tells about. */
-export interface AdminSource {
+/** What the API tells about, and who acts on what it is told. */
+export interface AdminSource extends Actor {
   version(): VersionInfo
   pools(): readonly PoolStatus[]
   readiness(): Readiness
@@ -34,36 +38,58 @@ export interface Readiness {
   readonly reason: string
 }
 
+/** A request on its way to its answer. */
+interface Call {
+  readonly source: AdminSource
+  readonly events: ActEvents
+  readonly request: IncomingMessage
+  /** What stands where the path has `NAME`. */
+  readonly name: string
+  /** Address of the client. */
+  readonly from: string
+}
+
 interface Route {
+  /** GET answers HEAD, too. */
+  readonly method: 'GET' | 'POST'
   readonly path: string
   readonly says: string
-  answer(source: AdminSource, name: string): Answer | Promise<Answer>
+  answer(call: Call): Answer | Promise<Answer>
 }
 
 const routes: readonly Route[] = [
-  { path: '/livez', says: '200 as long as the process answers', answer: () => text(200, 'ok') },
   {
+    method: 'GET',
+    path: '/livez',
+    says: '200 as long as the process answers',
+    answer: () => text(200, 'ok'),
+  },
+  {
+    method: 'GET',
     path: '/readyz',
     says: '200 when traffic may come, else 503 and the reason',
-    answer: (source) => {
+    answer: ({ source }) => {
       const { ready, reason } = source.readiness()
       return text(ready ? 200 : 503, reason)
     },
   },
   {
+    method: 'GET',
     path: '/metrics',
     says: 'metrics in the Prometheus text format',
-    answer: async (source) => ({ status: 200, ...(await source.metrics()) }),
+    answer: async ({ source }) => ({ status: 200, ...(await source.metrics()) }),
   },
   {
+    method: 'GET',
     path: '/v1/pools',
     says: 'all pools and their backends',
-    answer: (source) => json(200, { pools: source.pools() }),
+    answer: ({ source }) => json(200, { pools: source.pools() }),
   },
   {
+    method: 'GET',
     path: '/v1/pools/NAME',
     says: 'one pool',
-    answer: (source, name) => {
+    answer: ({ source, name }) => {
       const pools = source.pools()
       const pool = pools.find((one) => one.name === name)
       if (pool !== undefined) return json(200, pool)
@@ -72,32 +98,51 @@ const routes: readonly Route[] = [
     },
   },
   {
+    method: 'GET',
     path: '/v1/version',
     says: 'version, process and uptime',
-    answer: (source) => json(200, source.version()),
+    answer: ({ source }) => json(200, source.version()),
   },
+  change('switchover', 'move a pool to the backend `to`'),
+  change('failback', 'move a pool back to its preferred backend'),
+  change('freeze', 'let a pool stay as it is, whatever happens'),
+  change('unfreeze', 'let a pool move again'),
 ]
+
+function change(verb: OperatorVerb, says: string): Route {
+  return {
+    method: 'POST',
+    path: `/v1/pools/NAME/${verb}`,
+    says,
+    answer: async ({ source, events, request, name, from }) => {
+      const body = await readJson(request)
+      if (!body.ok) return body.answer
+      const read = readRequest(verb, body.value, from)
+      if (!read.ok) return read.answer
+      return act(name, read.value, { actor: source, events, from, waitMs: ACT_WAIT_MS })
+    },
+  }
+}
 
 /** Requests are small, and there are few: everything beyond is a mistake or an attack. */
 const HEAD_BYTES_MAX = 8_192
 const REQUEST_MS = 2_000
 const KEEP_ALIVE_MS = 30_000
 const CONNECTIONS_MAX = 128
+/** How long a client may wait for the end of a move. */
+const ACT_WAIT_MS = 120_000
 
 export class AdminServer {
   readonly #server: Server
   readonly #source: AdminSource
   readonly #reach: Reach
-  readonly #failed: (error: unknown) => void
+  readonly #events: ActEvents
 
-  /**
-   * @param reach who can connect to the address it will listen on
-   * @param failed hears of errors in the API's own code
-   */
-  constructor(source: AdminSource, reach: Reach, failed: (error: unknown) => void) {
+  /** @param reach who can connect to the address it will listen on */
+  constructor(source: AdminSource, reach: Reach, events: ActEvents) {
     this.#source = source
     this.#reach = reach
-    this.#failed = failed
+    this.#events = events
     this.#server = createServer(
       {
         maxHeaderSize: HEAD_BYTES_MAX,
@@ -121,7 +166,7 @@ export class AdminServer {
           : { host: address.host, port: address.port }
       this.#server.listen(where, () => {
         this.#server.off('error', reject)
-        this.#server.on('error', this.#failed)
+        this.#server.on('error', (error) => this.#events.failed(error))
         resolve()
       })
     })
@@ -144,7 +189,7 @@ export class AdminServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    // A body has no meaning here; with one unread the connection can't be used again.
+    // With a body unread the connection can't be used again, and few requests have one.
     const { headers } = request
     if ('content-length' in headers || 'transfer-encoding' in headers) {
       response.setHeader('connection', 'close')
@@ -153,7 +198,7 @@ export class AdminServer {
     try {
       answer = await this.#answer(request)
     } catch (error) {
-      this.#failed(error)
+      this.#events.failed(error)
       answer = problem(500, 'Internal error', 'Evenkeel met an error of its own; see its log.')
     }
     send(response, answer)
@@ -168,22 +213,26 @@ export class AdminServer {
     const [path = ''] = url.split('?', 1)
     const found = findRoute(path)
     if (found === null) return unknownPath(path)
-    if (method !== 'GET' && method !== 'HEAD') {
-      const detail = `${path} can be read and nothing else: use GET.`
-      const headers = { allow: 'GET, HEAD' }
-      return { ...problem(405, 'Method not allowed', detail), headers }
+    const { route, name } = found
+    if (method !== route.method && !(method === 'HEAD' && route.method === 'GET')) {
+      return wrongMethod(path, route)
     }
-    return found.route.answer(this.#source, found.name)
+    const refusal = route.method === 'GET' ? null : refuseChange(headers, this.#reach)
+    if (refusal !== null) return refusal
+    const from = (this.#reach === 'file' ? null : request.socket.remoteAddress) ?? 'unix socket'
+    return route.answer({ source: this.#source, events: this.#events, request, name, from })
   }
 }
 
 function findRoute(path: string): { route: Route; name: string } | null {
+  const parts = path.split('/')
   for (const route of routes) {
-    if (route.path === path) return { route, name: '' }
-    const prefix = route.path.slice(0, -'NAME'.length)
-    if (!route.path.endsWith('/NAME') || !path.startsWith(prefix)) continue
-    const name = decode(path.slice(prefix.length))
-    if (name !== null && name !== '' && !name.includes('/')) return { route, name }
+    const pattern = route.path.split('/')
+    const fits = (part: string, i: number): boolean => pattern[i] === 'NAME' || pattern[i] === part
+    if (parts.length !== pattern.length || !parts.every(fits)) continue
+    const at = pattern.indexOf('NAME')
+    const name = at < 0 ? '' : decode(parts[at]!)
+    if (name !== null && (at < 0 || name !== '')) return { route, name }
   }
   return null
 }
@@ -196,7 +245,17 @@ function decode(text: string): string | null {
   }
 }
 
+function wrongMethod(path: string, { method }: Route): Answer {
+  const [detail, allow] =
+    method === 'GET'
+      ? [`${path} can be read and nothing else: use GET.`, 'GET, HEAD']
+      : [`${path} changes something: use POST.`, 'POST']
+  return { ...problem(405, 'Method not allowed', detail), headers: { allow } }
+}
+
 function unknownPath(path: string): Answer {
-  const paths = Object.fromEntries(routes.map((route) => [route.path, route.says]))
+  const paths = Object.fromEntries(
+    routes.map(({ method, path, says }) => [method === 'GET' ? path : `POST ${path}`, says]),
+  )
   return problem(404, 'No such path', `There is nothing at '${path}'.`, { paths })
 }

@@ -6,6 +6,7 @@ import type { Address, Plan } from '../core/plan.ts'
 import { SharedTable, THREAD } from '../core/shared-layout.ts'
 import { seededRandom } from '../core/random.ts'
 import type { DataMessage } from '../core/snapshot.ts'
+import type { ActAnswer } from '../core/operator.ts'
 import type { PoolStatus, Transition } from '../core/status.ts'
 import type { Readiness, VersionInfo } from '../admin/server.ts'
 import { AdminServer } from '../admin/server.ts'
@@ -24,6 +25,7 @@ import type { DataPlanes } from './data-threads.ts'
 import { DataThreads, threadCount } from './data-threads.ts'
 import { clearStaleSockets, settleAddress, settleAddresses } from './port-check.ts'
 import { canReusePort } from './reuse-port.ts'
+import { logAudit } from './audit-log.ts'
 import { logTransition } from './transition-log.ts'
 import { packageVersion } from './version.ts'
 
@@ -311,9 +313,13 @@ class Balancer implements RunningBalancer {
         type: this.#metrics.contentType,
         body: await this.#metrics.scrape(),
       }),
+      act: (pool: string) => Promise.resolve(this.#act(pool)),
     }
-    this.#admin = new AdminServer(source, reach, (error) => {
-      this.#log.error('the admin API met an error', { cause: messageOf(error) })
+    this.#admin = new AdminServer(source, reach, {
+      failed: (error) => {
+        this.#log.error('the admin API met an error', { cause: messageOf(error) })
+      },
+      audit: (entry) => logAudit(this.#log, entry),
     })
     this.adminAddress = await this.#admin.listen(address)
   }
@@ -354,6 +360,16 @@ class Balancer implements RunningBalancer {
     if (this.#phase === 'starting') return { ready: false, reason: 'opening the listeners' }
     if (this.#planes.running === 0) return { ready: false, reason: 'no data thread is running' }
     return { ready: true, reason: 'ready' }
+  }
+
+  /** No pool of this plan has an active, so there is nothing to move. */
+  #act(name: string): ActAnswer {
+    const names = this.#plan.pools.map((pool) => pool.name)
+    if (!names.includes(name)) {
+      return { ok: false, code: 'no-pool', message: `There is no pool '${name}'.`, names }
+    }
+    const message = `Pool '${name}' is active-active: it has no active to move.`
+    return { ok: false, code: 'not-standby', message, names: [] }
   }
 
   #versionInfo(): VersionInfo {

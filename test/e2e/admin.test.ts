@@ -90,7 +90,7 @@ test('what is not there is a problem that says what is', async () => {
   assert.equal((await ask('/v1/pools/')).status, 404)
 })
 
-test('nothing can be changed: other methods are refused with what is allowed', async () => {
+test('what can only be read says so to other methods', async () => {
   const reply = await ask('/v1/pools', { method: 'POST' })
   assert.equal(reply.status, 405)
   assert.equal(reply.headers.allow, 'GET, HEAD')

@@ -1,0 +1,58 @@
+// The real admin API over a source that a test makes up.
+
+import { after } from 'node:test'
+import type { AuditEntry } from '../../src/admin/act.ts'
+import { AdminServer } from '../../src/admin/server.ts'
+import type { Reach } from '../../src/admin/host-check.ts'
+import type { Address } from '../../src/core/plan.ts'
+import type { ActAnswer, OperatorRequest } from '../../src/core/operator.ts'
+import type { PoolStatus } from '../../src/core/status.ts'
+
+export interface FakeAdmin {
+  readonly address: Address
+  /** `host:port` of a TCP address. */
+  readonly host: string
+  /** What was asked for, latest last. */
+  readonly asked: { readonly pool: string; readonly request: OperatorRequest }[]
+  readonly audit: AuditEntry[]
+  readonly errors: unknown[]
+  /** How the next requests are answered. */
+  answer: (pool: string, request: OperatorRequest) => ActAnswer | Promise<ActAnswer>
+  pools: readonly PoolStatus[]
+}
+
+/** Starts it; it ends with the test file. */
+export async function startFakeAdmin(
+  reach: Reach = 'loopback',
+  address: Address = { kind: 'tcp', host: '127.0.0.1', port: 0 },
+): Promise<FakeAdmin> {
+  const audit: AuditEntry[] = []
+  const errors: unknown[] = []
+  const asked: { pool: string; request: OperatorRequest }[] = []
+  const source = {
+    version: () => ({ version: '0', node: '0', pid: 1, uptimeSeconds: 0, threads: 1 }),
+    pools: () => fake.pools,
+    readiness: () => ({ ready: true, reason: 'ready' }),
+    metrics: async () => ({ type: 'text/plain', body: Buffer.alloc(0) }),
+    act: async (pool: string, request: OperatorRequest) => {
+      asked.push({ pool, request })
+      return fake.answer(pool, request)
+    },
+  }
+  const server = new AdminServer(source, reach, {
+    failed: (error) => errors.push(error),
+    audit: (entry) => audit.push(entry),
+  })
+  const bound = await server.listen(address)
+  after(() => server.close())
+  const fake: FakeAdmin = {
+    address: bound,
+    host: bound.kind === 'tcp' ? `${bound.host}:${bound.port}` : '',
+    asked,
+    audit,
+    errors,
+    answer: () => ({ ok: true, message: 'done', report: null }),
+    pools: [],
+  }
+  return fake
+}

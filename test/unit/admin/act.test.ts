@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ActContext, AuditEntry } from '../../../src/admin/act.ts'
+import { act, readRequest } from '../../../src/admin/act.ts'
+import type { ActAnswer, OperatorRequest } from '../../../src/core/operator.ts'
+import type { MoveReport } from '../../../src/core/status.ts'
+
+const request: OperatorRequest = {
+  verb: 'switchover',
+  to: 'b',
+  force: false,
+  dryRun: false,
+  reason: 'new kernel',
+  by: 'kim',
+}
+const report: MoveReport = {
+  kind: 'switchover',
+  outcome: 'moved',
+  from: 'a',
+  to: 'b',
+  epoch: 7,
+  reason: 'new kernel',
+  by: 'kim',
+  at: 0,
+  detectionMs: 0,
+  moveMs: 212,
+  sessions: { at: 0, finished: 0, cut: 0 },
+  metObjective: null,
+}
+
+async function answered(
+  carryOut: () => Promise<ActAnswer>,
+  more: Partial<ActContext> = {},
+): Promise<{ status: number; body: unknown; audit: AuditEntry[]; errors: unknown[] }> {
+  const audit: AuditEntry[] = []
+  const errors: unknown[] = []
+  const events = {
+    audit: (entry: AuditEntry) => audit.push(entry),
+    failed: (error: unknown) => errors.push(error),
+  }
+  const context = { actor: { act: carryOut }, events, from: '127.0.0.1', waitMs: 1_000, ...more }
+  const { status, body } = await act('db', request, context)
+  return { status, body: JSON.parse(String(body)), audit, errors }
+}
+
+test('a body becomes a request, with who asked if it does not say', () => {
+  assert.deepEqual(readRequest('switchover', { to: 'b', reason: 'x', force: true }, '::1'), {
+    ok: true,
+    value: {
+      verb: 'switchover',
+      to: 'b',
+      force: true,
+      dryRun: false,
+      reason: 'x',
+      by: 'admin API (::1)',
+    },
+  })
+  assert.deepEqual(readRequest('failback', { reason: 'x', by: 'kim', dryRun: true }, '::1'), {
+    ok: true,
+    value: { verb: 'failback', force: false, dryRun: true, reason: 'x', by: 'kim' },
+  })
+  assert.deepEqual(readRequest('freeze', { reason: 'x' }, '::1'), {
+    ok: true,
+    value: { verb: 'freeze', reason: 'x', by: 'admin API (::1)' },
+  })
+  assert.equal(readRequest('freeze', { reason: 'x', force: true }, '::1').ok, false)
+  assert.equal(readRequest('switchover', { reason: 'x' }, '::1').ok, false)
+})
+
+test('what was done is answered with its report and leaves an audit entry', async () => {
+  const done = await answered(async () => ({ ok: true, message: 'moved', report }))
+  assert.deepEqual([done.status, done.body], [200, { message: 'moved', report }])
+  const { tookMs, ...entry } = done.audit[0]!
+  assert.ok(tookMs >= 0)
+  assert.deepEqual(entry, {
+    pool: 'db',
+    request,
+    from: '127.0.0.1',
+    outcome: 'done',
+    message: 'moved',
+  })
+})
+
+test('what was not done is a problem with its code and what there is instead', async () => {
+  for (const [answer, status, body] of [
+    [
+      { ok: false, code: 'no-pool', message: 'No db.', names: ['web'] },
+      404,
+      { title: 'No such pool', pools: ['web'] },
+    ],
+    [
+      { ok: false, code: 'no-backend', message: 'No b.', names: ['a'] },
+      404,
+      { title: 'No such backend', backends: ['a'] },
+    ],
+    [
+      { ok: false, code: 'not-standby', message: 'No active.' },
+      409,
+      { title: 'Not an active-standby pool' },
+    ],
+    [{ ok: false, code: 'refused', message: 'b is not ready.' }, 409, { title: 'Refused' }],
+    [
+      { ok: false, code: 'failed', message: 'Rolled back.', report },
+      409,
+      { title: 'Failed', report },
+    ],
+  ] as const) {
+    const result = await answered(async () => answer as ActAnswer)
+    assert.equal(result.status, status)
+    const { code, message: detail } = answer
+    assert.deepEqual(result.body, { status, detail, code, pool: 'db', ...body })
+    assert.deepEqual(
+      result.audit.map((entry) => [entry.outcome, entry.message]),
+      [[code, detail]],
+    )
+  }
+})
+
+test('a move that takes too long is answered as going on, and audited when it ends', async () => {
+  let finish: (answer: ActAnswer) => void = () => {}
+  const running = new Promise<ActAnswer>((resolve) => {
+    finish = resolve
+  })
+  const late = await answered(() => running, { waitMs: 5 })
+  assert.equal(late.status, 202)
+  assert.match((late.body as { message: string }).message, /still in progress/)
+  assert.equal(late.audit.length, 0)
+  finish({ ok: true, message: 'moved', report })
+  await running
+  await new Promise(setImmediate)
+  assert.equal(late.audit[0]?.outcome, 'done')
+})
+
+test('an error of our own is told as such and its text goes to the log alone', async () => {
+  const error = new Error('secret')
+  const failed = await answered(async () => {
+    throw error
+  })
+  assert.equal(failed.status, 409)
+  assert.ok(!JSON.stringify(failed.body).includes('secret'))
+  assert.deepEqual(failed.errors, [error])
+  assert.equal(failed.audit[0]?.outcome, 'failed')
+})
