@@ -71,15 +71,9 @@ export function readRequest(
   const { texts, flags } = read.value
   const signed = { reason: texts['reason']!, by: texts['by'] ?? `admin API (${from})` }
   const { force = false, dryRun = false } = flags
-  switch (verb) {
-    case 'switchover':
-      return { ok: true, value: { verb, to: texts['to']!, force, dryRun, ...signed } }
-    case 'failback':
-      return { ok: true, value: { verb, force, dryRun, ...signed } }
-    case 'freeze':
-    case 'unfreeze':
-      return { ok: true, value: { verb, ...signed } }
-  }
+  if (verb === 'freeze' || verb === 'unfreeze') return { ok: true, value: { verb, ...signed } }
+  if (verb === 'failback') return { ok: true, value: { verb, force, dryRun, ...signed } }
+  return { ok: true, value: { verb, to: texts['to']!, force, dryRun, ...signed } }
 }
 
 /** Has a request carried out and says how it ended. */

@@ -172,8 +172,9 @@ test('a running balancer refuses to move a pool without an active, and logs who 
   const unknown = await post('/v1/pools/wbe/freeze', { reason: 'x' }, {}, where)
   assert.deepEqual([unknown.status, unknown.body['pools']], [404, ['web']])
   const found = lines.find(([message]) => message.startsWith('switchover of pool web'))
-  assert.equal(found?.[0], 'switchover of pool web asked for by kim: not-standby')
-  const { tookMs, ...fields } = found?.[1] as Record<string, unknown>
+  assert.ok(found)
+  assert.equal(found[0], 'switchover of pool web asked for by kim: not-standby')
+  const { tookMs, ...fields } = found[1] as Record<string, unknown>
   assert.equal(typeof tookMs, 'number')
   assert.deepEqual(fields, {
     audit: true,

@@ -105,7 +105,7 @@ test('what was not done is a problem with its code and what there is instead', a
       { title: 'Failed', report },
     ],
   ] as const) {
-    const result = await answered(async () => answer as ActAnswer)
+    const result = await answered(async () => answer)
     assert.equal(result.status, status)
     const { code, message: detail } = answer
     assert.deepEqual(result.body, { status, detail, code, pool: 'db', ...body })
