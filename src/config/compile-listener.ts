@@ -5,14 +5,16 @@ import { compileRoute, checkShadowing } from './compile-route.ts'
 import type { Source } from './diagnostics.ts'
 import type { Findings } from './findings.ts'
 import type { ListenerTree } from './schema.ts'
-import { findPool, type PoolScope } from './scope.ts'
+import type { ReadSides } from './read-side.ts'
+import { findPool, type NamedPool, type PoolScope } from './scope.ts'
 import { formatSize } from './units.ts'
 
 interface Place {
   readonly name: string
   readonly index: number
-  /** Names of all pools, in order. */
-  readonly pools: readonly string[]
+  /** All pools, in order. */
+  readonly pools: readonly NamedPool[]
+  readonly readSides: ReadSides
 }
 
 /** Compiles one listener. */
@@ -23,7 +25,8 @@ export function compileListener(
   findings: Findings,
 ): ListenerPlan {
   const path = ['listeners', place.name]
-  const scope = { path, pools: place.pools, source, findings }
+  const { pools, readSides } = place
+  const scope = { path, pools, readSides, source, findings }
   const isTcp = tree.protocol === 'tcp'
   if (tree.limits.target > tree.limits.head) {
     findings.error(
@@ -63,7 +66,7 @@ function compileTcp(tree: ListenerTree, scope: PoolScope): number {
       { on: 'key' },
     )
   }
-  if (tree.pool !== undefined) return findPool([...path, 'pool'], tree.pool, scope)
+  if (tree.pool !== undefined) return findPool({ pool: tree.pool, role: tree.role }, scope)
   if (tree.routes === undefined) {
     findings.error([...path, 'pool'], 'is missing', 'a tcp listener needs a pool: pool: NAME')
   }
@@ -73,6 +76,11 @@ function compileTcp(tree: ListenerTree, scope: PoolScope): number {
 function compileRoutes(tree: ListenerTree, scope: PoolScope): RoutePlan[] {
   const { path, findings } = scope
   if (tree.routes !== undefined) {
+    if (scope.source.has([...path, 'role'])) {
+      findings.error([...path, 'role'], 'has no effect beside routes', 'write it on the route', {
+        on: 'key',
+      })
+    }
     if (tree.pool !== undefined) {
       findings.error(
         [...path, 'pool'],
@@ -99,7 +107,7 @@ function compileRoutes(tree: ListenerTree, scope: PoolScope): RoutePlan[] {
     {
       name: '#1',
       match: { hosts: null, pathPrefix: null, pathExact: null, methods: null, headers: [] },
-      action: { kind: 'pool', pool: findPool([...path, 'pool'], tree.pool, scope) },
+      action: { kind: 'pool', pool: findPool({ pool: tree.pool, role: tree.role }, scope) },
       rewrite: null,
       requestHeaders: none,
       responseHeaders: none,

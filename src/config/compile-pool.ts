@@ -3,13 +3,18 @@
 import type {
   Address,
   BackendPlan,
+  FailoverPlan,
   OutlierPlan,
   PoolPlan,
   PoolTimeouts,
   RetryPlan,
+  SitePlan,
 } from '../core/plan.ts'
 import { canonicalAddress, formatAddress } from './address.ts'
+import { checkStandby } from './check-standby.ts'
 import { compileHealthCheck } from './compile-check.ts'
+import { compileFailover } from './compile-failover.ts'
+import { checkSites, compileSites, siteOf } from './compile-sites.ts'
 import { orderedNames } from './names.ts'
 import type { Path, Source } from './diagnostics.ts'
 import type { Findings } from './findings.ts'
@@ -22,6 +27,10 @@ interface Place {
   readonly index: number
   /** Slot of its first backend. */
   readonly slot: number
+  /** A tcp listener sends to its active. */
+  readonly tcp: boolean
+  /** `cluster` is configured. */
+  readonly cluster: boolean
 }
 
 /** Compiles one pool. */
@@ -32,8 +41,13 @@ export function compilePool(
   findings: Findings,
 ): PoolPlan {
   const scope = { path: ['pools', place.name], source, findings }
-  const backends = compileBackends(tree, place.slot, scope)
+  const sites = compileSites(tree.sites, scope)
+  const backends = compileBackends(tree, sites, place.slot, scope)
   const retry = compileRetry(tree, scope)
+  const healthCheck = compileHealthCheck(tree.healthCheck, backends, scope)
+  const { tcp, cluster } = place
+  const context = { mode: tree.mode, sites, healthCheck, tcp, cluster }
+  const failover = compileFailover(tree.failover, context, scope)
   const { slowStart, limits, objective } = tree
   const plan: PoolPlan = {
     name: place.name,
@@ -41,16 +55,16 @@ export function compilePool(
     mode: tree.mode,
     balance: tree.balance === 'weighted' ? 'round-robin' : tree.balance,
     backends,
-    sites: [],
-    failover: null,
+    sites,
+    failover,
     replicasOf: -1,
-    healthCheck: compileHealthCheck(tree.healthCheck, backends, scope),
+    healthCheck,
     outlierDetection: compileOutlierDetection(tree, scope),
     minAvailable: tree.minAvailable,
     slowStart: { durationMs: slowStart.duration, from: slowStart.from },
     panic: tree.panic,
     retry,
-    timeouts: compileTimeouts(tree, retry, scope),
+    timeouts: compileTimeouts(tree, retry, failover, scope),
     limits: {
       perBackend: limits.perBackend,
       queue: limits.queue,
@@ -63,28 +77,47 @@ export function compilePool(
     },
     objective: { rtoMs: objective.rto ?? null, availability: objective.availability ?? null },
   }
+  checkSites(sites, backends, tree, scope)
   checkPool(plan, scope)
+  if (plan.mode === 'active-standby') checkStandby(plan, scope)
   return plan
 }
 
-function compileBackends(tree: PoolTree, slot: number, scope: Scope): BackendPlan[] {
+function compileBackends(
+  tree: PoolTree,
+  sites: readonly SitePlan[],
+  slot: number,
+  scope: Scope,
+): BackendPlan[] {
   const path = [...scope.path, 'backends']
   const written = namedBackends(tree.backends, path, scope)
+  checkTwice(written, scope)
+  const placed = written.map((backend) => ({
+    backend,
+    site: siteOf(backend.site, sites, backend.place, scope),
+  }))
+  // Where one alone serves, the order of sites goes before the order within them.
+  if (tree.mode === 'active-standby') placed.sort((one, two) => one.site - two.site)
+  return placed.map(({ backend: { name, address, weight, zone }, site }, index) => {
+    return { name, slot: slot + index, address, weight, zone: zone ?? null, site }
+  })
+}
+
+function checkTwice(backends: readonly NamedBackend[], { findings }: Scope): void {
   const first = new Map<string, Path>()
-  return written.map(({ name, place, address, weight, zone }, index) => {
+  for (const { place, address } of backends) {
     const key = canonicalAddress(address)
     const other = first.get(key)
     if (other === undefined) first.set(key, place)
     else {
-      scope.findings.warning(
+      findings.warning(
         place,
         `${formatAddress(address)} is in this pool twice`,
         'one server under two names counts double and hides its failures; raise its weight instead',
         { other },
       )
     }
-    return { name, slot: slot + index, address, weight, zone: zone ?? null, site: -1 }
-  })
+  }
 }
 
 interface NamedBackend {
@@ -93,13 +126,14 @@ interface NamedBackend {
   readonly address: Address
   readonly weight: number
   readonly zone: string | undefined
+  readonly site: string | undefined
 }
 
 function namedBackends(tree: PoolTree['backends'], path: Path, scope: Scope): NamedBackend[] {
   if (!Array.isArray(tree)) {
     return orderedNames(path, tree, scope.source, scope.findings).map((name) => {
-      const { address, weight, zone } = tree[name]!
-      return { name, place: [...path, name], address, weight, zone }
+      const { address, weight, zone, site } = tree[name]!
+      return { name, place: [...path, name], address, weight, zone, site }
     })
   }
   const taken = new Set<string>()
@@ -108,7 +142,7 @@ function namedBackends(tree: PoolTree['backends'], path: Path, scope: Scope): Na
     let name = plain
     for (let copy = 2; taken.has(name); copy++) name = `${plain}#${copy}`
     taken.add(name)
-    return { name, place: [...path, index], address, weight: 1, zone: undefined }
+    return { name, place: [...path, index], address, weight: 1, zone: undefined, site: undefined }
   })
 }
 
@@ -168,12 +202,19 @@ function compileRetry(tree: PoolTree, scope: Scope): RetryPlan | null {
   }
 }
 
-function compileTimeouts(tree: PoolTree, retry: RetryPlan | null, scope: Scope): PoolTimeouts {
+function compileTimeouts(
+  tree: PoolTree,
+  retry: RetryPlan | null,
+  failover: FailoverPlan | null,
+  scope: Scope,
+): PoolTimeouts {
   const { source, findings } = scope
   const path = [...scope.path, 'timeouts']
   const { total, idle, tunnelIdle } = tree.timeouts
   const capped = (key: 'connect' | 'response' | 'queue'): number => {
-    const value = tree.timeouts[key]
+    // What is held during a move waits in the queue, which must not give up before the move does.
+    const isFree = key === 'queue' && !source.has([...path, key])
+    const value = Math.max(tree.timeouts[key], isFree ? (failover?.pauseMaxMs ?? 0) : 0)
     if (total === undefined || value <= total) return value
     if (!source.has([...path, key])) return total
     findings.error(
@@ -237,21 +278,23 @@ function checkPool(pool: PoolPlan, { path, source, findings }: Scope): void {
       `make it at most ${count - 1}`,
     )
   }
-  if (source.has(at('limits', 'queue')) && pool.limits.queue > 0 && pool.limits.perBackend === 0) {
+  const isQueueIdle = pool.limits.perBackend === 0 && pool.failover === null
+  if (source.has(at('limits', 'queue')) && pool.limits.queue > 0 && isQueueIdle) {
     findings.warning(
       at('limits', 'queue'),
       'has no effect, because without perBackend nothing ever waits',
       'set limits.perBackend, or remove queue',
     )
   }
-  if (pool.healthCheck === null && pool.outlierDetection === null) {
+  const isStandby = pool.mode === 'active-standby'
+  if (pool.healthCheck === null && pool.outlierDetection === null && !isStandby) {
     findings.warning(
       at('outlierDetection'),
       'is off, and there is no healthCheck: nothing would notice a dead backend',
       'add a healthCheck, such as healthCheck: { tcp: {} }',
     )
   }
-  if (count === 1) {
+  if (count === 1 && !isStandby) {
     findings.note(
       at('backends'),
       'there is one backend only: when it fails, nothing takes over',

@@ -75,10 +75,13 @@ function compileAction(tree: RouteTree, scope: PoolScope): RouteAction {
       { on: 'key' },
     )
   }
+  if (tree.pool === undefined && scope.source.has([...path, 'role'])) {
+    findings.error([...path, 'role'], 'has no effect without pool', 'remove it', { on: 'key' })
+  }
   if (tree.redirect !== undefined) return { kind: 'redirect', ...tree.redirect }
   if (tree.respond !== undefined) return { kind: 'respond', ...tree.respond }
   if (tree.pool === undefined) return { kind: 'pool', pool: -1 }
-  return { kind: 'pool', pool: findPool([...path, 'pool'], tree.pool, scope) }
+  return { kind: 'pool', pool: findPool({ pool: tree.pool, role: tree.role }, scope) }
 }
 
 // Replies of our own have no backend, so nothing that changes what goes there has a meaning.

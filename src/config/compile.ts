@@ -1,14 +1,17 @@
 // The validated tree to the plan: names become indexes, shorthand is spelled out, and what the
 // settings say together is checked. Pure; finds everything it can before it gives up.
 
-import type { Address, ListenerPlan, Plan, PoolPlan, RoutePlan } from '../core/plan.ts'
+import type { Address, ClusterPlan, ListenerPlan, Plan, PoolPlan, RoutePlan } from '../core/plan.ts'
 import { formatAddress, isLocal, overlap } from './address.ts'
+import { checkMemory, checkReading } from './check-standby.ts'
+import { compileCluster } from './compile-cluster.ts'
 import { compileKeepalived } from './compile-keepalived.ts'
 import { compileListener } from './compile-listener.ts'
 import { compilePool } from './compile-pool.ts'
 import type { Path, Problem, Source } from './diagnostics.ts'
 import { Findings } from './findings.ts'
 import { orderedNames } from './names.ts'
+import { compileReadSide, hasTcpListener, ReadSides } from './read-side.ts'
 import type { ConfigTree } from './schema.ts'
 
 export interface Compiled {
@@ -21,21 +24,26 @@ export interface Compiled {
 export function compile(tree: ConfigTree, source: Source): Compiled {
   const findings = new Findings()
   const pools = compilePools(tree, source, findings)
-  const names = pools.map((pool) => pool.name)
+  const readSides = new ReadSides(pools.length)
   const listeners = orderedNames(['listeners'], tree.listeners, source, findings).map(
     (name, index) => {
-      return compileListener({ name, index, pools: names }, tree.listeners[name]!, source, findings)
+      const place = { name, index, pools, readSides }
+      return compileListener(place, tree.listeners[name]!, source, findings)
     },
   )
   if (listeners.length === 0) {
     findings.error(['listeners'], 'is empty', 'add a listener, such as web: { bind: ":8080" }')
   }
   const admin = tree.admin === null ? null : { address: tree.admin.bind }
-  checkAddresses(listeners, admin?.address ?? null, source, findings)
-  checkUse(listeners, pools, source, findings)
+  const { threads, drain: drainMs, stateDir = null } = tree.runtime
+  const runtime = { threads, drainMs, stateDir }
+  const cluster = compileAgreement(tree, pools, source, findings)
+  checkAddresses({ listeners, admin, cluster }, source, findings)
+  checkUse(listeners, pools, readSides, source, findings)
+  checkMemory(pools, runtime, source, findings)
   const plan: Plan = {
-    runtime: { threads: tree.runtime.threads, drainMs: tree.runtime.drain, stateDir: null },
-    cluster: null,
+    runtime,
+    cluster,
     keepalived: compileKeepalived(tree, listeners, findings),
     admin,
     log: {
@@ -43,7 +51,7 @@ export function compile(tree: ConfigTree, source: Source): Compiled {
       access: { format: tree.log.access.format, path: tree.log.access.path ?? null },
     },
     listeners,
-    pools,
+    pools: [...pools, ...compileReadSides(pools, readSides)],
   }
   return { plan, problems: findings.problems }
 }
@@ -51,19 +59,48 @@ export function compile(tree: ConfigTree, source: Source): Compiled {
 function compilePools(tree: ConfigTree, source: Source, findings: Findings): PoolPlan[] {
   let slot = 0
   return orderedNames(['pools'], tree.pools, source, findings).map((name, index) => {
-    const pool = compilePool({ name, index, slot }, tree.pools[name]!, source, findings)
+    const tcp = hasTcpListener(name, tree.listeners)
+    const place = { name, index, slot, tcp, cluster: tree.cluster !== undefined }
+    const pool = compilePool(place, tree.pools[name]!, source, findings)
     slot += pool.backends.length
     return pool
   })
 }
 
+function compileReadSides(pools: readonly PoolPlan[], readSides: ReadSides): PoolPlan[] {
+  let slot = pools.reduce((sum, pool) => sum + pool.backends.length, 0)
+  return readSides.pools.map((of, place) => {
+    const side = compileReadSide(pools[of]!, { index: pools.length + place, slot })
+    slot += side.backends.length
+    return side
+  })
+}
+
+function compileAgreement(
+  tree: ConfigTree,
+  pools: readonly PoolPlan[],
+  source: Source,
+  findings: Findings,
+): ClusterPlan | null {
+  if (tree.cluster === undefined) return null
+  const plan = compileCluster(tree.cluster, { path: ['cluster'], source, findings })
+  if (pools.some(({ failover }) => failover?.agreement === 'etcd')) return plan
+  findings.warning(
+    ['cluster'],
+    'no pool agrees with other replicas on its active',
+    'add failover: { agreement: etcd } to an active-standby pool, or remove cluster',
+    { on: 'key' },
+  )
+  return null
+}
+
 // Two sockets on one address: the second one would fail, or worse, share the port.
 function checkAddresses(
-  listeners: readonly ListenerPlan[],
-  admin: Address | null,
+  { listeners, admin: adminPlan, cluster }: Pick<Plan, 'listeners' | 'admin' | 'cluster'>,
   source: Source,
   findings: Findings,
 ): void {
+  const admin = adminPlan?.address ?? null
   const bound: { path: Path; address: Address; owner: string }[] = []
   const adminPath: Path = ['admin', 'bind']
   const isAdminWritten = source.has(adminPath)
@@ -92,6 +129,8 @@ function checkAddresses(
   for (const { name, address } of listeners) {
     claim(['listeners', name, 'bind'], address, `listener ${name}`)
   }
+  const self = cluster?.replicas.find(({ name }) => name === cluster.replica)
+  if (self !== undefined) claim(['cluster', 'replicas', self.name], self.peer, 'the peer port')
   if (admin === null || !isAdminWritten) return
   claim(adminPath, admin, 'the admin API')
   if (!isLocal(admin)) {
@@ -106,12 +145,15 @@ function checkAddresses(
 function checkUse(
   listeners: readonly ListenerPlan[],
   pools: readonly PoolPlan[],
+  readSides: ReadSides,
   source: Source,
   findings: Findings,
 ): void {
   const usersOf = pools.map((): Set<ListenerPlan> => new Set())
   for (const listener of listeners) {
-    for (const index of poolsOf(listener)) usersOf[index]?.add(listener)
+    for (const index of poolsOf(listener)) {
+      usersOf[index < pools.length ? index : readSides.pools[index - pools.length]!]?.add(listener)
+    }
   }
   for (const pool of pools) {
     const users = [...usersOf[pool.index]!]
@@ -123,6 +165,9 @@ function checkUse(
       checkTcpPool(pool, source, findings)
     }
     for (const listener of users) checkLoop(listener, pool, source, findings)
+    if (pool.mode === 'active-standby') {
+      checkReading(pool, readSides.pools.includes(pool.index), source, findings)
+    }
   }
 }
 

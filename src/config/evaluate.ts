@@ -71,8 +71,9 @@ function only(severity: Severity, diagnostics: readonly Diagnostic[]): Diagnosti
 }
 
 function point(problem: Problem, source: Source): Diagnostic {
-  if (!source.isSecret(problem.path)) return diagnose(problem, source)
-  // What a secret holds must not get into a log by way of the complaint about it.
+  // What a secret holds must not get into a log by way of the complaint about it; one about its key
+  // does not tell it.
+  if (problem.on === 'key' || !source.isSecret(problem.path)) return diagnose(problem, source)
   const message = 'the secret does not fit here'
   return diagnose({ ...problem, message, hint: null }, source)
 }
@@ -118,14 +119,20 @@ function shadowOf(path: Path): Path {
 
 // Whether a cross-check would have found this error too if nothing had been taken out.
 function isCertain(problem: Problem, gone: readonly Path[], shadows: readonly Path[]): boolean {
-  const { severity, path, message } = problem
+  const { severity, path, message, other } = problem
   if (severity !== 'error') return false
   if (gone.some((taken) => startsWith(taken, path))) return false
   const isReference = message.startsWith('there is no pool ')
   if (!isReference && shadows.some((shadow) => startsWith(path, shadow))) return false
+  // What contradicts another place is as doubtful as that place.
+  if (other !== undefined && shadows.some((shadow) => isRelated(other, shadow))) return false
   const pools = gone.flatMap(([section, name]) => (section === 'pools' ? [name] : []))
   if (pools.length > 0 && message === 'there are no pools') return false
   return !pools.some((name) => message === `there is no pool "${name}"`)
+}
+
+function isRelated(one: Path, two: Path): boolean {
+  return startsWith(one, two) || startsWith(two, one)
 }
 
 function startsWith(path: Path, start: Path): boolean {

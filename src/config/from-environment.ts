@@ -19,6 +19,8 @@ const settings: Readonly<Record<string, Path>> = {
   EVENKEEL_LISTEN: [...listener, 'bind'],
   EVENKEEL_PROTOCOL: [...listener, 'protocol'],
   EVENKEEL_MAX_CONNECTIONS: [...listener, 'maxConnections'],
+  EVENKEEL_MODE: [...pool, 'mode'],
+  EVENKEEL_FAILBACK: [...pool, 'failover', 'failback'],
   EVENKEEL_BALANCE: [...pool, 'balance'],
   EVENKEEL_HEALTH_PATH: [...health, 'http', 'path'],
   EVENKEEL_HEALTH_INTERVAL: [...health, 'interval'],
@@ -34,6 +36,7 @@ const settings: Readonly<Record<string, Path>> = {
   EVENKEEL_ACCESS_LOG: ['log', 'access', 'format'],
   EVENKEEL_THREADS: ['runtime', 'threads'],
   EVENKEEL_DRAIN: ['runtime', 'drain'],
+  EVENKEEL_STATE_DIR: ['runtime', 'stateDir'],
 }
 
 /** Variables that hold a list with commas. */
@@ -61,10 +64,10 @@ export function planFromEnvironment(env: Environment): LoadResult {
   source.setDefault([...listener, 'bind'], ':8080')
   source.setDefault([...listener, 'pool'], 'main')
   // Without a word about it, a connect: a sidecar often starts before the server beside it.
-  if (isOff(env['EVENKEEL_HEALTH'])) source.replace(health, 'false')
+  if (isOff(env['EVENKEEL_HEALTH'])) source.setOff('EVENKEEL_HEALTH', health)
   else if (!source.has([...health, 'http'])) source.setDefault([...health, 'tcp'], {})
-  if (isOff(env['EVENKEEL_ADMIN'])) source.replace(['admin'], 'false')
-  if (env['EVENKEEL_RETRIES'] === '0') source.replace([...pool, 'retry'], 'false')
+  if (isOff(env['EVENKEEL_ADMIN'])) source.setOff('EVENKEEL_ADMIN', ['admin'])
+  if (env['EVENKEEL_RETRIES'] === '0') source.setOff('EVENKEEL_RETRIES', [...pool, 'retry'])
   const diagnostics = strangers(env, source.file)
   return evaluate({ tree: source.tree, source, diagnostics, failed: [] })
 }
@@ -136,6 +139,12 @@ class EnvironmentSource implements Source {
       offset += piece.length + 1
     }
     this.replace(path, items)
+  }
+
+  /** Switches a whole section off by its variable, which is set. */
+  setOff(variable: string, path: Path): void {
+    this.replace(path, 'false')
+    this.#bind(path, variable, 0, this.#env[variable]!.length)
   }
 
   /** Sets what no variable has set. */

@@ -10,8 +10,6 @@ const later: Readonly<Record<string, string>> = {
   tls: 'TLS',
   http2: 'HTTP/2',
   proxyProtocol: 'the PROXY protocol',
-  failover: 'active-standby',
-  agreement: 'agreement between instances',
   sticky: 'stickiness',
   discover: 'discovery of backends',
   grpc: 'the gRPC check',

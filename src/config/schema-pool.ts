@@ -19,6 +19,7 @@ import {
   word,
 } from './leaf.ts'
 import { healthCheckSchema } from './schema-check.ts'
+import { failoverSchema, sitesSchema } from './schema-failover.ts'
 import { accept, type Reading } from './units.ts'
 
 const second = 1000
@@ -36,8 +37,9 @@ const backend = map(
       .prefault(1)
       .describe('Share of the traffic, relative to the others. 0 takes no new traffic.'),
     zone: text('a name').optional().describe('Where it stands; shown in logs and status.'),
+    site: text('a name').optional().describe('Which of the sites of the pool it belongs to.'),
   },
-  'an address, or a map with address, weight and zone',
+  'an address, or a map with address, weight, ...',
 )
 
 // `a:80, b:80`, so that one variable can hold all of them.
@@ -58,7 +60,7 @@ const backends = either('a map from names to addresses, or a list of addresses',
   text('addresses', readAddresses, addressJson),
   z.array(address),
   named(
-    either('an address, or a map with address, weight and zone', [
+    either('an address, or a map with address, weight, ...', [
       address.transform((address) => ({ ...backend.parse({ address: anyAddress }), address })),
       backend,
     ]),
@@ -206,15 +208,23 @@ const laterBalances = ['peak-ewma', 'consistent-hash', 'maglev', 'first']
 
 export const poolSchema = map(
   {
-    mode: word(['active-active'], ['active-standby'])
+    mode: word(['active-active', 'active-standby'])
       .prefault('active-active')
-      .describe('active-active: all backends serve.'),
+      .describe(
+        'active-active: all backends serve. active-standby: one alone serves, the first in the list that can.',
+      ),
     balance: word(['round-robin', 'weighted', 'least-connections', 'random-two'], laterBalances)
       .prefault('round-robin')
       .describe('How a backend is picked. weighted is another name of round-robin.'),
     backends: backends.describe(
       'The servers: a map from names to addresses, or a list of addresses.',
     ),
+    failover: failoverSchema
+      .prefault({})
+      .describe('How the active changes: of active-standby pools, and between sites.'),
+    sites: sitesSchema
+      .optional()
+      .describe('Places where backends stand, in order of preference; each backend names its own.'),
     healthCheck: either('false, or a map with http or tcp', [off(null), healthCheckSchema])
       .prefault(false)
       .describe('Probes of each backend. false: none, and backends are up from the start.'),

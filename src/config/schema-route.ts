@@ -11,7 +11,7 @@ import {
   readRedirectStatus,
   readReplyStatus,
 } from './http-values.ts'
-import { either, integerJson, listOf, map, named, on, pathJson, text } from './leaf.ts'
+import { either, integerJson, listOf, map, named, on, pathJson, text, word } from './leaf.ts'
 
 const headerNames = /^[^\s:]+$/
 const path = text('a path', readPath, pathJson)
@@ -71,11 +71,19 @@ const replacement = map({
   to: path.describe('What to put in its place.'),
 })
 
+/** `role` beside a `pool`, of routes and listeners. */
+export const roleSchema = word(['primary', 'replica'])
+  .prefault('primary')
+  .describe(
+    'Of an active-standby pool: primary is its active, replica its other backends (for reads), and the active when none is fit.',
+  )
+
 export const routeSchema = map(
   {
     name: text('a name').optional().describe('What messages and logs call the route.'),
     match: match.prefault({}).describe('What a request must have. Absent: every request.'),
     pool: text('the name of a pool').optional().describe('Forward to this pool.'),
+    role: roleSchema,
     redirect: either('a URL, or a map with status and location', [
       location.transform((location) => redirect.parse({ location })),
       redirect,

@@ -20,8 +20,9 @@ import {
   text,
   word,
 } from './leaf.ts'
+import { clusterSchema } from './schema-cluster.ts'
 import { poolSchema } from './schema-pool.ts'
-import { routeSchema } from './schema-route.ts'
+import { roleSchema, routeSchema } from './schema-route.ts'
 import { accept, quote, type Reading, readInteger, refuse } from './units.ts'
 
 const hour = 3_600_000
@@ -55,6 +56,9 @@ const runtime = map({
   drain: duration(0, hour)
     .prefault('8s')
     .describe('How long a graceful stop waits for what is under way.'),
+  stateDir: text('a directory', readAbsolutePath)
+    .optional()
+    .describe('Directory for what must survive a restart: who is active, and since which epoch.'),
 })
 
 const admin = map({
@@ -105,6 +109,7 @@ const listener = map(
     pool: text('the name of a pool')
       .optional()
       .describe('The pool for everything: for tcp, and for http in place of routes.'),
+    role: roleSchema,
     trustForwarded: listOf(
       text('an address block', readBlock),
       'an address block, or a list of them',
@@ -155,6 +160,9 @@ export const configSchema = map({
   pools: named(poolSchema, 'a map from names to pools')
     .prefault({})
     .describe('Where requests go: groups of backends with one policy.'),
+  cluster: clusterSchema
+    .optional()
+    .describe('Several Evenkeels that agree on who is active, by way of etcd.'),
 }).meta({
   title: 'Evenkeel configuration',
   // Places for YAML anchors, ignored by the program.

@@ -86,7 +86,7 @@ bad(
 bad.yaml:2:36: error: listeners.web.compression: there is no such key
     2 |   web: { bind: ":8080", pool: app, compression: true }
       |                                    ^^^^^^^^^^^
-  hint: keys here: bind, protocol, routes, pool, trustForwarded, forwarded, maxConnections, limits, timeouts
+  hint: keys here: bind, protocol, routes, pool, role, trustForwarded, forwarded, maxConnections, limits, timeouts
 `,
 )
 
@@ -113,17 +113,6 @@ bad.yaml:2:36: error: listeners.web.http2: HTTP/2 is not in this version yet
 )
 
 bad(
-  'a pool key of a later version',
-  pool('failover: { failback: manual }'),
-  `
-bad.yaml:6:5: error: pools.app.failover: active-standby is not in this version yet
-    6 |     failover: { failback: manual }
-      |     ^^^^^^^^
-  hint: remove it
-`,
-)
-
-bad(
   'a check of a later version',
   pool('healthCheck: { redis: {} }'),
   `
@@ -131,17 +120,6 @@ bad.yaml:6:20: error: pools.app.healthCheck.redis: the Redis check is not in thi
     6 |     healthCheck: { redis: {} }
       |                    ^^^^^
   hint: remove it
-`,
-)
-
-bad(
-  'a mode of a later version',
-  pool('mode: active-standby'),
-  `
-bad.yaml:6:11: error: pools.app.mode: active-standby is not in this version yet
-    6 |     mode: active-standby
-      |           ^^^^^^^^^^^^^^
-  hint: available: active-active
 `,
 )
 

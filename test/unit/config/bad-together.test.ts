@@ -414,7 +414,7 @@ bad.yaml:4:29: error: listeners.api.pool: there is no pool "ap"
 bad.yaml:4:33: error: listeners.api.tsl: there is no such key
     4 |   api: { bind: ":81", pool: ap, tsl: {} }
       |                                 ^^^
-  hint: keys here: bind, protocol, routes, pool, trustForwarded, forwarded, maxConnections, limits, timeouts
+  hint: keys here: bind, protocol, routes, pool, role, trustForwarded, forwarded, maxConnections, limits, timeouts
 bad.yaml:5:16: error: listeners.raw.bind: :81 is already taken by listener api (line 4)
     5 |   raw: { bind: ":81", protocol: tcp, pool: other }
       |                ^^^^^

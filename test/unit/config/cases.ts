@@ -44,6 +44,7 @@ export function parse(text: string): LoadResult {
     env: { BALANCING: 'round-robin', PART: 'part', API_TOKEN: 's3cret\nx' },
     readFile(path) {
       if (path === 'secret') return 'hunter2\n'
+      if (path === 'cert') return '-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n'
       throw Object.assign(new Error(path), { code: 'ENOENT' })
     },
   })

@@ -41,6 +41,8 @@ test('every variable reaches its key', () => {
     EVENKEEL_PROTOCOL: 'http',
     EVENKEEL_MAX_CONNECTIONS: '77',
     EVENKEEL_TRUST_FORWARDED: '10.0.0.0/8,192.0.2.1',
+    EVENKEEL_MODE: 'active-active',
+    EVENKEEL_FAILBACK: '',
     EVENKEEL_BALANCE: 'least-connections',
     EVENKEEL_HEALTH: 'on',
     EVENKEEL_HEALTH_PATH: '/up',
@@ -57,13 +59,14 @@ test('every variable reaches its key', () => {
     EVENKEEL_ACCESS_LOG: 'combined',
     EVENKEEL_THREADS: '2',
     EVENKEEL_DRAIN: '3s',
+    EVENKEEL_STATE_DIR: '/var/lib/evenkeel',
     EVENKEEL_CONFIG: '',
   }
   assert.deepEqual(Object.keys(env).sort(), [...environmentVariables].sort())
   assert.deepEqual(
     plan(env),
     fromFile(`
-runtime: { threads: 2, drain: 3s }
+runtime: { threads: 2, drain: 3s, stateDir: /var/lib/evenkeel }
 admin: { bind: 127.0.0.1:82 }
 log: { level: warn, access: combined }
 listeners:
@@ -78,6 +81,26 @@ pools:
     limits: { perBackend: 9 }
     slowStart: 3s
 `),
+  )
+})
+
+test('a pair of which one serves needs three variables', () => {
+  const [pool] = plan({
+    EVENKEEL_BACKENDS: 'a:80,b:80',
+    EVENKEEL_MODE: 'active-standby',
+    EVENKEEL_FAILBACK: 'auto',
+    EVENKEEL_STATE_DIR: '/var/lib/evenkeel',
+  }).pools
+  assert.equal(pool?.mode, 'active-standby')
+  assert.equal(pool.failover?.failback, 'auto')
+  refused(
+    { EVENKEEL_BACKENDS: 'a:80,b:80', EVENKEEL_MODE: 'active-standby', EVENKEEL_HEALTH: 'off' },
+    `
+environment: error: EVENKEEL_HEALTH: active-standby needs a health check: nothing would notice that the active is lost, or that a standby is ready
+      | EVENKEEL_HEALTH=off
+      |                 ^^^
+  hint: add a healthCheck, such as healthCheck: { tcp: {} }
+`,
   )
 })
 
