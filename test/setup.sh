@@ -34,8 +34,10 @@ need apache2-utils ab
 need curl curl
 need util-linux setpriv
 need etcd-server etcd
+need etcd-client etcdctl
 need iproute2 ip
 need nftables nft
+need openssl openssl
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || packages="$packages postgresql"
 if [ "$bench" = yes ]; then
   need caddy caddy
