@@ -21,6 +21,7 @@ import {
   type HealthStep,
   type ProbeVerdict,
 } from './health.ts'
+import type { MemberFacts } from './failover-contract.ts'
 import {
   FRESH_MS,
   findOutlier,
@@ -67,11 +68,15 @@ const PROBE_CAUSES = SUSPICION.connect | SUSPICION.reset | SUSPICION.silence | S
 /** Bits of `BackendHealth.counted`: which of the pool's sums it is part of. */
 const COUNTED = { available: 1, inPlay: 2, ejected: 4, meant: 8 } as const
 const WINDOW_DEFAULT_MS = 10_000
+/** The active gets everything at once or nothing. */
+const NO_SLOW_START = { durationMs: 0, from: 1 }
 /** Where outlier detection is off, and so the breaker never opens. */
 const BREAKER_DEFAULT = { ejectMs: 10_000, ejectMaxMs: 300_000, probationSuccesses: 3 }
 
 export class PoolHealth {
   readonly plan: PoolPlan
+  /** Asked before a backend is ejected; an active-standby pool has nobody else to send to at once. */
+  mayLose: (index: number) => boolean = () => true
   /** Takes ordinary traffic: available or starting. */
   available = 0
   /** Something the data threads must know has changed since the last `published`. */
@@ -110,7 +115,7 @@ export class PoolHealth {
     this.#windowMs = plan.outlierDetection?.windowMs ?? WINDOW_DEFAULT_MS
     this.#probation = new PoolProbation(table, plan.index)
     const settings = {
-      slowStart: plan.slowStart,
+      slowStart: plan.mode === 'active-standby' ? NO_SLOW_START : plan.slowStart,
       breaker: plan.outlierDetection ?? BREAKER_DEFAULT,
       responseMs: plan.timeouts.responseMs,
     }
@@ -187,6 +192,8 @@ export class PoolHealth {
     if (backend.health !== null) this.#health(backend, { kind: 'due' }, nowMs)
     if (backend.breaker.tick(nowMs) === BREAKER_STEP.probation) {
       backend.traffic?.forget()
+      // A standby has no live requests to be tried with.
+      if (this.plan.mode === 'active-standby') backend.breaker.close(nowMs)
       this.#judge(backend, nowMs, `probation after: ${backend.ejectReason}`)
     } else if (backend.availability === 'starting') {
       this.#judge(backend, nowMs, 'slow start is over')
@@ -285,6 +292,26 @@ export class PoolHealth {
   /** The state of now, for the data threads. */
   snapshot(): PoolSnapshot {
     return poolSnapshot(this.plan, this.#backends, this.available, this.#meant)
+  }
+
+  /** What bears on one backend becoming, or staying, the active. */
+  facts(index: number, nowMs: number): MemberFacts {
+    const backend = this.#backends[index]!
+    const { health, breaker, role } = backend
+    return {
+      fit: isInPlay(backend.circumstances(nowMs)) && breaker.state !== BREAKER.open,
+      judged: backend.healthName() !== 'checking',
+      doubtful: health !== null && health.health === 'up' && health.fails > 0,
+      withdrawn: backend.admin !== 'ready',
+      siteHolds: true,
+      role,
+      reason: backend.explain(nowMs),
+    }
+  }
+
+  /** How far each backend is behind, as its last probe said. */
+  lags(): readonly (Lag | null)[] {
+    return this.#backends.map(({ lag }) => lag)
   }
 
   status(nowMs: number): PoolStatus {
@@ -433,7 +460,7 @@ export class PoolHealth {
     }
     for (const [index, finding] of decision.backends) {
       const backend = this.#backends[index]!
-      if (ejectionAllowance(this.#scope()) === 0) {
+      if (ejectionAllowance(this.#scope()) === 0 || !this.mayLose(index)) {
         backend.spared = `not ejected, too few others are available: ${finding.text}`
       } else this.#ejectOne(backend, finding, nowMs)
     }

@@ -104,7 +104,7 @@ function afterHook(
   move: Move,
   { hook: which, failure }: Extract<FailoverEvent, { kind: 'hooked' }>,
 ): void {
-  if (failure !== null) fail(draft, `the ${which} hook failed: ${failure}`)
+  if (failure !== null) fail(draft, failure)
   else if (which === 'fence') promote(draft, move)
   else prove(draft, move)
 }

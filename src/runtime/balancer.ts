@@ -2,11 +2,11 @@
 // `startBalancer` down; each part is explained where it is made.
 // Must never hold policy: parts decide, this connects them.
 
-import type { Address, Plan } from '../core/plan.ts'
+import type { Address, HookPlan, Plan } from '../core/plan.ts'
 import { SharedTable, THREAD } from '../core/shared-layout.ts'
 import { seededRandom } from '../core/random.ts'
 import type { DataMessage } from '../core/snapshot.ts'
-import type { ActAnswer } from '../core/operator.ts'
+import type { OperatorRequest } from '../core/operator.ts'
 import type { PoolStatus, Transition } from '../core/status.ts'
 import type { Readiness, VersionInfo } from '../admin/server.ts'
 import { AdminServer } from '../admin/server.ts'
@@ -16,6 +16,9 @@ import { LineSink } from '../observe/line-sink.ts'
 import type { Log } from '../observe/log.ts'
 import { silentLog } from '../observe/log.ts'
 import { Metrics, TransitionCounter } from '../observe/metrics.ts'
+import { memoryStore } from '../ha/failover-store.ts'
+import { runHook } from '../ha/hooks.ts'
+import type { HookFacts, HookResult } from '../ha/hooks.ts'
 import { socketProber } from '../probe/prober.ts'
 import { systemClock } from './clock.ts'
 import { ControlPlane } from './control-plane.ts'
@@ -26,7 +29,7 @@ import { DataThreads, threadCount } from './data-threads.ts'
 import { clearStaleSockets, settleAddress, settleAddresses } from './port-check.ts'
 import { canReusePort } from './reuse-port.ts'
 import { logAudit } from './audit-log.ts'
-import { logTransition } from './transition-log.ts'
+import { logMove, logTransition } from './transition-log.ts'
 import { packageVersion } from './version.ts'
 
 export interface BalancerOptions {
@@ -123,6 +126,8 @@ class Balancer implements RunningBalancer {
   readonly #sink: LineSink | null
   readonly #metrics: Metrics
   readonly #transitions = new TransitionCounter()
+  /** Ends a running hook. */
+  readonly #hooks = new Set<() => void>()
   readonly #listeners = new Set<(transition: Transition) => void>()
   #admin: AdminServer | null = null
   #isJudged = false
@@ -191,6 +196,7 @@ class Balancer implements RunningBalancer {
     this.#phase = 'closed'
     await this.#planes.close()
     this.#control.stop()
+    for (const cancel of this.#hooks) cancel()
     await this.#admin?.close()
     await this.#sink?.close(LAST_LINES_MS)
   }
@@ -224,6 +230,16 @@ class Balancer implements RunningBalancer {
       publish: (snapshot) => this.#planes.publish(snapshot),
       onTransition: (transition) => this.#announce(transition),
       onWarning: (message, fields) => this.#log.warn(message, fields),
+      failover: {
+        store: memoryStore(),
+        wallMs: () => Date.now(),
+        applied: () => this.#planes.applied(),
+        hook: (plan, facts, done) => this.#runHook(plan, facts, done),
+        onMove: (pool, report) => logMove(this.#log, pool, report),
+        onTurn: (pool, { from, to, reason }) => {
+          this.#log.info(`pool ${pool} is ${to}`, { pool, from, to, reason })
+        },
+      },
     })
   }
 
@@ -313,7 +329,7 @@ class Balancer implements RunningBalancer {
         type: this.#metrics.contentType,
         body: await this.#metrics.scrape(),
       }),
-      act: (pool: string) => Promise.resolve(this.#act(pool)),
+      act: (pool: string, request: OperatorRequest) => this.#control.act(pool, request),
     }
     this.#admin = new AdminServer(source, reach, {
       failed: (error) => {
@@ -346,6 +362,18 @@ class Balancer implements RunningBalancer {
     }
   }
 
+  #runHook(plan: HookPlan, facts: HookFacts, done: (result: HookResult) => void): void {
+    const { hook, pool, epoch } = facts
+    this.#log.info(`running the ${hook} hook of pool ${pool}`, { pool, epoch, to: facts.to.name })
+    const cancel = runHook(plan, facts, (result) => {
+      this.#hooks.delete(cancel)
+      const { ok, sentence, output } = result
+      this.#log[ok ? 'info' : 'error'](sentence, { pool, epoch, output })
+      done(result)
+    })
+    this.#hooks.add(cancel)
+  }
+
   #announce(transition: Transition): void {
     this.#transitions.add(transition)
     logTransition(this.#log, transition)
@@ -360,16 +388,6 @@ class Balancer implements RunningBalancer {
     if (this.#phase === 'starting') return { ready: false, reason: 'opening the listeners' }
     if (this.#planes.running === 0) return { ready: false, reason: 'no data thread is running' }
     return { ready: true, reason: 'ready' }
-  }
-
-  /** No pool of this plan has an active, so there is nothing to move. */
-  #act(name: string): ActAnswer {
-    const names = this.#plan.pools.map((pool) => pool.name)
-    if (!names.includes(name)) {
-      return { ok: false, code: 'no-pool', message: `There is no pool '${name}'.`, names }
-    }
-    const message = `Pool '${name}' is active-active: it has no active to move.`
-    return { ok: false, code: 'not-standby', message, names: [] }
   }
 
   #versionInfo(): VersionInfo {

@@ -4,15 +4,21 @@
 
 import type { Clock } from '../core/clock.ts'
 import { DueQueue } from '../core/due-queue.ts'
-import type { Plan } from '../core/plan.ts'
+import type { HookPlan, Plan } from '../core/plan.ts'
+import type { FailoverEffect } from '../core/failover-contract.ts'
+import type { ActAnswer, OperatorRequest } from '../core/operator.ts'
 import { PoolHealth, type PoolEffect } from '../core/pool-health.ts'
 import type { Random } from '../core/random.ts'
 import type { SharedTable } from '../core/shared-layout.ts'
-import type { Snapshot } from '../core/snapshot.ts'
-import type { AdminState, PoolStatus, Transition } from '../core/status.ts'
-import type { Prober } from '../probe/contract.ts'
+import type { PoolSnapshot, Snapshot } from '../core/snapshot.ts'
+import type { AdminState, MoveReport, PoolStatus, Transition } from '../core/status.ts'
+import type { FailoverStore } from '../ha/failover-store.ts'
+import type { HookFacts, HookResult } from '../ha/hooks.ts'
+import type { ProbeResult, Prober } from '../probe/contract.ts'
 import { ControlProbes } from './control-probes.ts'
 import { ControlWatch } from './control-watch.ts'
+import { FailoverDriver } from './failover-driver.ts'
+import { replicaSnapshot, replicaStatus } from '../core/replica-view.ts'
 
 /** Timers as a value, so that a test can run the loop on a clock of its own. */
 export interface Timers {
@@ -33,6 +39,20 @@ export interface ControlPlaneOptions {
   /** A backend's availability changed; called before the snapshot that follows from it. */
   onTransition(transition: Transition): void
   onWarning?(message: string, fields: Readonly<Record<string, unknown>>): void
+  /** What pools with an active need; required if the plan has one. */
+  readonly failover?: FailoverOptions
+}
+
+export interface FailoverOptions {
+  readonly store: FailoverStore
+  /** Wall clock, ms since 1970. */
+  wallMs(): number
+  /** The lowest snapshot version that a living data thread has applied. */
+  applied(): number
+  /** Runs a hook; `done` never comes within the call. */
+  hook(plan: HookPlan, facts: HookFacts, done: (result: HookResult) => void): void
+  onMove(pool: string, report: MoveReport): void
+  onTurn(pool: string, effect: Extract<FailoverEffect, { kind: 'turned' }>): void
 }
 
 /** Whether an operator's word was taken, and if not, why. */
@@ -64,6 +84,9 @@ const STALL_WARN_MS = 500
 export class ControlPlane {
   readonly #options: ControlPlaneOptions
   readonly #pools: readonly PoolHealth[]
+  /** Per pool; `null` for those without an active. */
+  readonly #drivers: readonly (FailoverDriver | null)[]
+  readonly #readersOf = new Map<PoolHealth, string>()
   readonly #watch: ControlWatch
   readonly #probes: ControlProbes
   readonly #queue: DueQueue
@@ -91,6 +114,7 @@ export class ControlPlane {
       const withinMs = Math.min(spreadMs, pool.healthCheck?.intervalMs ?? 0)
       return new PoolHealth(pool, table, random, nowMs, () => nowMs + random.next() * withinMs)
     })
+    this.#drivers = this.#pools.map((pool) => this.#makeDriver(pool, nowMs))
     this.#watch = new ControlWatch(table)
     this.#probes = new ControlProbes(options.prober, () => clock.nowMs())
     this.#queue = new DueQueue(table.shape.slots)
@@ -118,6 +142,7 @@ export class ControlPlane {
   /** Ends all probes and timers. Nothing is published any more. */
   stop(): void {
     this.#running = false
+    for (const driver of this.#drivers) driver?.stop()
     this.#probes.stop()
     if (this.#timer !== null) this.#options.timers.clear(this.#timer)
     this.#timer = null
@@ -135,6 +160,7 @@ export class ControlPlane {
         const pool = this.#poolAt(slot)
         if (pool === null) return
         this.#suspects.set(slot, nowMs + SUSPICION_FRESH_MS)
+        this.#drivers[pool.plan.index]?.sign(this.#indexOf[slot]!, nowMs)
         pool.look(this.#indexOf[slot]!, nowMs, this.#watch.trusted)
         pool.suspected(this.#indexOf[slot]!, causes[i]!, nowMs)
       })
@@ -154,12 +180,30 @@ export class ControlPlane {
       this.#pools.filter((pool) => pool.changed),
       this.#options.clock.nowMs(),
     )
-    return { version: this.#version, pools: this.#pools.map((pool) => pool.snapshot()) }
+    return { version: this.#version, pools: this.#pools.map((pool) => this.#snapshotOf(pool)) }
   }
 
   status(): PoolStatus[] {
     const nowMs = this.#options.clock.nowMs()
-    return this.#pools.map((pool) => pool.status(nowMs))
+    return this.#pools.map((pool) => {
+      const driver = this.#drivers[pool.plan.index]!
+      const own = pool.status(nowMs)
+      if (driver !== null) return driver.status(own, nowMs)
+      return pool.plan.replicasOf < 0 ? own : replicaStatus(own, this.#readers(pool))
+    })
+  }
+
+  /** An operator's word for a pool with an active. A move is answered once it is over. */
+  async act(pool: string, request: OperatorRequest): Promise<ActAnswer> {
+    const found = this.#pools.find(({ plan }) => plan.name === pool)
+    if (found === undefined) {
+      const names = this.#pools.map(({ plan }) => plan.name)
+      return { ok: false, code: 'no-pool', message: `There is no pool '${pool}'.`, names }
+    }
+    const driver = this.#drivers[found.plan.index]!
+    if (driver !== null) return driver.act(request)
+    const message = `Pool '${pool}' is ${found.plan.mode}: it has no active to move.`
+    return { ok: false, code: 'not-standby', message, names: [] }
   }
 
   /** Every backend that is checked has had a first verdict. */
@@ -183,6 +227,10 @@ export class ControlPlane {
     const index = found.plan.backends.findIndex(({ name }) => name === backend)
     if (index < 0) {
       return { ok: false, message: `pool '${pool}' has no backend '${backend}'` }
+    }
+    if (state !== 'ready' && !force && this.#drivers[found.plan.index]?.mayLose(index) === false) {
+      const message = `'${backend}' is the active of pool '${pool}', and nobody could take over from it`
+      return { ok: false, message }
     }
     let refusal: string | null = null
     this.#turn((nowMs) => {
@@ -211,6 +259,8 @@ export class ControlPlane {
         this.#reschedule(pool.plan.backends[index]!.slot, nowMs)
       }
     }
+    for (const driver of this.#drivers) driver?.look(nowMs)
+    this.#lookAtReaders()
     this.#publish(
       this.#pools.filter((pool) => pool.changed && !this.#mustWait(pool, nowMs)),
       nowMs,
@@ -256,7 +306,8 @@ export class ControlPlane {
 
   #execute(pool: PoolHealth, effects: readonly PoolEffect[]): void {
     for (const effect of effects) {
-      if (effect.kind === 'transition') this.#options.onTransition(effect.transition)
+      if (effect.kind === 'transition')
+        this.#options.onTransition(this.#dressed(effect.transition, pool))
       else if (effect.kind === 'warning') {
         this.#options.onWarning?.(effect.message, { pool: pool.plan.name })
       } else this.#probe(pool, effect)
@@ -286,8 +337,9 @@ export class ControlPlane {
     for (const pool of pools) {
       this.#publishedMs[pool.plan.index] = nowMs
       pool.published(version)
+      this.#drivers[pool.plan.index]?.published(version)
     }
-    this.#options.publish({ version, pools: pools.map((pool) => pool.snapshot()) })
+    this.#options.publish({ version, pools: pools.map((pool) => this.#snapshotOf(pool)) })
   }
 
   /** A snapshot of a big pool is big itself: many changes at a time go in one. */
@@ -300,11 +352,84 @@ export class ControlPlane {
     if (!this.#running) return
     const tickMs = this.#suspects.size > 0 ? nowMs + SUSPICION_TICK_MS : Infinity
     let nextMs = Math.min(this.#tickMs + TICK_MS, tickMs, this.#queue.nextMs())
+    for (const driver of this.#drivers) {
+      if (driver !== null) nextMs = Math.min(nextMs, driver.deadlineMs(nowMs))
+    }
     if (this.#pools.some((pool) => pool.changed)) nextMs = Math.min(nextMs, nowMs + BIG_PUBLISH_MS)
     const waitMs = Math.max(WAKE_MIN_MS, Math.min(TICK_MS, nextMs - nowMs))
     if (this.#timer !== null) this.#options.timers.clear(this.#timer)
     this.#timer = this.#options.timers.set(waitMs, () => this.#wake())
     this.#watch.promise(nowMs + waitMs)
+  }
+
+  #makeDriver(pool: PoolHealth, nowMs: number): FailoverDriver | null {
+    const { failover, table } = this.#options
+    if (pool.plan.mode !== 'active-standby') return null
+    if (failover === undefined) throw new Error('an active-standby pool needs `failover`')
+    const ports = {
+      ...failover,
+      table,
+      probe: (index: number, done: (result: ProbeResult, nowMs: number) => void) => {
+        this.#proveBackend(pool, index, done)
+      },
+      enter: (work: (nowMs: number) => void) => this.#turn(work),
+      onWarning: (message: string, fields: Readonly<Record<string, unknown>>) => {
+        this.#options.onWarning?.(message, fields)
+      },
+    }
+    return new FailoverDriver(pool, ports, nowMs)
+  }
+
+  /** A probe beside the schedule, whose result counts like any other. */
+  #proveBackend(
+    pool: PoolHealth,
+    index: number,
+    done: (result: ProbeResult, nowMs: number) => void,
+  ): void {
+    const { check, port, timeoutMs } = pool.plan.healthCheck!
+    const { address } = pool.plan.backends[index]!
+    this.#probes.run({
+      request: { address, check, port, timeoutMs },
+      suspicion: true,
+      done: (result) => {
+        if (!this.#running) return
+        this.#turn((nowMs) => {
+          pool.probed(index, { ...result, suspicion: true, stalled: false }, nowMs)
+          done(result, nowMs)
+        })
+      },
+    })
+  }
+
+  /** What the data threads get: with an active, only that one; on the read side, its replicas. */
+  #snapshotOf(pool: PoolHealth): PoolSnapshot {
+    const { plan } = pool
+    const own = pool.snapshot()
+    const driver = this.#drivers[plan.index]!
+    if (driver !== null) return driver.dress(own)
+    if (plan.replicasOf < 0) return own
+    return replicaSnapshot(own, this.#readers(pool))
+  }
+
+  #readers(pool: PoolHealth): readonly number[] {
+    return this.#drivers[pool.plan.replicasOf]!.readers()
+  }
+
+  /** Read sides follow the verdicts of the pools whose servers they share. */
+  #lookAtReaders(): void {
+    for (const pool of this.#pools) {
+      if (pool.plan.replicasOf < 0) continue
+      const readers = this.#readers(pool).join(' ')
+      if (this.#readersOf.get(pool) === readers) continue
+      this.#readersOf.set(pool, readers)
+      pool.changed = true
+    }
+  }
+
+  /** A backend that is fit without being the active stands by. */
+  #dressed(transition: Transition, pool: PoolHealth): Transition {
+    const driver = this.#drivers[pool.plan.index]!
+    return driver === null ? transition : driver.dressTransition(transition)
   }
 
   #reschedule(slot: number, nowMs: number): void {

@@ -4,6 +4,7 @@
 
 import type { Address } from '../core/plan.ts'
 import type { ControlMessage, DataMessage, Snapshot } from '../core/snapshot.ts'
+import { THREAD } from '../core/shared-layout.ts'
 import type { DataPlaneOptions } from './data-plane.ts'
 import type { DataPlanes } from './data-threads.ts'
 
@@ -15,6 +16,7 @@ interface Plane {
 export class DataPlaneHere implements DataPlanes {
   readonly restarts = 0
   readonly #plane: Plane
+  readonly #row: Float64Array
   readonly #current: () => Snapshot
   readonly #receive: (message: DataMessage) => void
   #isRunning = false
@@ -33,6 +35,7 @@ export class DataPlaneHere implements DataPlanes {
     current: () => Snapshot,
     receive: (message: DataMessage) => void,
   ) {
+    this.#row = options.table.rows[0]!
     this.#current = current
     this.#receive = receive
     this.#plane = make({
@@ -43,6 +46,10 @@ export class DataPlaneHere implements DataPlanes {
 
   get running(): number {
     return this.#isRunning ? 1 : 0
+  }
+
+  applied(): number {
+    return this.#isClosed ? Infinity : this.#row[THREAD.appliedVersion]!
   }
 
   async start(): Promise<readonly Address[]> {

@@ -43,6 +43,11 @@ export interface DataPlaneModule {
 export interface DataPlanes {
   /** Data planes whose listeners are open. */
   readonly running: number
+  /**
+   * The lowest snapshot version that any of them has applied which may still send; Infinity if none
+   * may.
+   */
+  applied(): number
   /** How many have failed and were replaced, or are about to be. */
   readonly restarts: number
   /** Opens all listeners and returns their addresses. @throws Error when that fails */
@@ -155,6 +160,17 @@ export class DataThreads implements DataPlanes {
 
   get running(): number {
     return this.#seats.filter((seat) => seat.isRunning).length
+  }
+
+  applied(): number {
+    let lowest = Infinity
+    for (const seat of this.#seats) {
+      // One that is being ended may send until it has.
+      if (seat.worker === null) continue
+      const row = this.#options.table.rows[seat.thread]!
+      lowest = Math.min(lowest, row[THREAD.appliedVersion]!)
+    }
+    return lowest
   }
 
   /**

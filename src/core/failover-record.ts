@@ -1,0 +1,71 @@
+// What a pool with an active keeps over a restart, in names: positions change with the
+// configuration. Pure; who keeps it is a state file or etcd.
+
+import type { FailoverMachine, FailoverState, Frozen, Restored } from './failover-contract.ts'
+import type { MoveReport } from './status.ts'
+
+export interface FailoverRecord {
+  /** Who is the active, or was when a move began; `null`: nobody ever. */
+  readonly active: string | null
+  readonly epoch: number
+  /**
+   * Within a move: to whom. The same as `active` if a move failed and nobody is the active. `null`:
+   * no move, `active` may be sent to.
+   */
+  readonly movingTo: string | null
+  readonly frozen: Frozen | null
+  /** An operator chose it: no automatic failback. */
+  readonly pinned: boolean
+  /** Who was in step with the active. */
+  readonly fresh: readonly string[]
+  /** Latest first. */
+  readonly lastMoves: readonly MoveReport[]
+}
+
+/** The part of a record that a move changes. */
+export interface Reign {
+  /** −1: nobody. */
+  readonly active: number
+  readonly epoch: number
+  /** −1: nobody. */
+  readonly movingTo: number
+}
+
+/** What is to be kept. */
+export function recordOf(
+  { members }: FailoverMachine,
+  state: FailoverState,
+  { active, epoch, movingTo }: Reign,
+  lastMoves: readonly MoveReport[],
+): FailoverRecord {
+  const kept = active >= 0 ? active : state.last
+  const keptName = members[kept]?.name ?? null
+  return {
+    active: keptName,
+    epoch,
+    movingTo: members[movingTo]?.name ?? (active < 0 ? keptName : null),
+    frozen: state.frozen,
+    pinned: state.pinned,
+    fresh: state.members.flatMap(({ fresh }, index) => (fresh ? [members[index]!.name] : [])),
+    lastMoves,
+  }
+}
+
+/** What was kept, in positions of the present configuration. */
+export function restoredFrom(
+  { members }: FailoverMachine,
+  record: FailoverRecord | null,
+): Restored | null {
+  if (record === null) return null
+  const indexOf = (name: string | null) => members.findIndex((member) => member.name === name)
+  const active = indexOf(record.active)
+  return {
+    active,
+    epoch: record.epoch,
+    // A move to or from a backend that is gone can't be finished; it isn't over either.
+    movingTo: record.movingTo === null ? -1 : Math.max(indexOf(record.movingTo), active),
+    frozen: record.frozen,
+    pinned: record.pinned,
+    fresh: members.map(({ name }) => record.fresh.includes(name)),
+  }
+}

@@ -1,0 +1,99 @@
+// An active-standby pool as others see it: what the data threads get, and what people are shown.
+// Pure; the verdicts come from core/pool-health.ts and core/failover.ts.
+
+import type { FailoverMachine, FailoverState } from './failover-contract.ts'
+import { ELIGIBILITY, type PoolSnapshot } from './snapshot.ts'
+import { readiness, waitText } from './standby.ts'
+import type { FailoverStatus, MoveReport, PoolStatus, StandbyStatus } from './status.ts'
+
+/** Where the pool's traffic may go at this moment: what has been started and what is being stopped. */
+export interface Seat {
+  /** −1: nobody. */
+  readonly sending: number
+  /** Its sessions may finish; −1: nobody's. */
+  readonly draining: number
+  readonly epoch: number
+  readonly holdUntilMs: number
+}
+
+/** The snapshot of an active-standby pool: all but the active are cut off. */
+export function dressSnapshot(base: PoolSnapshot, seat: Seat): PoolSnapshot {
+  const eligibility = new Uint8Array(base.eligibility.length).fill(ELIGIBILITY.cut)
+  const weight = new Float64Array(base.weight.length)
+  const { sending, draining, epoch, holdUntilMs } = seat
+  if (draining >= 0) eligibility[draining] = ELIGIBILITY.finish
+  if (sending >= 0) {
+    const own = base.eligibility[sending]!
+    // There is nobody to try it beside: whoever reigns gets everything or nothing.
+    eligibility[sending] = own === ELIGIBILITY.probation ? ELIGIBILITY.yes : own
+    if (eligibility[sending] === ELIGIBILITY.yes) weight[sending] = 1
+  }
+  const probationThread = new Int8Array(base.probationThread.length).fill(-1)
+  return { ...base, eligibility, weight, probationThread, halfAvailable: true, epoch, holdUntilMs }
+}
+
+/** For people: the pool's status with its active, and the others standing by. */
+export function dressStatus(
+  base: PoolStatus,
+  seat: Seat,
+  failover: FailoverStatus,
+  serves: boolean,
+): PoolStatus {
+  const backends = base.backends.map((backend, index) => {
+    if (index === seat.sending) return backend
+    const fit = backend.availability === 'available' || backend.availability === 'starting'
+    if (!fit) return Object.assign({ ...backend }, { effectiveWeight: 0 })
+    const standby = failover.standbys.find(({ name }) => name === backend.name)
+    const reason = standby === undefined ? backend.reason : `standing by: ${standby.reason}`
+    return Object.assign({ ...backend }, { availability: 'standby', effectiveWeight: 0, reason })
+  })
+  return { ...base, available: serves ? 1 : 0, failover, backends }
+}
+
+/** The machine's state for people. */
+export function failoverStatus(
+  machine: FailoverMachine,
+  state: FailoverState,
+  lastMoves: readonly MoveReport[],
+  nowMs: number,
+): FailoverStatus {
+  const nameOf = (index: number): string | null => machine.members[index]?.name ?? null
+  const { move } = state
+  return {
+    state: state.phase,
+    reason: state.reason,
+    sinceMs: nowMs - state.sinceMs,
+    active: nameOf(state.active),
+    epoch: state.epoch,
+    preferred: machine.members[0]!.name,
+    frozen: state.frozen,
+    standbys: machine.members.flatMap((_, index) =>
+      index === state.active ? [] : [standbyStatus(machine, state, index, nowMs)],
+    ),
+    move:
+      move === null
+        ? null
+        : {
+            kind: move.kind,
+            from: nameOf(move.from),
+            to: nameOf(move.to) ?? '',
+            step: move.step,
+            forMs: nowMs - move.startedMs,
+          },
+    lastMoves,
+  }
+}
+
+function standbyStatus(
+  machine: FailoverMachine,
+  state: FailoverState,
+  index: number,
+  nowMs: number,
+): StandbyStatus {
+  const answer = readiness(machine, state, index, 'failover', nowMs)
+  return {
+    name: machine.members[index]!.name,
+    ready: answer.ready,
+    reason: waitText(answer, nowMs),
+  }
+}

@@ -1,0 +1,474 @@
+// The shell of one pool's failover machine: tells it what happens, does what it asks for and answers.
+// Stops an active by snapshot and waits until every data thread has applied it; measures what a move
+// took and cost. Decides nothing: core/failover.ts does.
+
+import type { HookPlan } from '../core/plan.ts'
+import { recordOf, restoredFrom, type FailoverRecord, type Reign } from '../core/failover-record.ts'
+import { initialFailover, reduceFailover } from '../core/failover.ts'
+import type {
+  FailoverEffect,
+  FailoverEvent,
+  FailoverMachine,
+  FailoverState,
+  MemberFacts,
+  Move,
+  OperatorWord,
+} from '../core/failover-contract.ts'
+import type { ActAnswer, OperatorRequest } from '../core/operator.ts'
+import { describeMove } from '../core/operator.ts'
+import type { PoolHealth } from '../core/pool-health.ts'
+import { asksRole, tellsLag } from '../core/roles.ts'
+import type { SharedTable } from '../core/shared-layout.ts'
+import type { PoolSnapshot } from '../core/snapshot.ts'
+import { dressSnapshot, dressStatus, failoverStatus } from '../core/standby-view.ts'
+import { readiness } from '../core/standby.ts'
+import { readersOf } from '../core/replica-view.ts'
+import { isAvailable } from '../core/availability.ts'
+import type { Availability, MoveReport, PoolStatus, Transition } from '../core/status.ts'
+import { formatAddress } from '../config/address.ts'
+import type { FailoverStore } from '../ha/failover-store.ts'
+import type { HookBackend, HookFacts, HookResult } from '../ha/hooks.ts'
+import type { ProbeResult } from '../probe/contract.ts'
+import { SeatOfPool } from './seat.ts'
+
+export interface FailoverPorts {
+  readonly table: SharedTable
+  readonly store: FailoverStore
+  /** Wall clock, ms since 1970. */
+  wallMs(): number
+  /** The lowest snapshot version that a living data thread has applied. */
+  applied(): number
+  /** Probes a backend once, at once; `done` comes within a turn of the control loop. */
+  probe(index: number, done: (result: ProbeResult, nowMs: number) => void): void
+  /** Runs a hook; `done` never comes within the call. */
+  hook(plan: HookPlan, facts: HookFacts, done: (result: HookResult) => void): void
+  /** Runs something as a turn of the control loop: what follows from it is published. */
+  enter(work: (nowMs: number) => void): void
+  onMove(pool: string, report: MoveReport): void
+  onWarning(message: string, fields: Readonly<Record<string, unknown>>): void
+  onTurn(pool: string, effect: Extract<FailoverEffect, { kind: 'turned' }>): void
+}
+
+const PROVE_EVERY_MS = 100
+const MOVES_KEPT = 10
+const NO_SESSIONS = { at: 0, finished: 0, cut: 0 }
+export class FailoverDriver {
+  readonly #pool: PoolHealth
+  readonly #ports: FailoverPorts
+  readonly #machine: FailoverMachine
+  #state: FailoverState
+  #deadlineMs = 0
+  readonly #seat: SeatOfPool
+  #told: (MemberFacts | null)[]
+  /** When the first sign of the present trouble was seen, per member; Infinity without trouble. */
+  readonly #signMs: Float64Array
+  #proveAtMs = Infinity
+  #lastMoves: readonly MoveReport[]
+  /** Answers that came within the machine's own step. */
+  readonly #heard: FailoverEvent[] = []
+  #busy = false
+  #reply: string | null = null
+  readonly #waiting = new Map<number, (report: MoveReport) => void>()
+  #stopped = false
+  /** The time of the present turn. */
+  #nowMs: number
+
+  constructor(pool: PoolHealth, ports: FailoverPorts, nowMs: number) {
+    const { plan } = pool
+    this.#pool = pool
+    this.#ports = ports
+    this.#machine = {
+      pool: plan.name,
+      plan: plan.failover!,
+      members: plan.backends.map(({ name, site }) => ({
+        name,
+        takeover: takeoverOf(plan.sites[site]?.kind),
+      })),
+      asksRole: plan.healthCheck !== null && asksRole(plan.healthCheck.check),
+    }
+    const record = ports.store.restore(plan.name)
+    this.#state = initialFailover(this.#machine, restoredFrom(this.#machine, record), nowMs)
+    this.#lastMoves = record?.lastMoves ?? []
+    const seat = {
+      table: ports.table,
+      slots: plan.backends.map(({ slot }) => slot),
+      applied: () => ports.applied(),
+      changed: () => (pool.changed = true),
+    }
+    this.#seat = new SeatOfPool(seat, this.#state.active, this.#state.epoch)
+    this.#told = plan.backends.map(() => null)
+    this.#signMs = new Float64Array(plan.backends.length).fill(Infinity)
+    this.#nowMs = nowMs
+    pool.mayLose = (index) => this.mayLose(index)
+    pool.changed = true
+  }
+
+  get state(): FailoverState {
+    return this.#state
+  }
+
+  /** Ends it: answers that come later are void. */
+  stop(): void {
+    this.#stopped = true
+  }
+
+  /** Live traffic to a backend failed or is silent: the first sign of what may become a failover. */
+  sign(index: number, nowMs: number): void {
+    this.#signMs[index] = Math.min(this.#signMs[index]!, nowMs)
+  }
+
+  /** Once in every turn of the control loop, after the pool has settled. */
+  look(nowMs: number): void {
+    this.#nowMs = nowMs
+    this.#tellMembers(nowMs)
+    const left = this.#seat.look(nowMs)
+    if (left >= 0) this.#left(left, nowMs)
+    if (nowMs >= this.#proveAtMs) this.#prove()
+    if (nowMs >= this.#deadlineMs) this.hear({ kind: 'due' }, nowMs)
+  }
+
+  /** When to look again, if nothing happens. */
+  deadlineMs(nowMs: number): number {
+    return Math.min(this.#deadlineMs, this.#proveAtMs, this.#seat.deadlineMs(nowMs))
+  }
+
+  /** The pool's snapshot went out under this version. */
+  published(version: number): void {
+    this.#seat.published(version)
+  }
+
+  dress(snapshot: PoolSnapshot): PoolSnapshot {
+    return dressSnapshot(snapshot, this.#seat.seat)
+  }
+
+  /** Positions of the backends that may serve reads. */
+  readers(): readonly number[] {
+    const { check } = this.#pool.plan.healthCheck!
+    const limit = tellsLag(check) ? this.#machine.plan.replicaLag : { ms: null, bytes: null }
+    return readersOf(this.#machine, this.#state, this.#pool.lags(), limit)
+  }
+
+  /** A backend that is fit without being the active stands by. */
+  dressTransition(transition: Transition): Transition {
+    const { sending } = this.#seat.seat
+    if (transition.backend === this.#machine.members[sending]?.name) return transition
+    const { from, to } = transition
+    const worded = (one: Availability) => (isAvailable(one) ? 'standby' : one)
+    return { ...transition, from: worded(from), to: worded(to) }
+  }
+
+  status(base: PoolStatus, nowMs: number): PoolStatus {
+    const failover = failoverStatus(this.#machine, this.#state, this.#lastMoves, nowMs)
+    return dressStatus(base, this.#seat.seat, failover, this.#serves(nowMs))
+  }
+
+  /** Something happened that the machine has to know of. */
+  hear(event: FailoverEvent, nowMs: number): void {
+    this.#heard.push(event)
+    if (this.#busy) return
+    this.#busy = true
+    try {
+      for (let next = this.#heard.shift(); next !== undefined; next = this.#heard.shift()) {
+        const step = reduceFailover(this.#machine, this.#state, next, nowMs)
+        this.#state = step.state
+        this.#deadlineMs = step.deadlineMs
+        for (const effect of step.effects) this.#execute(effect, nowMs)
+      }
+    } finally {
+      this.#busy = false
+    }
+  }
+
+  /** Whether the pool can do without this backend: without the active only if another is ready. */
+  mayLose(index: number): boolean {
+    if (index !== this.#state.active) return true
+    return this.#machine.members.some(
+      (_, other) =>
+        other !== index &&
+        readiness(this.#machine, this.#state, other, 'failover', this.#nowMs).ready,
+    )
+  }
+
+  /** Carries out what an operator asks for. A move is answered once it is over. */
+  async act(request: OperatorRequest): Promise<ActAnswer> {
+    const word = this.#wordOf(request)
+    if (word === null) {
+      const names = this.#machine.members.map(({ name }) => name)
+      const to = request.verb === 'switchover' ? request.to : ''
+      const message = `pool '${this.#machine.pool}' has no backend '${to}'`
+      return { ok: false, code: 'no-backend', message, names }
+    }
+    const { reason, by } = request
+    const event: FailoverEvent = { kind: 'operator', word, reason, by }
+    if ('dryRun' in request && request.dryRun) return this.#rehearse(event)
+    this.#reply = null
+    this.#ports.enter((nowMs) => this.hear(event, nowMs))
+    if (this.#reply !== null) return { ok: false, code: 'refused', message: this.#reply }
+    const { move } = this.#state
+    if (move === null) return this.#answer(request, null)
+    const report = await new Promise<MoveReport>((resolve) => {
+      this.#waiting.set(move.epoch, resolve)
+    })
+    return this.#answer(request, report)
+  }
+
+  // --- what the machine asks for ---------------------------------------------------------------
+
+  #execute(effect: FailoverEffect, nowMs: number): void {
+    const { store } = this.#ports
+    const pool = this.#machine.pool
+    switch (effect.kind) {
+      case 'claim': {
+        const { epoch, to } = effect
+        store.claim(pool, this.#record({ active: effect.from, epoch, movingTo: to }), (lost) => {
+          this.#hearLater(
+            lost === null
+              ? { kind: 'claimed', epoch }
+              : { kind: 'claim-lost', epoch, reason: lost },
+          )
+        })
+        break
+      }
+      case 'commit': {
+        const { epoch, active } = effect
+        store.commit(pool, this.#record({ active, epoch, movingTo: -1 }), (lost) => {
+          this.#hearLater(
+            lost === null
+              ? { kind: 'committed', epoch }
+              : { kind: 'commit-lost', epoch, reason: lost },
+          )
+        })
+        break
+      }
+      case 'stop':
+        this.#seat.leave(effect, nowMs)
+        break
+      case 'start':
+        this.#seat.sit(effect.index, effect.epoch)
+        break
+      case 'release':
+        this.#seat.release()
+        break
+      case 'hook':
+        this.#hook(effect)
+        break
+      case 'prove':
+        this.#prove()
+        break
+      case 'acknowledge':
+        store.acknowledge(pool, effect.epoch)
+        break
+      case 'freeze':
+        store.freeze(pool, effect.frozen)
+        break
+      case 'save':
+        this.#save()
+        break
+      default:
+        this.#tell(effect, nowMs)
+    }
+  }
+
+  #tell(effect: FailoverEffect, nowMs: number): void {
+    const pool = this.#machine.pool
+    if (effect.kind === 'turned') this.#ports.onTurn(pool, effect)
+    else if (effect.kind === 'warning') this.#ports.onWarning(effect.reason, { pool })
+    else if (effect.kind === 'refused') this.#reply = effect.reason
+    else if (effect.kind === 'ended') this.#ended(effect.move, effect.outcome, effect.reason, nowMs)
+  }
+
+  /** Nothing of this process goes to the old active any more. */
+  #left(epoch: number, nowMs: number): void {
+    if (this.#state.following !== null) {
+      this.hear({ kind: 'stopped', epoch }, nowMs)
+      return
+    }
+    this.#ports.store.stopped(this.#machine.pool, epoch, () => {
+      this.#hearLater({ kind: 'stopped', epoch })
+    })
+  }
+
+  #hook(effect: Extract<FailoverEffect, { kind: 'hook' }>): void {
+    const { hook, epoch, from, to, reason } = effect
+    const { plan, pool } = this.#machine
+    const kind = this.#state.move?.kind ?? 'failover'
+    const facts: HookFacts = {
+      hook,
+      pool,
+      epoch,
+      from: from < 0 ? null : this.#hookBackend(from),
+      to: this.#hookBackend(to),
+      reason,
+      kind,
+    }
+    this.#ports.hook(plan[hook]!, facts, ({ ok, sentence }) => {
+      this.#hearLater({ kind: 'hooked', epoch, hook, failure: ok ? null : sentence })
+    })
+  }
+
+  #hookBackend(index: number): HookBackend {
+    const { name, address } = this.#pool.plan.backends[index]!
+    return { name, address: formatAddress(address) }
+  }
+
+  /** Probes the target again and again for as long as the machine waits for a proof. */
+  #prove(): void {
+    this.#proveAtMs = Infinity
+    const { move } = this.#state
+    if (move === null || move.step !== 'prove') return
+    const { epoch, to } = move
+    this.#ports.probe(to, ({ verdict, role = null, text }, nowMs) => {
+      if (this.#stopped) return
+      // Its role has just been learnt; the machine hears of that first.
+      this.#tellMembers(nowMs)
+      this.hear({ kind: 'proved', epoch, passed: verdict === 'pass', role, text }, nowMs)
+      if (this.#state.move?.step === 'prove') this.#proveAtMs = nowMs + PROVE_EVERY_MS
+    })
+  }
+
+  #hearLater(event: FailoverEvent): void {
+    if (this.#stopped) return
+    this.#ports.enter((nowMs) => this.hear(event, nowMs))
+  }
+
+  // --- what the machine is told ------------------------------------------------------------------
+
+  #tellMembers(nowMs: number): void {
+    const facts = this.#machine.members.map((_, index) => this.#pool.facts(index, nowMs))
+    const holds = this.#sitesHold(facts)
+    for (const [index, fact] of facts.entries()) {
+      const trouble = fact.doubtful || !fact.fit
+      if (!trouble && fact.judged) this.#clearSign(index, nowMs)
+      else if (fact.judged) this.sign(index, nowMs)
+      const next = { ...fact, siteHolds: holds[this.#siteOf(index)] ?? true }
+      const before = this.#told[index]!
+      if (before !== null && isSame(before, next)) continue
+      this.#told[index] = next
+      this.hear({ kind: 'member', index, facts: next }, nowMs)
+    }
+  }
+
+  /** A sign that nothing came of is forgotten after a while. */
+  #clearSign(index: number, nowMs: number): void {
+    if (nowMs - this.#signMs[index]! > (this.#pool.plan.healthCheck?.intervalMs ?? 0)) {
+      this.#signMs[index] = Infinity
+    }
+  }
+
+  #siteOf(index: number): number {
+    return this.#pool.plan.backends[index]!.site
+  }
+
+  #sitesHold(facts: readonly MemberFacts[]): readonly boolean[] {
+    return this.#pool.plan.sites.map(({ minHealthy }, site) => {
+      const fit = facts.filter((fact, index) => fact.fit && this.#siteOf(index) === site)
+      return fit.length >= minHealthy
+    })
+  }
+
+  // --- reports -----------------------------------------------------------------------------------
+
+  #ended(move: Move, outcome: MoveReport['outcome'], reason: string, nowMs: number): void {
+    const { members, pool } = this.#machine
+    const isUnplanned = move.kind === 'failover' || move.kind === 'election'
+    const signMs = move.from >= 0 ? Math.min(this.#signMs[move.from]!, move.faultMs) : move.faultMs
+    const detectionMs = isUnplanned ? Math.max(0, move.startedMs - signMs) : 0
+    const moveMs = nowMs - move.startedMs
+    const rtoMs = this.#pool.plan.objective.rtoMs
+    const judged = isUnplanned && rtoMs !== null
+    const report: MoveReport = {
+      kind: move.kind,
+      outcome,
+      from: members[move.from]?.name ?? null,
+      to: members[move.to]!.name,
+      epoch: move.epoch,
+      reason,
+      by: move.by,
+      at: this.#ports.wallMs(),
+      detectionMs,
+      moveMs,
+      sessions: move.from >= 0 ? this.#seat.sessions : NO_SESSIONS,
+      metObjective: judged ? outcome === 'moved' && detectionMs + moveMs <= rtoMs : null,
+    }
+    this.#lastMoves = [report, ...this.#lastMoves].slice(0, MOVES_KEPT)
+    this.#save()
+    this.#ports.onMove(pool, report)
+    this.#waiting.get(move.epoch)?.(report)
+    this.#waiting.delete(move.epoch)
+  }
+
+  #answer(request: OperatorRequest, report: MoveReport | null): ActAnswer {
+    const { pool } = this.#machine
+    if (report === null) {
+      const done = request.verb === 'freeze' ? 'frozen: nothing moves until' : 'unfrozen:'
+      const rest = request.verb === 'freeze' ? 'it is unfrozen' : 'moves are made again'
+      return { ok: true, message: `${pool} is ${done} ${rest}`, report: null }
+    }
+    if (report.outcome === 'moved') return { ok: true, message: describeMove(pool, report), report }
+    const undone = report.outcome === 'rolled-back' ? 'was undone' : 'failed'
+    const message = `the move of ${pool} to ${report.to} ${undone}: ${report.reason}`
+    return { ok: false, code: 'failed', message, report }
+  }
+
+  #rehearse(event: FailoverEvent): ActAnswer {
+    let answer: ActAnswer = { ok: false, code: 'refused', message: 'Evenkeel is stopping' }
+    this.#ports.enter((nowMs) => {
+      const { state, effects } = reduceFailover(this.#machine, this.#state, event, nowMs)
+      const refused = effects.find((effect) => effect.kind === 'refused')
+      if (refused !== undefined) {
+        answer = { ok: false, code: 'refused', message: refused.reason }
+        return
+      }
+      const { members, pool } = this.#machine
+      const { from, to, epoch } = state.move!
+      const old = from < 0 ? 'nobody' : members[from]!.name
+      const running = from < 0 ? 0 : this.#seat.inFlight(from)
+      const message = `would move ${pool} from ${old} to ${members[to]!.name} under epoch ${epoch}; ${running} sessions run on ${old} now`
+      answer = { ok: true, message, report: null }
+    })
+    return answer
+  }
+
+  #wordOf(request: OperatorRequest): OperatorWord | null {
+    if (request.verb !== 'switchover') {
+      return request.verb === 'failback'
+        ? { verb: 'failback', force: request.force }
+        : { verb: request.verb }
+    }
+    const to = this.#machine.members.findIndex(({ name }) => name === request.to)
+    return to < 0 ? null : { verb: 'switchover', to, force: request.force }
+  }
+
+  // --- what is kept ------------------------------------------------------------------------------
+
+  #record(reign: Reign): FailoverRecord {
+    return recordOf(this.#machine, this.#state, reign, this.#lastMoves)
+  }
+
+  #save(): void {
+    const { active, epoch, move } = this.#state
+    const movingTo = move === null ? -1 : move.to
+    this.#ports.store.save(this.#machine.pool, this.#record({ active, epoch, movingTo }))
+  }
+
+  #serves(nowMs: number): boolean {
+    const { sending } = this.#seat.seat
+    return sending >= 0 && this.#pool.facts(sending, nowMs).fit
+  }
+}
+
+function isSame(one: MemberFacts, other: MemberFacts): boolean {
+  return (
+    one.fit === other.fit &&
+    one.judged === other.judged &&
+    one.doubtful === other.doubtful &&
+    one.withdrawn === other.withdrawn &&
+    one.siteHolds === other.siteHolds &&
+    one.role === other.role
+  )
+}
+
+function takeoverOf(kind: string | undefined): 'auto' | 'promoted' | 'manual' {
+  if (kind === 'cold') return 'manual'
+  return kind === 'warm' ? 'promoted' : 'auto'
+}

@@ -1,0 +1,123 @@
+// Where the traffic of a pool with an active may go, and the way out of an old active: told to all
+// data threads by snapshot, acknowledged by each, its sessions given time or destroyed.
+// Nobody sits down before the last one has left. Knows nothing of why.
+
+import { BACKEND, type SharedTable } from '../core/shared-layout.ts'
+import type { Seat } from '../core/standby-view.ts'
+
+/** How soon the acknowledgement of a snapshot is looked for again. */
+const ACKNOWLEDGE_MS = 2
+/** How soon it is looked whether the last session has finished. */
+const DRAIN_LOOK_MS = 10
+
+export interface Leave {
+  readonly index: number
+  readonly epoch: number
+  readonly sessions: 'drain' | 'destroy'
+  readonly drainUntilMs: number
+  readonly holdUntilMs: number
+}
+
+/** An old active on its way out. */
+interface Leaving {
+  readonly index: number
+  readonly epoch: number
+  readonly drainUntilMs: number
+  /** The snapshot that says so; `null` until it is published. */
+  version: number | null
+  /** Its sessions are destroyed by that snapshot, not merely given time. */
+  cut: boolean
+}
+
+export interface SeatPorts {
+  readonly table: SharedTable
+  /** Rows of the pool's backends. */
+  readonly slots: readonly number[]
+  /** The lowest snapshot version that a living data thread has applied. */
+  applied(): number
+  /** The pool's snapshot is to be published. */
+  changed(): void
+}
+
+export class SeatOfPool {
+  /** Sessions on the last one that left: when it was told, and what became of them. */
+  sessions = { at: 0, finished: 0, cut: 0 }
+  readonly #ports: SeatPorts
+  #seat: Seat
+  #leaving: Leaving | null = null
+
+  /** @param sending who sits from the start; −1 for nobody */
+  constructor(ports: SeatPorts, sending: number, epoch: number) {
+    this.#ports = ports
+    this.#seat = { sending, draining: -1, epoch, holdUntilMs: 0 }
+  }
+
+  get seat(): Seat {
+    return this.#seat
+  }
+
+  /** Sessions in progress on a backend, over all threads. */
+  inFlight(index: number): number {
+    const { table, slots } = this.#ports
+    return table.sum(table.backendBase(slots[index]!) + BACKEND.inFlight)
+  }
+
+  sit(index: number, epoch: number): void {
+    this.#leaving = null
+    this.#set({ sending: index, draining: -1, epoch, holdUntilMs: 0 })
+  }
+
+  leave({ index, epoch, sessions, drainUntilMs, holdUntilMs }: Leave, nowMs: number): void {
+    const at = this.inFlight(index)
+    const cut = sessions === 'destroy' || drainUntilMs <= nowMs
+    this.sessions = { at, finished: 0, cut: cut ? at : 0 }
+    this.#leaving = { index, epoch, drainUntilMs, version: null, cut }
+    this.#set({ sending: -1, draining: cut ? -1 : index, holdUntilMs })
+  }
+
+  /** New requests are not held any longer. */
+  release(): void {
+    this.#set({ holdUntilMs: 0 })
+  }
+
+  /** The pool's snapshot went out under this version. */
+  published(version: number): void {
+    if (this.#leaving !== null) this.#leaving.version ??= version
+  }
+
+  /** Looks how far things have come. Returns the epoch of a leave that is complete, once; else −1. */
+  look(nowMs: number): number {
+    if (this.#seat.holdUntilMs > 0 && nowMs >= this.#seat.holdUntilMs) this.release()
+    const leaving = this.#leaving
+    if (leaving === null || leaving.version === null) return -1
+    if (this.#ports.applied() < leaving.version) return -1
+    const running = this.inFlight(leaving.index)
+    if (!leaving.cut && running > 0) {
+      if (nowMs < leaving.drainUntilMs) return -1
+      this.sessions.cut = running
+      leaving.cut = true
+      leaving.version = null
+      this.#set({ draining: -1 })
+      return -1
+    }
+    this.sessions.finished = Math.max(0, this.sessions.at - this.sessions.cut)
+    this.#leaving = null
+    this.#set({ draining: -1 })
+    return leaving.epoch
+  }
+
+  /** When to look again, if nothing happens. */
+  deadlineMs(nowMs: number): number {
+    const { holdUntilMs } = this.#seat
+    const heldMs = holdUntilMs > 0 ? holdUntilMs : Infinity
+    const leaving = this.#leaving
+    if (leaving === null || leaving.version === null) return heldMs
+    const isApplied = this.#ports.applied() >= leaving.version
+    return Math.min(heldMs, nowMs + (isApplied ? DRAIN_LOOK_MS : ACKNOWLEDGE_MS))
+  }
+
+  #set(change: Partial<Seat>): void {
+    this.#seat = { ...this.#seat, ...change }
+    this.#ports.changed()
+  }
+}
