@@ -15,9 +15,13 @@ import {
   THREAD,
 } from '../../../src/core/shared-layout.ts'
 import { ELIGIBILITY, SUSPICION, type Snapshot } from '../../../src/core/snapshot.ts'
-import type { Transition } from '../../../src/core/status.ts'
+import type { BackendRole, MoveReport, Transition } from '../../../src/core/status.ts'
 import type { ProbeRequest, ProbeResult, Prober } from '../../../src/probe/contract.ts'
-import { ControlPlane, type Timers } from '../../../src/runtime/control-plane.ts'
+import {
+  ControlPlane,
+  type FailoverOptions,
+  type Timers,
+} from '../../../src/runtime/control-plane.ts'
 
 /** How a simulated backend answers a probe. */
 export type ProbeBehaviour = 'pass' | 'refuse' | 'hang' | 'sick' | 'void'
@@ -139,17 +143,28 @@ export interface Finished {
   readonly backend: number
 }
 
+export interface WorldOptions {
+  readonly threads?: number
+  readonly seed?: number
+  /** What an active-standby pool uses instead of a store of its own and hooks that succeed. */
+  readonly failover?: Partial<FailoverOptions>
+}
+
 export class World {
   readonly clock = new ManualClock(1_000)
   readonly random: Random
   readonly pool: PoolPlan
   readonly table: SharedTable
   readonly backends: WorldBackend[]
+  /** What backends say of themselves, if they do. */
+  roles: (BackendRole | null)[] = []
   readonly plane: ControlPlane
   readonly threads: WorldThread[]
   readonly snapshots: Snapshot[] = []
   readonly transitions: Transition[] = []
   readonly warnings: string[] = []
+  /** Moves that have ended, latest last. */
+  readonly moves: MoveReport[] = []
   /** Probes started: time and backend. */
   readonly probes: { atMs: number; backend: number; timeoutMs: number }[] = []
   /** Requests that ended, as their clients saw it. */
@@ -160,7 +175,7 @@ export class World {
   #events: Event[] = []
   #order = 0
 
-  constructor(pool: PoolPlan, options: { threads?: number; seed?: number } = {}) {
+  constructor(pool: PoolPlan, options: WorldOptions = {}) {
     const threads = options.threads ?? 1
     this.pool = pool
     this.random = seededRandom(options.seed ?? 1)
@@ -182,12 +197,40 @@ export class World {
       timers: this.timers(),
       publish: (snapshot) => {
         this.snapshots.push(snapshot)
-        for (const thread of this.threads) this.at(0.2, () => thread.apply(snapshot))
+        for (const thread of this.threads) {
+          this.at(thread.applyMs, () => thread.apply(snapshot))
+        }
       },
       onTransition: (transition) => this.transitions.push(transition),
       onWarning: (message) => this.warnings.push(message),
+      failover: { ...this.#failover(), ...options.failover },
     })
     for (const thread of this.threads) thread.start()
+  }
+
+  #failover(): FailoverOptions {
+    const soon = (then: (lost: null) => void) => this.at(0.1, () => then(null))
+    return {
+      store: {
+        restore: () => null,
+        claim: (_pool, _record, done) => soon(done),
+        stopped: (_pool, _epoch, done) => soon(() => done()),
+        commit: (_pool, _record, done) => soon(done),
+        acknowledge: () => {},
+        freeze: () => {},
+        save: () => {},
+      },
+      wallMs: () => this.nowMs,
+      applied: () => {
+        const versions = this.threads.filter(({ alive }) => alive).map(({ version }) => version)
+        return Math.min(...versions)
+      },
+      hook: (_plan, _facts, done) => {
+        this.at(5, () => done({ ok: true, sentence: 'it worked', output: '', tookMs: 5 }))
+      },
+      onMove: (_pool, report) => this.moves.push(report),
+      onTurn: () => {},
+    }
   }
 
   /** Starts the control plane and lets it find its backends. */
@@ -301,18 +344,14 @@ export class World {
       probe: (request, done) => {
         const backend = this.pool.backends.findIndex(({ address }) => address === request.address)
         this.probes.push({ atMs: this.nowMs, backend, timeoutMs: request.timeoutMs })
-        const event = this.#answerProbe(this.backends[backend]!, request, done)
+        const event = this.#answerProbe(backend, request, done)
         return () => this.timers().clear(event)
       },
     }
   }
 
-  #answerProbe(
-    backend: WorldBackend,
-    request: ProbeRequest,
-    done: (result: ProbeResult) => void,
-  ): Event {
-    const { probe, probeMs } = backend
+  #answerProbe(index: number, request: ProbeRequest, done: (result: ProbeResult) => void): Event {
+    const { probe, probeMs } = this.backends[index]!
     const texts = {
       pass: `200 in ${probeMs} ms`,
       refuse: 'connection refused',
@@ -327,7 +366,9 @@ export class World {
       return this.at(request.timeoutMs, () => done(result))
     }
     const tookMs = probe === 'refuse' ? 0.2 : probeMs
-    return this.at(tookMs, () => done({ verdict, text: texts[probe], tookMs }))
+    return this.at(tookMs, () => {
+      done({ verdict, text: texts[probe], tookMs, role: this.roles[index] ?? null })
+    })
   }
 }
 
@@ -341,6 +382,8 @@ export class WorldThread {
   #next: number
   #tickMs = 0
   alive = true
+  /** How long a snapshot takes to get here. */
+  applyMs = 0.2
 
   constructor(world: World, index: number) {
     this.#world = world
@@ -351,6 +394,16 @@ export class WorldThread {
 
   start(): void {
     this.#world.at(this.index, () => this.tick())
+  }
+
+  /** The snapshot it has applied. */
+  get version(): number {
+    return this.row[THREAD.appliedVersion]!
+  }
+
+  /** What it may do with a backend. */
+  eligibility(backend: number): number {
+    return this.#snapshot!.pools[0]!.eligibility[backend]!
   }
 
   /** The cell of a backend. */
@@ -370,7 +423,8 @@ export class WorldThread {
     const pool = snapshot.pools[0]!
     for (const attempt of this.#attempts.filter(({ ended }) => !ended)) {
       const was = before === null ? ELIGIBILITY.no : before.pools[0]!.eligibility[attempt.backend]!
-      if (pool.eligibility[attempt.backend] === ELIGIBILITY.no && was !== ELIGIBILITY.no) {
+      const now = pool.eligibility[attempt.backend]!
+      if (now !== was && (now === ELIGIBILITY.no || now === ELIGIBILITY.cut)) {
         this.#leave(attempt)
         this.#send(attempt)
       }
