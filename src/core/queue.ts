@@ -6,7 +6,8 @@
 // waits (room may come from another thread). Fairness between the threads: each shows since when
 // its first waiter waits, and one that sees another's first wait longer than its own, by more than
 // YIELD_MS, leaves a freed backend to it for up to YIELD_MS. Without that, a thread that always
-// refills its own slot would let the others' queues run into their timeouts.
+// refills its own slot would let the others' queues run into their timeouts. Where backends have no
+// limit there is no slot to leave: then requests wait for a backend as such, and all are served.
 // Must never keep a waiter past its deadline.
 
 import { POOL, type SharedTable } from './shared-layout.ts'
@@ -41,6 +42,7 @@ export class WaitQueue {
   readonly #queuedCell: number
   readonly #sinceCell: number
   readonly #max: number
+  readonly #isLimited: boolean
   #first: Waiter | null = null
   #last: Waiter | null = null
   #length = 0
@@ -53,13 +55,15 @@ export class WaitQueue {
    * @param thread number of this data thread: its row in the table
    * @param pool index of the pool
    * @param max waiters over all threads
+   * @param isLimited whether what is waited for is room on a backend, which threads share
    */
-  constructor(table: SharedTable, thread: number, pool: number, max: number) {
+  constructor(table: SharedTable, thread: number, pool: number, max: number, isLimited = true) {
     this.#rows = table.rows
     this.#row = table.rows[thread]!
     this.#queuedCell = table.poolBase(pool) + POOL.queued
     this.#sinceCell = table.poolBase(pool) + POOL.queuedSinceMs
     this.#max = max
+    this.#isLimited = isLimited
   }
 
   /** Waiters on this thread. */
@@ -169,7 +173,7 @@ export class WaitQueue {
 
   /** Leaves freed room to another thread whose first waiter waits longer, but not for ever. */
   #stepsBack(nowMs: number): boolean {
-    if (!this.#othersWaitSince(this.#first!.queuedAtMs - YIELD_MS)) {
+    if (!this.#isLimited || !this.#othersWaitSince(this.#first!.queuedAtMs - YIELD_MS)) {
       this.#yieldUntilMs = -1
       return false
     }

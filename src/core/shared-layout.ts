@@ -67,8 +67,12 @@ export const POOL = {
   queueSumS: 6,
   /** Gauge: monotonic ms since when the first of this thread's queue waits; 0 if none does. */
   queuedSinceMs: 7,
+  /** Attempts taken off a backend that was cut, to be made again elsewhere. */
+  moved: 8,
+  /** Exchanges and tunnels that ended because their backend was cut. */
+  cut: 9,
 } as const
-export const POOL_CELLS = 8
+export const POOL_CELLS = 10
 
 /** Columns per backend. */
 export const BACKEND = {

@@ -47,6 +47,10 @@ export abstract class Attempt implements AttemptLink {
 
   /** The snapshot took this attempt's backend away while it waits for a first byte. */
   abstract onBackendLost(): void
+  /** Breaks its connection to the backend at once. Nobody is told: `onCut` follows. */
+  abstract sever(): void
+  /** It was severed: the active has moved, or the right to send is gone. Goes on elsewhere or ends. */
+  abstract onCut(cause: Fault): void
 
   beginAttempt(backend: BackendState, probation: boolean, nowMs: number): void {
     const row = this.context.row
@@ -78,13 +82,15 @@ export abstract class Attempt implements AttemptLink {
   /** A TCP connection stands: it waits for nothing any more. */
   markConnected(): void {
     unlink(this)
+    this.backend!.running.push(this)
   }
 
   /** A final response head has come. */
   markHead(status: number, nowMs: number): void {
     const row = this.context.row
-    const base = this.backend!.base
-    this.leaveWaiting()
+    const { base, running } = this.backend!
+    this.leaveLists()
+    running.push(this)
     this.headMs = nowMs
     const waitedMs = nowMs - this.sentMs
     row[base + BACKEND.recent + (row[base + BACKEND.recentCount]! % RECENT_ATTEMPTS)] = waitedMs
@@ -168,7 +174,7 @@ export abstract class Attempt implements AttemptLink {
     this.context.suspect(backend.plan.slot, SUSPICION.probation)
   }
 
-  private leaveWaiting(): void {
+  private leaveLists(): void {
     if (this.list === null) return
     const backend = this.backend!
     if (this.list === backend.waiting) this.context.row[backend.base + BACKEND.waiting]!--
@@ -179,7 +185,7 @@ export abstract class Attempt implements AttemptLink {
   private leave(): BackendState {
     const backend = this.backend!
     const row = this.context.row
-    this.leaveWaiting()
+    this.leaveLists()
     if (this.probation) row[backend.base + BACKEND.probing]!--
     this.backend = null
     this.stream = null

@@ -7,7 +7,7 @@ import type { Plan, PoolPlan, BackendPlan, ListenerPlan } from '../core/plan.ts'
 import type { SharedTable } from '../core/shared-layout.ts'
 import type { DataMessage } from '../core/snapshot.ts'
 import type { Fault } from '../core/fault.ts'
-import { THREAD } from '../core/shared-layout.ts'
+import { CONTROL_POOL, THREAD } from '../core/shared-layout.ts'
 import { Pool } from '../core/pool.ts'
 import type { PoolBackend } from '../core/balancer/contract.ts'
 import { WaitQueue } from '../core/queue.ts'
@@ -41,6 +41,12 @@ export interface PoolState {
   readonly backends: readonly BackendState[]
   /** Backends whose failures the control plane has been told of and has not judged yet. */
   readonly suspected: BackendState[]
+  /** Cell of the right to send in the control row; −1 for a pool that needs none (DESIGN §7). */
+  readonly rightCell: number
+  /** While nothing is eligible, requests wait until this (monotonic ms); 0: they don't. */
+  holdUntilMs: number
+  /** The line that tells an HTTP backend the epoch, and the blank line behind it; '' without one. */
+  epochEnd: string
 }
 
 /** A backend as a data thread sees it. */
@@ -57,6 +63,8 @@ export interface BackendState {
   /** Attempts without a response head, oldest first: not wholly sent yet, and waiting for it. */
   readonly connecting: AttemptList
   readonly waiting: AttemptList
+  /** Attempts whose response has begun, and tunnels. */
+  readonly running: AttemptList
   /** Reused connections that broke since the last success: the first of them is the keep-alive race. */
   reusedResets: number
   /** While suspected: until when new attempts avoid it (monotonic ms). */
@@ -144,6 +152,14 @@ export class ThreadContext {
     this.suspects.set(slot, (this.suspects.get(slot) ?? 0) | cause)
   }
 
+  /**
+   * Has the pool's right to send ended (DESIGN §7)? To be asked right before bytes go to a backend:
+   * the process may have stood still since the last reading of the clock.
+   */
+  hasLapsed(pool: PoolState): boolean {
+    return pool.rightCell >= 0 && this.nowMs() >= this.table.control[pool.rightCell]!
+  }
+
   countFault(fault: Fault): void {
     this.row[THREAD.faults + fault.index]!++
   }
@@ -183,7 +199,19 @@ export class ThreadContext {
       base,
       backends,
       suspected: [],
-      queue: new WaitQueue(this.table, this.thread, plan.index, plan.limits.queue),
+      rightCell:
+        plan.failover?.agreement === 'etcd'
+          ? this.table.controlPoolBase(plan.index) + CONTROL_POOL.sendUntilMs
+          : -1,
+      holdUntilMs: 0,
+      epochEnd: '',
+      queue: new WaitQueue(
+        this.table,
+        this.thread,
+        plan.index,
+        plan.limits.queue,
+        plan.limits.perBackend > 0,
+      ),
       budget: new RetryBudget(plan.retry?.budget ?? NO_BUDGET, this.table.shape.threads),
     }
     for (const [index, backend] of plan.backends.entries()) {
@@ -197,6 +225,7 @@ export class ThreadContext {
         idle: new IdleConnections(plan.limits.connections),
         connecting: new AttemptList(),
         waiting: new AttemptList(),
+        running: new AttemptList(),
         reusedResets: 0,
         suspectedUntilMs: 0,
       })

@@ -5,26 +5,22 @@
 //                         ▲           │ failed, may be retried
 //                         └─ delayed ◄┘
 //
-// It sees views and streams, never a socket nor HTTP/1 bytes. An exchange is reused, one after the
-// other, so all of its state is reset in `begin`.
+// A backend that is cut (the active has moved) ends `trying` or `responding` at any moment.
+// The client's half, and the rules for both, are in `request-side.ts`.
 
-import type { DeadlineEntry } from '../core/deadlines.ts'
 import { fault } from '../core/fault.ts'
 import type { Fault } from '../core/fault.ts'
 import type { RoutePlan } from '../core/plan.ts'
 import { POOL } from '../core/shared-layout.ts'
 import { BODY } from '../http1/framing.ts'
-import { match } from '../route/match.ts'
-import { rewritePath, redirectLocation } from '../route/rewrite.ts'
+import { rewritePath } from '../route/rewrite.ts'
 import { countUnknownOutcome } from './attempt.ts'
 import type { ListenerState, PoolState } from './context.ts'
 import { Http1BackendConnection } from './http1-backend.ts'
 import type { ResponseReceiver } from './http1-backend.ts'
-import type { ClientStream, RequestView, ResponseView, TunnelEnd } from './message-view.ts'
+import type { ClientStream, ResponseView, TunnelEnd } from './message-view.ts'
 import { passHeld } from './held-answer.ts'
-import { PlacedAttempt } from './placed-attempt.ts'
-import { Replay } from './replay.ts'
-import { faultBody, faultHeaders } from './replies.ts'
+import { EXCHANGE, HOLD_BYTES, RequestSide } from './request-side.ts'
 import {
   isFailureStatus,
   isFreeRetry,
@@ -35,134 +31,20 @@ import {
 } from './retry.ts'
 import { Tunnel } from './tunnel.ts'
 
-const STATE = { idle: 0, routing: 1, queued: 2, delayed: 3, trying: 4, responding: 5 } as const
-
-/** How much body is held for a backend that isn't connected yet before the client is paused. */
-const HOLD_BYTES = 64 * 1024
-
-export class Exchange extends PlacedAttempt implements ResponseReceiver, DeadlineEntry {
-  // Deadline
-  deadlineMs = Infinity
-  wheelTick = -1
-  wheelSlot = 0
-  wheelNext: DeadlineEntry | null = null
-  wheelPrevious: DeadlineEntry | null = null
-  private readonly replay = new Replay()
-  private state: number = STATE.idle
-  private client: ClientStream | null = null
-  private listener: ListenerState | null = null
-  private request!: RequestView
-  private route: RoutePlan | null = null
-  private head = ''
-  private requestDone = false
-  private trailers = ''
+export class Exchange extends RequestSide implements ResponseReceiver {
   /** A 500 of an earlier attempt, whole: the answer if nothing better comes. */
   private heldAnswer: Buffer | null = null
   private failingStatus = false
+  private tunnel: Tunnel | null = null
 
-  get method(): string {
-    return this.request.method
-  }
-
-  get requestSent(): boolean {
-    return this.requestDone
-  }
-
-  get upgradeWanted(): boolean {
-    return this.request.upgrade !== ''
-  }
-
-  /** Begun, but not yet started. */
-  get isNew(): boolean {
-    return this.state === STATE.routing
-  }
-
-  // --- from the client -----------------------------------------------------------------------
-
-  /** A request head is complete. Body bytes may follow before `start`, in the same read. */
-  begin(client: ClientStream, listener: ListenerState, nowMs: number): void {
-    this.state = STATE.routing
-    this.client = client
-    this.listener = listener
-    this.request = client.request
-    this.route = null
-    this.pool = null
-    this.requestDone = this.request.bodyKind === BODY.none
-    this.trailers = ''
-    this.attempts = 0
-    this.rescues = 0
+  override begin(client: ClientStream, listener: ListenerState, nowMs: number): void {
+    super.begin(client, listener, nowMs)
     this.heldAnswer = null
-    this.totalDeadlineMs = 0
-    this.replay.reset()
-    this.tried.clear()
-    this.record.begin(nowMs)
-  }
-
-  onRequestBytes(bytes: Buffer, start: number, end: number, owned: boolean): void {
-    const sending = this.stream !== null && this.sentMs > 0
-    const max = this.pool?.plan.retry?.bodyBytesMax ?? HOLD_BYTES
-    this.replay.append(bytes, start, end, max, !sending)
-    if (sending) {
-      if (!this.stream!.sendBytes(bytes, start, end, owned)) this.client?.pauseRequest()
-    } else if (this.replay.seen >= HOLD_BYTES) {
-      this.client?.pauseRequest()
-    }
-  }
-
-  onRequestEnd(trailers: string): void {
-    this.requestDone = true
-    this.trailers = trailers
-    if (this.pool !== null) {
-      this.totalDeadlineMs = this.context.eventMs + this.pool.plan.timeouts.totalMs
-    }
-    if (this.stream === null || this.sentMs === 0) return
-    this.stream.sendEnd(trailers)
-    if (this.state === STATE.trying) this.awaitResponse(this.context.eventMs)
-  }
-
-  /** Everything that came with the head has been handed over: route it and try. */
-  start(): void {
-    const listener = this.listener!
-    const index = match(listener.routes, this.request)
-    if (index < 0) {
-      this.refuse(fault('no-route'))
-      return
-    }
-    const route = listener.plan.routes[index]!
-    this.route = route
-    const action = route.action
-    if (action.kind === 'pool') this.forward(this.context.pools[action.pool]!, route)
-    else if (action.kind === 'redirect') {
-      const location = redirectLocation(action.location, this.request.path)
-      this.reply(action.status, `Location: ${location}\r\n`, '')
-    } else {
-      this.reply(action.status, `Content-Type: ${action.contentType}\r\n`, action.body)
-    }
-  }
-
-  /** The client has gone or broken its request: nobody wants the answer any more. */
-  abandon(cause: Fault): void {
-    if (this.state === STATE.idle) return
-    const stream = this.stream
-    const wasSent = this.sentMs > 0 && this.headMs === 0
-    if (this.backend !== null) {
-      if (wasSent && !this.repeatable) countUnknownOutcome(this.context, this.pool!.base)
-      this.record.endAttempt(this, cause, 0, this.context.nowMs())
-      this.endNeutral()
-      stream?.abort()
-    }
-    this.context.countFault(cause)
-    this.finish(cause)
-  }
-
-  /** Everything written to the client has left. */
-  onClientDrain(): void {
-    this.stream?.resumeResponse()
   }
 
   // --- forwarding ----------------------------------------------------------------------------
 
-  private forward(pool: PoolState, route: RoutePlan): void {
+  protected override forward(pool: PoolState, route: RoutePlan): void {
     const nowMs = this.record.startMs
     const request = this.request
     this.pool = pool
@@ -183,7 +65,7 @@ export class Exchange extends PlacedAttempt implements ResponseReceiver, Deadlin
   protected override attempt(index: number, probation: boolean, nowMs: number): void {
     const pool = this.pool!
     const backend = pool.backends[index]!
-    this.state = STATE.trying
+    this.state = EXCHANGE.trying
     this.context.deadlines.disarm(this)
     this.tried.add(index)
     const fresh = this.attempts > 0
@@ -213,13 +95,20 @@ export class Exchange extends PlacedAttempt implements ResponseReceiver, Deadlin
 
   private send(nowMs: number): void {
     const { request, replay } = this
+    const pool = this.pool!
+    if (this.context.hasLapsed(pool)) {
+      this.lapse()
+      return
+    }
     this.markSent(nowMs)
     if (this.requestDone) this.awaitResponse(nowMs)
     else this.touch(nowMs)
     const body = replay.text
     const kind = request.bodyKind
-    const left = this.stream!.sendRequest(this.head, kind, body, this.requestDone, this.trailers)
-    const max = this.pool!.plan.retry?.bodyBytesMax ?? 0
+    // The epoch is that of this attempt, not of the request: a later one goes under a later epoch.
+    const head = pool.epochEnd === '' ? this.head : this.head.slice(0, -2) + pool.epochEnd
+    const left = this.stream!.sendRequest(head, kind, body, this.requestDone, this.trailers)
+    const max = pool.plan.retry?.bodyBytesMax ?? 0
     if (replay.seen > max) replay.drop()
     if (!this.requestDone) {
       if (left) this.client!.resumeRequest()
@@ -227,8 +116,7 @@ export class Exchange extends PlacedAttempt implements ResponseReceiver, Deadlin
     }
   }
 
-  /** The request is complete: from now on the backend is expected to answer. */
-  private awaitResponse(nowMs: number): void {
+  protected override awaitResponse(nowMs: number): void {
     const { responseMs } = this.pool!.plan.timeouts
     this.markWaiting(nowMs)
     this.context.deadlines.schedule(this, Math.min(nowMs + responseMs, this.totalDeadlineMs))
@@ -240,7 +128,7 @@ export class Exchange extends PlacedAttempt implements ResponseReceiver, Deadlin
   }
 
   protected override markQueued(): void {
-    this.state = STATE.queued
+    this.state = EXCHANGE.queued
   }
 
   // --- from the backend ----------------------------------------------------------------------
@@ -290,7 +178,7 @@ export class Exchange extends PlacedAttempt implements ResponseReceiver, Deadlin
     this.record.responseMs = nowMs - this.sentMs
     this.failingStatus = isFailureStatus(status)
     if (this.failingStatus && this.retriesStatus(status, nowMs)) return false
-    this.state = STATE.responding
+    this.state = EXCHANGE.responding
     this.replay.drop()
     this.record.status = status
     const timeouts = this.pool!.plan.timeouts
@@ -329,11 +217,12 @@ export class Exchange extends PlacedAttempt implements ResponseReceiver, Deadlin
     this.markHead(head.status, nowMs)
     this.record.responseMs = nowMs - this.sentMs
     this.record.status = 101
-    this.state = STATE.responding
+    this.state = EXCHANGE.responding
     this.context.deadlines.cancel(this)
     const client = this.client!
     const clientEnd = client.becomeTunnel(head)
-    const tunnel = new Tunnel(this.context, this.pool!.plan.timeouts.tunnelIdleMs, (cause) => {
+    const tunnel = new Tunnel(this.context, this.pool!, (cause) => {
+      this.tunnel = null
       this.record.endAttempt(this, cause, 101, this.context.nowMs())
       if (cause === null) this.endWell()
       else this.endNeutral()
@@ -341,6 +230,7 @@ export class Exchange extends PlacedAttempt implements ResponseReceiver, Deadlin
       this.finish(cause)
       client.endTunnel(tunnel.bytesUp, tunnel.bytesDown)
     })
+    this.tunnel = tunnel
     tunnel.join(clientEnd, end)
   }
 
@@ -348,14 +238,11 @@ export class Exchange extends PlacedAttempt implements ResponseReceiver, Deadlin
     const nowMs = this.context.nowMs()
     const pool = this.pool!
     this.record.endAttempt(this, cause, 0, nowMs)
-    const responding = this.state === STATE.responding
+    const responding = this.state === EXCHANGE.responding
     const wasSent = this.sentMs > 0
     this.endBadly(cause)
     if (responding) {
-      this.context.countFault(cause)
-      const client = this.client!
-      this.finish(cause)
-      client.cut()
+      this.cutClient(cause)
       return
     }
     if (this.retries(cause, nowMs, wasSent)) return
@@ -367,6 +254,41 @@ export class Exchange extends PlacedAttempt implements ResponseReceiver, Deadlin
       this.context.log('warn', 'bad response', { backend: this.record.backend, detail })
     }
     this.refuse(isLate && cause.retry !== 'never' ? fault('total-timeout') : cause)
+  }
+
+  sever(): void {
+    if (this.tunnel === null) this.stream!.abort()
+    else this.tunnel.sever()
+  }
+
+  onCut(cause: Fault): void {
+    if (this.tunnel !== null) {
+      this.countCut(cause)
+      this.tunnel.cut(cause)
+      return
+    }
+    const nowMs = this.context.nowMs()
+    const pool = this.pool!
+    const wasSent = this.sentMs > 0
+    const responding = this.state === EXCHANGE.responding
+    this.record.endAttempt(this, cause, responding ? this.record.status : 0, nowMs)
+    this.endNeutral()
+    if (!responding && cause.code === 'active-moved' && this.mayMove(wasSent, nowMs)) {
+      this.move(nowMs)
+      return
+    }
+    this.countCut(cause)
+    if (responding) this.cutClient(cause)
+    else {
+      if (wasSent && !this.repeatable) countUnknownOutcome(this.context, pool.base)
+      this.refuse(cause)
+    }
+  }
+
+  /** A request that no backend has got goes to the new active whatever it is. */
+  private mayMove(wasSent: boolean, nowMs: number): boolean {
+    if (this.replay.lost || nowMs >= this.totalDeadlineMs) return false
+    return !wasSent || (this.repeatable && this.pool!.plan.retry !== null)
   }
 
   /** The backend went down while this attempt waits for a first byte (DESIGN §7, rescue). */
@@ -386,14 +308,14 @@ export class Exchange extends PlacedAttempt implements ResponseReceiver, Deadlin
   }
 
   onDeadline(nowMs: number): void {
-    if (this.state === STATE.delayed) {
+    if (this.state === EXCHANGE.delayed) {
       this.tryNext(nowMs)
     } else if (
-      this.state === STATE.responding ||
-      (this.state === STATE.trying && !this.requestDone)
+      this.state === EXCHANGE.responding ||
+      (this.state === EXCHANGE.trying && !this.requestDone)
     ) {
       this.onStreamDeadline(nowMs)
-    } else if (this.state === STATE.trying) {
+    } else if (this.state === EXCHANGE.trying) {
       this.stream!.abort()
       // A backend that was given less than half of its time is not to blame for the rest.
       const early = nowMs - this.sentMs < this.pool!.plan.timeouts.responseMs / 2
@@ -412,7 +334,7 @@ export class Exchange extends PlacedAttempt implements ResponseReceiver, Deadlin
     let cause = fault('backend-stalled')
     if (this.client!.pending) cause = fault('client-stalled')
     else if (!this.requestDone && !stream.sendPending) cause = fault('client-body-timeout')
-    else if (this.state === STATE.trying) cause = fault('backend-response-timeout')
+    else if (this.state === EXCHANGE.trying) cause = fault('backend-response-timeout')
     stream.abort()
     this.onAttemptFailed(cause, '')
   }
@@ -439,10 +361,8 @@ export class Exchange extends PlacedAttempt implements ResponseReceiver, Deadlin
     return true
   }
 
-  private canRepeat(nowMs: number): boolean {
-    const plan = this.pool!.plan.retry
-    if (plan === null || this.attempts > plan.attempts || this.replay.lost) return false
-    return nowMs < this.totalDeadlineMs && this.pool!.pool.available.length > 0
+  protected override canRepeat(nowMs: number): boolean {
+    return !this.replay.lost && super.canRepeat(nowMs)
   }
 
   private retryAfter(waitMs: number, nowMs: number): void {
@@ -450,7 +370,7 @@ export class Exchange extends PlacedAttempt implements ResponseReceiver, Deadlin
       this.tryNext(nowMs)
       return
     }
-    this.state = STATE.delayed
+    this.state = EXCHANGE.delayed
     this.context.deadlines.schedule(this, nowMs + waitMs)
   }
 
@@ -466,31 +386,11 @@ export class Exchange extends PlacedAttempt implements ResponseReceiver, Deadlin
       this.passHeld(this.heldAnswer)
       return
     }
-    this.context.countFault(cause)
-    this.respond(cause.status, faultHeaders(cause), faultBody(cause), cause)
+    super.refuse(cause)
   }
 
-  private reply(status: number, headers: string, body: string): void {
-    this.respond(status, headers, body, null)
-  }
-
-  private respond(status: number, headers: string, body: string, cause: Fault | null): void {
-    const client = this.client!
-    this.record.status = status
-    const close = !this.requestDone
-    this.finish(cause)
-    client.sendReply(status, headers, body, close)
-  }
-
-  /** The exchange is over; the record is written by whoever owns the exchange, in `onExchangeEnd`. */
-  private finish(cause: Fault | null): void {
-    if (this.queuedAtMs >= 0) this.pool!.queue.remove(this)
-    this.context.deadlines.disarm(this)
-    this.state = STATE.idle
-    this.record.fault = cause
-    this.head = ''
-    this.replay.reset()
+  protected override finish(cause: Fault | null): void {
+    super.finish(cause)
     this.heldAnswer = null
-    this.client = null
   }
 }

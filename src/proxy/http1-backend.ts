@@ -9,6 +9,7 @@
 import { fault } from '../core/fault.ts'
 import type { Fault } from '../core/fault.ts'
 import { BACKEND } from '../core/shared-layout.ts'
+import { ELIGIBILITY } from '../core/snapshot.ts'
 import { CHUNK, ChunkedDecoder, encodeChunkHead } from '../http1/chunked.ts'
 import { BODY, responseBody } from '../http1/framing.ts'
 import { PARSE } from '../http1/head.ts'
@@ -187,11 +188,14 @@ export class Http1BackendConnection
 
   abort(): void {
     this.receiver = null
+    // After a mere close the kernel would go on handing over what it still holds of the request.
+    if (this.state !== STATE.connecting) this.channel?.reset()
     this.close()
   }
 
   /** IdleConnection: its time is over, or the backend is out. */
   discard(): void {
+    this.receiver = null
     this.close()
   }
 
@@ -298,7 +302,7 @@ export class Http1BackendConnection
     const receiver = this.receiver!
     if (!isWhole(head, receiver.method, bytes, at, end)) return false
     if (!receiver.onServerError(bytes, at - head.bytes, end)) return false
-    this.abort()
+    this.discard()
     return true
   }
 
@@ -413,7 +417,9 @@ export class Http1BackendConnection
     const row = this.context.row
     row[this.backend.base + BACKEND.idleConnections]!++
     const worn = this.requests >= limits.requestsMax || this.idleUntilMs <= nowMs
-    if (worn || this.backend.member.eligibility === 0 || !this.backend.idle.put(this)) this.close()
+    const { eligibility } = this.backend.member
+    const isOut = eligibility === ELIGIBILITY.no || eligibility === ELIGIBILITY.cut
+    if (worn || isOut || !this.backend.idle.put(this)) this.close()
   }
 
   /** The connection ended under us. */

@@ -11,6 +11,8 @@ export interface IdleConnection {
   /** Monotonic ms after which it must not be used again. */
   idleUntilMs: number
   discard(): void
+  /** Breaks it visibly; what it had been given and the kernel still holds is dropped. */
+  abort(): void
 }
 
 /** A request that can't be replayed takes only a connection idle for less than this (DESIGN §5). */
@@ -66,9 +68,17 @@ export class IdleConnections {
 
   /** Discards all, e.g. when the backend went down. */
   clear(): void {
-    for (const connection of this.stack.splice(0)) {
-      connection.idleIndex = -1
-      connection.discard()
-    }
+    for (const connection of this.takeAll()) connection.discard()
+  }
+
+  /** Breaks all, when not a byte may reach the backend any more. */
+  cut(): void {
+    for (const connection of this.takeAll()) connection.abort()
+  }
+
+  private takeAll(): readonly IdleConnection[] {
+    const all = this.stack.splice(0)
+    for (const connection of all) connection.idleIndex = -1
+    return all
   }
 }

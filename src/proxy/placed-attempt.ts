@@ -4,6 +4,7 @@
 
 import { backoffMs } from '../core/backoff.ts'
 import { FULL, NONE, Tried } from '../core/balancer/contract.ts'
+import type { DeadlineEntry } from '../core/deadlines.ts'
 import { fault } from '../core/fault.ts'
 import type { Fault } from '../core/fault.ts'
 import type { Waiter } from '../core/queue.ts'
@@ -12,7 +13,13 @@ import { Attempt, avoidSuspected } from './attempt.ts'
 import type { PoolState, ThreadContext } from './context.ts'
 import { ExchangeRecord } from './exchange-record.ts'
 
-export abstract class PlacedAttempt extends Attempt implements Waiter {
+export abstract class PlacedAttempt extends Attempt implements Waiter, DeadlineEntry {
+  // Deadline
+  deadlineMs = Infinity
+  wheelTick = -1
+  wheelSlot = 0
+  wheelNext: DeadlineEntry | null = null
+  wheelPrevious: DeadlineEntry | null = null
   // Waiter
   queuedAtMs = -1
   queueDeadlineMs = 0
@@ -25,6 +32,8 @@ export abstract class PlacedAttempt extends Attempt implements Waiter {
   protected repeatable = true
   protected attempts = 0
   protected rescues = 0
+  /** Attempts that were cut because the active moved: nobody's failure, so they count as no try. */
+  protected moves = 0
   /** No attempt begins after this. */
   protected totalDeadlineMs = Infinity
 
@@ -33,15 +42,22 @@ export abstract class PlacedAttempt extends Attempt implements Waiter {
     this.record = new ExchangeRecord(context.plan.log.access.format !== 'off')
   }
 
+  abstract onDeadline(nowMs: number): void
   /** Begins an attempt on the backend with this index in the pool. */
   protected abstract attempt(index: number, probation: boolean, nowMs: number): void
   /** It waits in the queue from now on. */
   protected abstract markQueued(): void
   protected abstract refuse(cause: Fault): void
 
+  // --- a place -------------------------------------------------------------------------------
+
   protected tryNext(nowMs: number): void {
     const state = this.pool!
     const { pool, queue, plan } = state
+    if (this.context.hasLapsed(state)) {
+      this.refuse(fault('no-agreement'))
+      return
+    }
     let index = pool.pickProbation(this.repeatable, nowMs)
     const probation = index >= 0
     if (!probation && plan.limits.perBackend > 0 && queue.mustWait(nowMs)) {
@@ -51,8 +67,8 @@ export abstract class PlacedAttempt extends Attempt implements Waiter {
     if (state.suspected.length > 0) avoidSuspected(state, this.tried, nowMs)
     if (!probation) index = pool.pick(this.tried, nowMs)
     if (index >= 0) this.attempt(index, probation, nowMs)
-    else if (index === FULL) this.enqueue(nowMs)
-    else this.refuse(fault('no-backend'))
+    else if (index === FULL || isHeld(state, nowMs)) this.enqueue(nowMs)
+    else this.refuse(nobody(state))
   }
 
   private enqueue(nowMs: number): void {
@@ -62,8 +78,8 @@ export abstract class PlacedAttempt extends Attempt implements Waiter {
       this.refuse(fault('queue-full'))
       return
     }
-    this.markQueued()
     this.record.queuedMs = nowMs
+    this.markQueued()
   }
 
   /** Waiter: it refuses the backends it has tried. */
@@ -73,27 +89,42 @@ export abstract class PlacedAttempt extends Attempt implements Waiter {
 
   /** Waiter: a backend may have room now. False: still none, keep the place. */
   onTurn(nowMs: number): boolean {
-    const { pool } = this.pool!
-    let index = pool.pickProbation(this.repeatable, nowMs)
+    const state = this.pool!
+    const { pool } = state
+    const lapsed = this.context.hasLapsed(state)
+    let index = lapsed ? NONE : pool.pickProbation(this.repeatable, nowMs)
     const probation = index >= 0
-    if (!probation) index = pool.pick(this.tried, nowMs)
-    if (index === FULL) return false
+    if (!probation && !lapsed) index = pool.pick(this.tried, nowMs)
+    if (index === FULL || (index === NONE && !lapsed && isHeld(state, nowMs))) return false
     this.endQueue(nowMs)
-    if (index === NONE) this.refuse(fault('no-backend'))
-    else this.attempt(index, probation, nowMs)
+    if (index !== NONE) this.attempt(index, probation, nowMs)
+    else if (lapsed) this.refuse(fault('no-agreement'))
+    else this.refuse(state.holdUntilMs > 0 ? fault('pause-timeout') : nobody(state))
     return true
   }
 
   /** Waiter: its time is over. */
   onQueueTimeout(nowMs: number): void {
     this.endQueue(nowMs)
-    this.refuse(fault('queue-timeout'))
+    const isPaused = this.pool!.pool.available.length === 0
+    this.refuse(fault(isPaused ? 'pause-timeout' : 'queue-timeout'))
   }
 
   private endQueue(nowMs: number): void {
     const waitedMs = nowMs - this.record.queuedMs
     this.context.row[this.pool!.base + POOL.queueSumS]! += waitedMs / 1000
     this.record.endQueue(nowMs)
+  }
+
+  // --- a further attempt ---------------------------------------------------------------------
+
+  /** Would a further attempt be within the plan, and have somewhere to go or to wait? */
+  protected canRepeat(nowMs: number): boolean {
+    const state = this.pool!
+    const plan = state.plan.retry
+    if (plan === null || this.attempts - this.moves > plan.attempts) return false
+    if (nowMs >= this.totalDeadlineMs) return false
+    return state.pool.available.length > 0 || isHeld(state, nowMs)
   }
 
   /** Pays for a further attempt. `free`: not charged while half of the pool is available. */
@@ -113,4 +144,29 @@ export abstract class PlacedAttempt extends Attempt implements Waiter {
     const plan = this.pool!.plan.retry!
     return backoffMs(this.attempts, plan.backoffMinMs, plan.backoffMaxMs, this.context.random)
   }
+
+  /** The active has moved: begins anew, at nobody's cost. */
+  protected move(nowMs: number): void {
+    const row = this.context.row
+    const { base } = this.pool!
+    this.moves++
+    row[base + POOL.moved]!++
+    row[base + POOL.retries]!++
+    this.tryNext(nowMs)
+  }
+
+  /** It ends with its backend, and not by the backend's fault. */
+  protected countCut(cause: Fault): void {
+    if (cause.code === 'active-moved') this.context.row[this.pool!.base + POOL.cut]!++
+  }
+}
+
+/** May requests wait for a backend while none is eligible? */
+function isHeld(pool: PoolState, nowMs: number): boolean {
+  return nowMs < pool.holdUntilMs
+}
+
+/** Why a pool has nobody to send to. */
+function nobody(pool: PoolState): Fault {
+  return fault(pool.plan.mode === 'active-standby' ? 'no-active' : 'no-backend')
 }

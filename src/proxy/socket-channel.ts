@@ -101,8 +101,15 @@ export abstract class SocketChannel implements Channel {
       this.writeFailed(error.code ?? 'EUNKNOWN')
     } else {
       if (this.errorCode === '') this.errorCode = error.code ?? 'EUNKNOWN'
-      this.socket.destroy()
+      if (error.syscall === 'reset') this.closeInstead()
+      else this.socket.destroy()
     }
+  }
+
+  /** While a FIN is on its way libuv refuses a reset, and Node would forget the open handle. */
+  private closeInstead(): void {
+    const handle = (this.socket as unknown as { _handle: RawHandle | null })._handle
+    handle?.close(() => this.socket.emit('close'))
   }
 
   /** @internal */
@@ -153,6 +160,10 @@ function onError(this: ChannelSocket, error: NodeJS.ErrnoException): void {
 
 function onClose(this: ChannelSocket): void {
   this.evenkeelChannel!.gone()
+}
+
+interface RawHandle {
+  close(done: () => void): void
 }
 
 interface StreamStates {

@@ -1,8 +1,7 @@
 // One client connection of a TCP listener: pick a backend, connect (another one if that fails, for
-// not a byte has been sent), then join both in a tunnel. The client is not read before the backend
-// stands, so nothing has to be replayed.
+// not a byte has been sent), then join both in a tunnel. A client that has to wait for a backend is
+// read a little meanwhile, or nobody would notice that it leaves; those bytes go ahead of the rest.
 
-import type { DeadlineEntry } from '../core/deadlines.ts'
 import { fault } from '../core/fault.ts'
 import type { Fault } from '../core/fault.ts'
 import { BACKEND, LISTENER, POOL, THREAD } from '../core/shared-layout.ts'
@@ -19,18 +18,19 @@ import { Tunnel } from './tunnel.ts'
 
 const STATE = { picking: 0, queued: 1, delayed: 2, connecting: 3, joined: 4, over: 5 } as const
 
-export class TcpConnection extends PlacedAttempt implements DeadlineEntry, ChannelHandler {
-  deadlineMs = Infinity
-  wheelTick = -1
-  wheelSlot = 0
-  wheelNext: DeadlineEntry | null = null
-  wheelPrevious: DeadlineEntry | null = null
+/** How much a client that waits for a backend may say beforehand. */
+const EARLY_BYTES_MAX = 16 * 1024
+
+export class TcpConnection extends PlacedAttempt implements ChannelHandler {
   readonly address: string
   readonly port: number
   private readonly owner: TcpListener
   private readonly listener: ListenerState
   private readonly client: Channel
   private target: Channel | null = null
+  private tunnel: Tunnel | null = null
+  private early: Buffer | null = null
+  private clientEnded = false
   private state: number = STATE.picking
 
   constructor(owner: TcpListener, client: Channel) {
@@ -59,11 +59,19 @@ export class TcpConnection extends PlacedAttempt implements DeadlineEntry, Chann
     this.tryNext(nowMs)
   }
 
-  // --- the client before the tunnel: it is not read, so only its loss can be told ---------------
+  // --- the client before the tunnel ------------------------------------------------------------
 
-  onBytes(): void {}
+  onBytes(bytes: Buffer, start: number, end: number): void {
+    const fresh = bytes.subarray(start, end)
+    this.early = this.early === null ? Buffer.from(fresh) : Buffer.concat([this.early, fresh])
+    if (this.early.length >= EARLY_BYTES_MAX) this.client.pause()
+  }
 
-  onEnd(): void {}
+  onEnd(): void {
+    this.clientEnded = true
+    // Who has said nothing and will say nothing more has given up waiting.
+    if (this.early === null && this.state === STATE.queued) this.clientGone()
+  }
 
   onDrain(): void {}
 
@@ -83,6 +91,8 @@ export class TcpConnection extends PlacedAttempt implements DeadlineEntry, Chann
 
   protected override markQueued(): void {
     this.state = STATE.queued
+    this.context.deadlines.disarm(this)
+    this.client.start()
   }
 
   protected override attempt(index: number, probation: boolean, nowMs: number): void {
@@ -113,6 +123,11 @@ export class TcpConnection extends PlacedAttempt implements DeadlineEntry, Chann
 
   private connected(): void {
     if (this.state !== STATE.connecting) return
+    if (this.context.hasLapsed(this.pool!)) {
+      this.sever()
+      this.onCut(fault('no-agreement'))
+      return
+    }
     const nowMs = this.context.nowMs()
     const backend = this.backend!
     const target = this.target!
@@ -123,11 +138,16 @@ export class TcpConnection extends PlacedAttempt implements DeadlineEntry, Chann
     this.context.deadlines.cancel(this)
     this.state = STATE.joined
     this.markConnected()
-    const tunnel = new Tunnel(this.context, this.pool!.plan.timeouts.tunnelIdleMs, (cause) => {
+    const tunnel = new Tunnel(this.context, this.pool!, (cause) => {
       this.endTunnel(tunnel, cause)
     })
-    const end = { early: null, ended: false }
-    tunnel.join({ channel: this.client, ...end }, { channel: target, ...end })
+    this.tunnel = tunnel
+    const { early, clientEnded } = this
+    this.early = null
+    tunnel.join(
+      { channel: this.client, early, ended: clientEnded },
+      { channel: target, early: null, ended: false },
+    )
     target.start()
     this.client.start()
   }
@@ -158,11 +178,27 @@ export class TcpConnection extends PlacedAttempt implements DeadlineEntry, Chann
   }
 
   onBackendLost(): void {
-    const plan = this.pool!.plan.retry
-    if (this.state !== STATE.connecting || plan === null || this.attempts > plan.attempts) return
-    if (this.pool!.pool.available.length === 0) return
+    if (this.state !== STATE.connecting || !this.canRepeat(this.context.nowMs())) return
     this.context.row[this.pool!.base + POOL.rescues]!++
     this.failed(fault('backend-rescued'))
+  }
+
+  sever(): void {
+    if (this.tunnel === null) this.dropTarget()
+    else this.tunnel.sever()
+  }
+
+  onCut(cause: Fault): void {
+    if (this.tunnel !== null) {
+      this.countCut(cause)
+      this.tunnel.cut(cause)
+      return
+    }
+    const nowMs = this.context.nowMs()
+    this.record.endAttempt(this, cause, 0, nowMs)
+    this.endNeutral()
+    if (cause.code === 'active-moved') this.move(nowMs)
+    else this.refuse(cause)
   }
 
   private failed(cause: Fault): void {
@@ -171,9 +207,7 @@ export class TcpConnection extends PlacedAttempt implements DeadlineEntry, Chann
     this.dropTarget()
     this.record.endAttempt(this, cause, 0, nowMs)
     this.endBadly(cause)
-    const plan = this.pool!.plan.retry
-    const { pool } = this.pool!
-    if (plan === null || this.attempts > plan.attempts || pool.available.length === 0) {
+    if (!this.canRepeat(nowMs)) {
       this.refuse(cause)
       return
     }

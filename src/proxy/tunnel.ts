@@ -5,7 +5,7 @@
 import type { DeadlineEntry } from '../core/deadlines.ts'
 import { fault } from '../core/fault.ts'
 import type { Fault } from '../core/fault.ts'
-import type { ThreadContext } from './context.ts'
+import type { PoolState, ThreadContext } from './context.ts'
 import type { TunnelEnd } from './message-view.ts'
 import { latin1, noHandler } from './channel.ts'
 import type { Channel, ChannelHandler } from './channel.ts'
@@ -34,6 +34,12 @@ class Half implements ChannelHandler {
   }
 
   onBytes(bytes: Buffer, start: number, end: number): void {
+    this.take(bytes, start, end, this.source.ownsBytes)
+  }
+
+  /** @param owned nobody else uses the memory of these bytes */
+  take(bytes: Buffer, start: number, end: number, owned: boolean): void {
+    if (this.tunnel.lapses()) return
     const { source } = this
     const length = end - start
     this.bytes += length
@@ -48,16 +54,17 @@ class Half implements ChannelHandler {
       this.bulk = false
       source.useOwnBuffer(false)
     }
-    if (!this.pass(bytes, start, end)) source.pause()
+    if (!this.pass(bytes, start, end, owned)) source.pause()
   }
 
-  private pass(bytes: Buffer, start: number, end: number): boolean {
+  private pass(bytes: Buffer, start: number, end: number, owned: boolean): boolean {
     if (end - start < COPY_BYTES) return this.sink.writeText(latin1(bytes, start, end))
-    if (this.source.ownsBytes) return this.sink.writeBytes(bytes, start, end)
+    if (owned) return this.sink.writeBytes(bytes, start, end)
     return this.sink.writeCopy(bytes, start, end)
   }
 
   onEnd(): void {
+    if (this.tunnel.lapses()) return
     this.ended = true
     this.tunnel.moved = true
     this.sink.end()
@@ -86,6 +93,7 @@ export class Tunnel implements DeadlineEntry {
   /** A byte has moved since the last look. */
   moved = false
   private readonly context: ThreadContext
+  private readonly pool: PoolState
   private readonly idleMs: number
   private readonly onGone: (cause: Fault | null) => void
   private client: Half | null = null
@@ -93,9 +101,10 @@ export class Tunnel implements DeadlineEntry {
   private over = false
 
   /** `onGone` is called once, with `null` if both sides ended in order. */
-  constructor(context: ThreadContext, idleMs: number, onGone: (cause: Fault | null) => void) {
+  constructor(context: ThreadContext, pool: PoolState, onGone: (cause: Fault | null) => void) {
     this.context = context
-    this.idleMs = idleMs
+    this.pool = pool
+    this.idleMs = pool.plan.timeouts.tunnelIdleMs
     this.onGone = onGone
   }
 
@@ -117,9 +126,10 @@ export class Tunnel implements DeadlineEntry {
     backend.channel.handler = this.backend
     this.context.deadlines.schedule(this, this.context.nowMs() + this.idleMs)
     this.context.tunnels.add(this)
-    if (client.early !== null) this.client.onBytes(client.early, 0, client.early.length)
-    if (backend.early !== null) this.backend.onBytes(backend.early, 0, backend.early.length)
+    if (client.early !== null) this.client.take(client.early, 0, client.early.length, true)
+    if (backend.early !== null) this.backend.take(backend.early, 0, backend.early.length, true)
     if (client.ended) this.client.onEnd()
+    if (this.over) return
     if (!backend.channel.pending) client.channel.resume()
     if (!client.channel.pending) backend.channel.resume()
   }
@@ -135,6 +145,20 @@ export class Tunnel implements DeadlineEntry {
       return
     }
     this.finish(fault('tunnel-idle'), true)
+  }
+
+  /** Breaks the backend's side at once, and tells nobody: `cut` follows. */
+  sever(): void {
+    const { source } = this.backend!
+    source.handler = noHandler
+    source.reset()
+  }
+
+  /** @internal If the pool's right to send is gone, ends both sides. To be asked at each read. */
+  lapses(): boolean {
+    if (this.over || !this.context.hasLapsed(this.pool)) return this.over
+    this.finish(fault('no-agreement'), true)
+    return true
   }
 
   /** Ends both sides at once, e.g. because the drain time is over. */

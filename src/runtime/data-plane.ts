@@ -14,14 +14,13 @@ import type { ControlMessage, DataMessage, PoolSnapshot, Snapshot } from '../cor
 import { Listener } from '../listen/listener.ts'
 import { AccessOutbox } from '../observe/access-outbox.ts'
 import { reportWaiting } from '../proxy/attempt.ts'
-import type { Attempt } from '../proxy/attempt.ts'
-import type { AttemptList } from '../proxy/attempt-list.ts'
 import { ThreadContext } from '../proxy/context.ts'
 import type { BackendState, ListenerState } from '../proxy/context.ts'
 import { HttpListener } from '../proxy/http-listener.ts'
 import { adoptHandle } from '../proxy/socket.ts'
 import type { ReadInto } from '../proxy/socket.ts'
 import { TcpListener } from '../proxy/tcp-listener.ts'
+import { cutLapsed, cutOff, rescue } from '../proxy/withdraw.ts'
 import { compileRoutes } from '../route/compile.ts'
 
 /** How often heartbeat, deadlines, queues and the silence rule are looked after. */
@@ -143,11 +142,21 @@ export class DataPlane {
   // --- snapshots -----------------------------------------------------------------------------
 
   private apply(snapshot: Snapshot): void {
-    for (const change of snapshot.pools) this.applyPool(change)
+    const { pools } = this.context
+    const lost = snapshot.pools.flatMap((change) => this.takeOver(change))
+    // All old ones are broken before anything begins anew, in whatever pool: they may be one server.
+    cutOff(
+      snapshot.pools.flatMap(({ pool }) =>
+        pools[pool]!.backends.filter(({ member }) => member.eligibility === ELIGIBILITY.cut),
+      ),
+    )
+    for (const backend of lost) rescue(backend)
+    for (const { pool } of snapshot.pools) pools[pool]!.queue.serve(this.context.nowMs())
     this.context.row[THREAD.appliedVersion] = snapshot.version
   }
 
-  private applyPool(change: PoolSnapshot): void {
+  /** Takes over what a snapshot says of a pool. Returns the backends that went down by it. */
+  private takeOver(change: PoolSnapshot): readonly BackendState[] {
     const state = this.context.pools[change.pool]!
     const lost = state.backends.filter(
       (backend, index) =>
@@ -155,9 +164,14 @@ export class DataPlane {
         change.eligibility[index] === ELIGIBILITY.no,
     )
     state.pool.apply(change)
+    const nowMs = this.context.nowMs()
+    const isOver = state.holdUntilMs > 0 && nowMs >= state.holdUntilMs
+    // Those who waited for the whole pause are told so, even if the pause ends by this snapshot.
+    if (isOver && state.pool.available.length === 0) state.queue.serve(nowMs)
+    state.holdUntilMs = change.holdUntilMs
+    state.epochEnd = change.epoch > 0 ? `Evenkeel-Epoch: ${change.epoch}\r\n\r\n` : ''
     state.suspected.length = 0
-    for (const backend of lost) rescue(backend)
-    state.queue.serve(this.context.nowMs())
+    return lost
   }
 
   // --- time ----------------------------------------------------------------------------------
@@ -167,6 +181,7 @@ export class DataPlane {
     const nowMs = context.nowMs()
     context.setTick(nowMs, Date.now())
     context.row[THREAD.heartbeatMs] = nowMs
+    for (const pool of context.pools) if (context.hasLapsed(pool)) cutLapsed(pool)
     context.deadlines.advance(nowMs)
     reportWaiting(context, nowMs)
     this.serveQueues(nowMs)
@@ -229,20 +244,6 @@ export class DataPlane {
     for (const pool of this.context.pools) for (const one of pool.backends) one.idle.clear()
     this.outbox.flush()
   }
-}
-
-/** Moves the attempts that still wait on a backend for a first byte elsewhere (DESIGN §7, rescue). */
-function rescue(backend: BackendState): void {
-  backend.idle.clear()
-  for (const attempt of [...membersOf(backend.connecting), ...membersOf(backend.waiting)]) {
-    attempt.onBackendLost()
-  }
-}
-
-function membersOf(list: AttemptList): Attempt[] {
-  const members: Attempt[] = []
-  for (let link = list.head; link !== null; link = link.next) members.push(link as Attempt)
-  return members
 }
 
 /** The test for peers whose forwarding headers are believed. */

@@ -170,7 +170,7 @@ for (const readInto of READ_INTO) {
           assert.equal(answer.field('evenkeel-fault'), 'client-bad-body')
           assert.equal(answer.field('connection'), 'close')
           assert.equal(await client.end(), '')
-          await backend.end()
+          await backend.gone()
           assert.equal(plane.faults('client-bad-body'), 1)
         })
       })

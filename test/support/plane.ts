@@ -7,7 +7,14 @@ import { fault } from '../../src/core/fault.ts'
 import type { FaultCode } from '../../src/core/fault.ts'
 import type { Plan } from '../../src/core/plan.ts'
 import { seededRandom } from '../../src/core/random.ts'
-import { BACKEND, LISTENER, POOL, SharedTable, THREAD } from '../../src/core/shared-layout.ts'
+import {
+  BACKEND,
+  CONTROL_POOL,
+  LISTENER,
+  POOL,
+  SharedTable,
+  THREAD,
+} from '../../src/core/shared-layout.ts'
 import { ELIGIBILITY } from '../../src/core/snapshot.ts'
 import type { DataMessage, PoolSnapshot } from '../../src/core/snapshot.ts'
 import type { ReadInto } from '../../src/proxy/socket.ts'
@@ -34,6 +41,13 @@ export interface PlaneOptions {
   readonly config?: Tree
   /** Addresses of the backends instead of servers of our own. */
   readonly addresses?: readonly string[]
+}
+
+/** What a snapshot says beside who is eligible. */
+export interface PoolWord {
+  readonly epoch?: number
+  /** From now on; 0 for no hold. */
+  readonly holdMs?: number
 }
 
 /** Gauges that must be 0 when nothing is in progress. */
@@ -70,7 +84,7 @@ export class TestPlane {
       plan,
       table: this.table,
       thread: 0,
-      clock: { nowMs: () => performance.now() + this.#skippedMs },
+      clock: { nowMs: () => this.nowMs() },
       random: seededRandom(1),
       reusePort: false,
       readInto,
@@ -84,6 +98,18 @@ export class TestPlane {
   static async start(options: PlaneOptions): Promise<TestPlane> {
     const servers: RawServer[] = []
     for (const script of options.backends ?? []) servers.push(await serve(script))
+    try {
+      return await TestPlane.#startWith(options, servers)
+    } catch (error) {
+      for (const server of servers) await server.stop()
+      throw error
+    }
+  }
+
+  static async #startWith(
+    options: PlaneOptions,
+    servers: readonly RawServer[],
+  ): Promise<TestPlane> {
     const addresses = options.addresses ?? servers.map((server) => server.address)
     const backends = Object.fromEntries(
       addresses.map((address, index) => [String.fromCodePoint(97 + index), { address }]),
@@ -104,8 +130,15 @@ export class TestPlane {
     return made
   }
 
+  /** Monotonic, as the plane sees it. */
+  nowMs(): number {
+    return performance.now() + this.#skippedMs
+  }
+
   /** Publishes a snapshot: all backends eligible but those named here (of pool `main`). */
-  publish(states: Readonly<Record<string, EligibilityName>>): void {
+  publish(states: Readonly<Record<string, EligibilityName>>, word: PoolWord = {}): void {
+    const { epoch = 0, holdMs = 0 } = word
+    const holdUntilMs = holdMs > 0 ? this.nowMs() + holdMs : 0
     const pools = this.plan.pools.map((pool): PoolSnapshot => {
       const named = pool.backends.map(({ name }) => states[name] ?? 'yes')
       const free = named.filter((state) => state === 'yes').length
@@ -115,11 +148,18 @@ export class TestPlane {
         weight: Float64Array.from(pool.backends, ({ weight }) => weight),
         probationThread: Int8Array.from(named, (state) => (state === 'probation' ? 0 : -1)),
         halfAvailable: free * 2 >= pool.backends.length,
-        epoch: 0,
-        holdUntilMs: 0,
+        epoch,
+        holdUntilMs,
       }
     })
     this.plane.receive({ kind: 'snapshot', snapshot: { version: ++this.#version, pools } })
+    assert.equal(this.thread(THREAD.appliedVersion), this.#version)
+  }
+
+  /** The right to send to pool `main` lasts so long from now; negative: it has lapsed. */
+  grant(ms: number): void {
+    const cell = this.table.controlPoolBase(0) + CONTROL_POOL.sendUntilMs
+    this.table.control[cell] = this.nowMs() + ms
   }
 
   /** Lets time pass for the plane at once, and lets it see what has become due. */

@@ -1,0 +1,58 @@
+// What becomes of the attempts on backends that are taken away: rescued where a backend went down,
+// cut off where another one has become the active or where the right to send is gone (DESIGN §7).
+// Cutting is proportional to what is in progress and over when the call returns. It goes in two
+// steps, for what ends may begin anew in the same moment: first every old connection is broken, then
+// the exchanges are told. So no byte goes to a new active while an old one can still get any.
+
+import { fault } from '../core/fault.ts'
+import type { Fault } from '../core/fault.ts'
+import type { Attempt } from './attempt.ts'
+import type { AttemptList } from './attempt-list.ts'
+import type { BackendState, PoolState } from './context.ts'
+
+/** Moves the attempts that still wait on a backend for a first byte elsewhere. */
+export function rescue(backend: BackendState): void {
+  backend.idle.clear()
+  const attempts: Attempt[] = []
+  collect(backend.connecting, attempts)
+  collect(backend.waiting, attempts)
+  for (const attempt of attempts) attempt.onBackendLost()
+}
+
+/** Ends all that runs on the backends, in every phase. */
+export function cutOff(backends: readonly BackendState[]): void {
+  const attempts: Attempt[] = []
+  for (const backend of backends) {
+    backend.idle.cut()
+    collect(backend.waiting, attempts)
+    collect(backend.connecting, attempts)
+    collect(backend.running, attempts)
+  }
+  end(attempts, fault('active-moved'))
+}
+
+/**
+ * The pool's right to send is gone: ends all that could send a byte more. Requests that have left as
+ * a whole keep waiting for their answers.
+ */
+export function cutLapsed(pool: PoolState): void {
+  const attempts: Attempt[] = []
+  const waiting: Attempt[] = []
+  for (const backend of pool.backends) {
+    backend.idle.cut()
+    collect(backend.waiting, waiting)
+    collect(backend.connecting, attempts)
+    collect(backend.running, attempts)
+  }
+  for (const attempt of waiting) if (attempt.stream!.sendPending) attempts.push(attempt)
+  end(attempts, fault('no-agreement'))
+}
+
+function end(attempts: readonly Attempt[], cause: Fault): void {
+  for (const attempt of attempts) attempt.sever()
+  for (const attempt of attempts) attempt.onCut(cause)
+}
+
+function collect(list: AttemptList, into: Attempt[]): void {
+  for (let link = list.head; link !== null; link = link.next) into.push(link as Attempt)
+}
