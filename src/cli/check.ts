@@ -1,6 +1,7 @@
 // `evenkeel check`: is a configuration right, and what would it do? Never opens a socket.
 
 import { Command, Option } from 'commander'
+import { assessObjectives } from '../core/objective.ts'
 import type { Plan } from '../core/plan.ts'
 import type { Diagnostic } from '../config/diagnostics.ts'
 import { loadSource, oneFile, requireConfig } from './find-config.ts'
@@ -28,6 +29,9 @@ export function checkCommand(finish: (code: number) => void): Command {
       `
 Exit codes: 0 right, 1 wrong (or a warning with --strict), 2 wrong usage.
 
+For each pool with objective.rto it shows the worst case, line by line; one that can't meet its
+objective is a warning.
+
 Examples:
   evenkeel check evenkeel.yaml
   evenkeel check --strict -o json evenkeel.yaml | jq '.diagnostics[].message'`,
@@ -45,12 +49,15 @@ async function check(file: string | undefined, options: CheckOptions): Promise<n
   const name = source.kind === 'file' ? source.path : 'environment'
   if (options.output === 'json') {
     const summary = loaded.ok ? summarize(loaded.plan) : null
-    put(`${JSON.stringify({ ok: !isRefused, file: name, summary, diagnostics }, null, 2)}\n`)
+    const objectives = loaded.ok ? assessObjectives(loaded.plan) : []
+    const result = { ok: !isRefused, file: name, summary, objectives, diagnostics }
+    put(`${JSON.stringify(result, null, 2)}\n`)
   } else {
     const { formatDiagnostics } = await import('../config/diagnostics.ts')
     process.stderr.write(formatDiagnostics(diagnostics))
     if (loaded.ok && !isRefused) put(await textSummary(name, loaded.plan))
-    else process.stderr.write(`evenkeel: ${name}: ${countOf(diagnostics)}\n`)
+    if (loaded.ok) put(await objectiveTexts(loaded.plan))
+    if (isRefused) process.stderr.write(`evenkeel: ${name}: ${countOf(diagnostics)}\n`)
   }
   return isRefused ? EXIT.failed : EXIT.ok
 }
@@ -66,12 +73,22 @@ function countOf(diagnostics: readonly Diagnostic[]): string {
 }
 
 function summarize(plan: Plan) {
+  const pools = plan.pools.filter(({ replicasOf }) => replicasOf < 0)
   return {
     listeners: plan.listeners.length,
     routes: plan.listeners.reduce((sum, listener) => sum + listener.routes.length, 0),
-    pools: plan.pools.length,
-    backends: plan.pools.reduce((sum, pool) => sum + pool.backends.length, 0),
+    pools: pools.length,
+    backends: pools.reduce((sum, pool) => sum + pool.backends.length, 0),
   }
+}
+
+/** The worst cases of the pools that have an objective, line by line. */
+async function objectiveTexts(plan: Plan): Promise<string> {
+  const { objectiveText } = await import('./objective-text.ts')
+  return assessObjectives(plan)
+    .flatMap(objectiveText)
+    .map((line) => `${line}\n`)
+    .join('')
 }
 
 /** What the configuration does, in a few lines: the listeners and where they lead. */
@@ -89,13 +106,16 @@ async function textSummary(name: string, plan: Plan): Promise<string> {
       `  listener ${listener} on ${formatAddress(address)} (${protocol}) leads to ${[...new Set(pools)].join(', ')}`,
     )
   }
-  for (const { name: pool, mode, balance, backends, healthCheck } of plan.pools) {
+  for (const { name: pool, mode, balance, backends, healthCheck, replicasOf } of plan.pools) {
+    // A read side is no pool of the file.
+    if (replicasOf >= 0) continue
     const checked =
       healthCheck === null
         ? 'not checked'
         : `${healthCheck.check.kind} check every ${healthCheck.intervalMs} ms`
     const count = `${backends.length} backend${backends.length === 1 ? '' : 's'}`
-    lines.push(`  pool ${pool}: ${count}, ${mode}, ${balance}, ${checked}`)
+    const how = mode === 'active-standby' ? mode : `${mode}, ${balance}`
+    lines.push(`  pool ${pool}: ${count}, ${how}, ${checked}`)
   }
   return `${lines.join('\n')}\n`
 }

@@ -3,6 +3,7 @@
 
 import type { Address, ClusterPlan, ListenerPlan, Plan, PoolPlan, RoutePlan } from '../core/plan.ts'
 import { formatAddress, isLocal, overlap } from './address.ts'
+import { checkObjectives } from './check-objective.ts'
 import { checkMemory, checkReading } from './check-standby.ts'
 import { compileCluster } from './compile-cluster.ts'
 import { compileKeepalived } from './compile-keepalived.ts'
@@ -53,6 +54,7 @@ export function compile(tree: ConfigTree, source: Source): Compiled {
     listeners,
     pools: [...pools, ...compileReadSides(pools, readSides)],
   }
+  checkObjectives(plan, findings)
   return { plan, problems: findings.problems }
 }
 

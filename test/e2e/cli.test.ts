@@ -70,6 +70,29 @@ test('check -o json is data whatever the result', async () => {
   assert.equal((JSON.parse(right.stdout) as { ok: boolean }).ok, true)
 })
 
+test('an objective is computed line by line, and with --strict one that cannot be met fails', async () => {
+  const env = { EVENKEEL_BACKENDS: '127.0.0.1:1,127.0.0.1:2' }
+  const plain = await evenkeel(['check', '-o', 'json'], env)
+  const { objectives } = JSON.parse(plain.stdout) as { objectives: { rtoMs: null }[] }
+  assert.deepEqual(
+    objectives.map(({ rtoMs }) => rtoMs),
+    [null],
+  )
+  const path = file(
+    'objective.yaml',
+    'listeners: { web: { bind: ":8080", pool: web } }\n' +
+      'pools: { web: { backends: [a:1, b:1], healthCheck: { http: / }, objective: { rto: 5s } } }\n',
+  )
+  const lax = await evenkeel(['check', path])
+  assert.equal(lax.code, 0)
+  assert.match(lax.stdout, /\n {2}objective of pool web: rto 5s; worst case 5\.206s: NOT met\n/)
+  assert.match(lax.stdout, /\n {6}until the next probe +2\.2s {2}interval 2s \+ 10%\n/)
+  assert.match(lax.stderr, /objective\.yaml:2:\d+: warning: .*5s can't be met/)
+  const strict = await evenkeel(['check', '--strict', path])
+  assert.equal(strict.code, 1)
+  assert.match(strict.stdout, /^ {2}objective of pool web: .*NOT met\n/)
+})
+
 test('with --strict a warning fails', async () => {
   const env = { EVENKEEL_BACKENDS: '127.0.0.1:1', EVENKEEL_BACKEND: 'x' }
   assert.equal((await evenkeel(['check'], env)).code, 0)

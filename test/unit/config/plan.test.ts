@@ -204,7 +204,7 @@ pools:
       perBackend: 100
       queue: 50
       idleConnections: { max: 8, timeout: 2s, maxAge: 10m, maxRequests: 100 }
-    objective: { rto: 6s, availability: 99.9% }
+    objective: { rto: 10s, availability: 99.9% }
   raw: { backends: [10.0.0.9:5432, 10.0.0.8:5432], healthCheck: { tcp: {}, port: 81 } }
   other: { backends: { a: 10.0.0.3:80, b: 10.0.0.4:80 }, retry: false, outlierDetection: false, slowStart: false, healthCheck: { tcp: {}, interval: 300ms } }
 `
@@ -391,7 +391,7 @@ test('every key reaches the plan, names keep their order, slots count on over th
       queue: 50,
       connections: { idleMax: 8, idleMs: 2000, ageMs: 600_000, requestsMax: 100 },
     },
-    objective: { rtoMs: 6000, availability: 0.999 },
+    objective: { rtoMs: 10_000, availability: 0.999 },
     sites: [],
     failover: null,
     replicasOf: -1,

@@ -134,7 +134,7 @@ pools:
     mode: active-standby
     balance: random-two
     backends: { a: { address: a:1, weight: 3 }, b: b:1 }
-    healthCheck: { tcp: {} }
+    healthCheck: { http: / }
     limits: { perBackend: 7 }
     objective: { rto: 20s }
   two:

@@ -213,3 +213,47 @@ bad.yaml:1:1: warning: keepalived: keepalived finds a frozen Evenkeel through /r
   hint: remove admin: false; unix:/path will do
 `,
 )
+
+doubtful(
+  'an objective that takes longer',
+  pool('healthCheck: { http: / }\n    objective: { rto: 5s }'),
+  `
+bad.yaml:7:23: warning: pools.app.objective.rto: 5s can't be met: if its host, or the way to it, is gone, it takes up to 5.206s
+    7 |     objective: { rto: 5s }
+      |                       ^^
+  hint: evenkeel check shows each step; the longest: until the next probe, 2.2s (interval 2s + 10%)
+`,
+)
+
+doubtful(
+  'an objective without a check',
+  pool('objective: { rto: 5s }'),
+  `
+bad.yaml:6:23: warning: pools.app.objective.rto: 5s can't be promised: there is no health check, and live traffic comes as it likes
+    6 |     objective: { rto: 5s }
+      |                       ^^
+  hint: add a healthCheck, such as healthCheck: { http: /health }
+`,
+)
+
+doubtful(
+  'an objective of one backend alone',
+  backends('[10.0.0.1:80]\n    healthCheck: { http: / }\n    objective: { rto: 5s }'),
+  `
+bad.yaml:7:23: warning: pools.app.objective.rto: 5s can't be promised: there is no other backend
+    7 |     objective: { rto: 5s }
+      |                       ^^
+  hint: add a second one
+`,
+)
+
+doubtful(
+  'an objective that a hanging process would break',
+  pool('healthCheck: { tcp: {} }\n    objective: { rto: 1h }'),
+  `
+bad.yaml:7:23: warning: pools.app.objective.rto: 1h can't be promised: a process that hangs passes a check that only connects: its system accepts for it
+    7 |     objective: { rto: 1h }
+      |                       ^^
+  hint: use a check that waits for an answer: http, redis, postgres, mysql, or tcp with expect
+`,
+)
