@@ -65,8 +65,9 @@ export function compileFailover(
     fence,
     agreement: tree.agreement,
     replicaLag: tree.replicaLag ?? { ms: null, bytes: null },
+    overflow: tree.overflow ?? !isStandby,
   }
-  checkAlone(plan, inner)
+  checkAlone(plan, isStandby, inner)
   checkContext(plan, context, inner)
   return plan
 }
@@ -113,7 +114,11 @@ function checkCommand(command: readonly string[], path: Path, { findings, source
 }
 
 // Keys of `failover` against each other.
-function checkAlone(plan: FailoverPlan, { path, source, findings }: Scope): void {
+function checkAlone(
+  plan: FailoverPlan,
+  isStandby: boolean,
+  { path, source, findings }: Scope,
+): void {
   const given = (key: string) => source.has([...path, key])
   if (plan.holdDownMs > plan.holdDownMaxMs) {
     const most = formatDuration(plan.holdDownMaxMs)
@@ -137,6 +142,13 @@ function checkAlone(plan: FailoverPlan, { path, source, findings }: Scope): void
       [...path, 'drain'],
       `has no effect with sessions: destroy${why}`,
       'write sessions: drain, or remove it',
+      { on: 'key' },
+    )
+  } else if (given('drain') && !isStandby && plan.promote === null && plan.fence === null) {
+    findings.warning(
+      [...path, 'drain'],
+      'has no effect between sites without hooks: what runs in a site that is left may finish',
+      'remove it, or write sessions: destroy',
       { on: 'key' },
     )
   } else if (given('drain') && plan.pauseMaxMs > 0 && plan.drainMs > plan.pauseMaxMs) {
@@ -180,6 +192,14 @@ function checkContext(
       )
     }
     return
+  }
+  if (source.has([...path, 'overflow'])) {
+    findings.error(
+      [...path, 'overflow'],
+      'is for the sites of an active-active pool: in an active-standby pool one backend serves',
+      'remove it, or write mode: active-active',
+      { on: 'key' },
+    )
   }
   // A cluster that is written but not compiled has its own errors.
   if (plan.agreement === 'etcd' && !cluster && !source.has(['cluster'])) {

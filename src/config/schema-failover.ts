@@ -3,7 +3,7 @@
 
 import { z } from 'zod'
 import { readHeaderValue } from './http-values.ts'
-import { duration, either, integer, map, named, size, text, word } from './leaf.ts'
+import { duration, either, flag, integer, map, named, size, text, word } from './leaf.ts'
 import { readCommand, readWebhook } from './outside-values.ts'
 import { accept, type Reading, readDuration, readSize, refuse } from './units.ts'
 
@@ -116,6 +116,11 @@ export const failoverSchema = map({
   ])
     .optional()
     .describe('For role: replica. A replica further behind serves no reads: 10s, 16MiB, or both.'),
+  overflow: flag()
+    .optional()
+    .describe(
+      'Between sites of an active-active pool: what the serving site has no capacity for goes to the next hot ones. Absent: true.',
+    ),
 })
 
 const siteClasses = ['mirror', 'hot', 'warm', 'cold'] as const

@@ -237,7 +237,7 @@ export interface SitePlan {
   readonly minHealthy: number
 }
 
-/** How an active-standby pool moves (DESIGN §7). */
+/** How a pool moves between its backends, or its sites (DESIGN §7). */
 export interface FailoverPlan {
   /** Back to the preferred backend: by itself once it was fit for `stableForMs`, by the verb, or never. */
   readonly failback: 'auto' | 'manual' | 'never'
@@ -264,6 +264,8 @@ export interface FailoverPlan {
   readonly agreement: 'none' | 'etcd'
   /** A replica further behind serves no reads; `null` is no limit. */
   readonly replicaLag: { readonly ms: number | null; readonly bytes: number | null }
+  /** Between sites: what the active ones have no capacity for goes to the next (core/overflow.ts). */
+  readonly overflow: boolean
 }
 
 /** Something outside that makes a backend the writer, or keeps it from being one. */

@@ -483,6 +483,17 @@ bad.yaml:9:41: error: pools.app.failover.agreement: etcd is for mode: active-sta
 )
 
 bad(
+  'an overflow where one alone serves',
+  failover('overflow: true'),
+  `
+bad.yaml:9:17: error: pools.app.failover.overflow: is for the sites of an active-active pool: in an active-standby pool one backend serves
+    9 |     failover: { overflow: true }
+      |                 ^^^^^^^^
+  hint: remove it, or write mode: active-active
+`,
+)
+
+bad(
   'an election by role beside a check with another mistake, without an echo,',
   failover('elect: role').replace('tcp: {}', 'http: [ ]'),
   `

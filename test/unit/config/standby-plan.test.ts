@@ -28,6 +28,7 @@ const defaults: FailoverPlan = {
   fence: null,
   agreement: 'none',
   replicaLag: { ms: null, bytes: null },
+  overflow: false,
 }
 
 test('an active-standby pool gets every default', () => {
@@ -87,6 +88,7 @@ test('every key of failover reaches the plan', () => {
     },
     agreement: 'none',
     replicaLag: { ms: null, bytes: null },
+    overflow: false,
   } satisfies FailoverPlan)
 })
 
@@ -213,7 +215,12 @@ test('sites of an active-active pool are tiers that fail back by themselves', ()
       ['c', 2],
     ],
   )
-  assert.deepEqual(pool?.failover, { ...defaults, failback: 'auto' })
+  assert.deepEqual(pool?.failover, { ...defaults, failback: 'auto', overflow: true })
+  const strict = text.replace('{ tcp: {} }', '{ tcp: {} }\n    failover: { overflow: false }')
+  assert.equal(
+    plan(strict.replace('active-standby', 'active-active')).pools[0]?.failover?.overflow,
+    false,
+  )
   const list = plan(standby('sites: [a, b]', inSites('a', 'b')))
   assert.deepEqual(list.pools[0]?.sites, [
     { name: 'a', kind: 'hot', minHealthy: 1 },

@@ -103,6 +103,20 @@ bad.yaml:9:17: warning: pools.app.failover.drain: has no effect with sessions: d
 )
 
 doubtful(
+  'a drain between sites that overlap',
+  standby('sites: [a, b]\n    failover: { drain: 5s }', inSites('a', 'b')).replace(
+    'active-standby',
+    'active-active',
+  ),
+  `
+bad.yaml:10:17: warning: pools.app.failover.drain: has no effect between sites without hooks: what runs in a site that is left may finish
+   10 |     failover: { drain: 5s }
+      |                 ^^^^^
+  hint: remove it, or write sessions: destroy
+`,
+)
+
+doubtful(
   'a limit of lag without readers',
   failover('replicaLag: 10s'),
   `

@@ -26,6 +26,7 @@ const FAILOVER: FailoverPlan = {
   fence: null,
   agreement: 'none',
   replicaLag: { ms: null, bytes: null },
+  overflow: false,
 }
 
 function standbyPool(failover: Partial<FailoverPlan> = {}, pool: Partial<PoolPlan> = {}): PoolPlan {
