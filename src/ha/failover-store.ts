@@ -1,7 +1,8 @@
-// Who keeps the active of a pool and its epoch: the contract, and the simplest keeper of it.
+// Who keeps the active of a pool and its epoch: the contract, and its keeper for a process alone.
 
 import type { Frozen } from '../core/failover-contract.ts'
 import type { FailoverRecord } from '../core/failover-record.ts'
+import type { StateStore } from './state-file.ts'
 
 /** `done` is called exactly once, and never within the call itself. */
 export interface FailoverStore {
@@ -21,16 +22,32 @@ export interface FailoverStore {
   save(pool: string, record: FailoverRecord): void
 }
 
-/** Keeps nothing beyond the process. */
-export function memoryStore(): FailoverStore {
-  const done = (then: (lost: null) => void) => queueMicrotask(() => then(null))
+/**
+ * Keeps it in a state file, for a process that decides alone.
+ * @param failed hears of a save that nobody waits for
+ */
+export function fileStore(state: StateStore, failed: (error: Error) => void): FailoverStore {
+  const { pools } = state.loaded
+  const keep = async (
+    pool: string,
+    record: FailoverRecord,
+    done: (lost: string | null) => void,
+  ): Promise<void> => {
+    let lost: string | null = null
+    try {
+      await state.save({ [pool]: record })
+    } catch (error) {
+      lost = (error as Error).message
+    }
+    done(lost)
+  }
   return {
-    restore: () => null,
-    claim: (_pool, _record, then) => done(then),
-    stopped: (_pool, _epoch, then) => done(() => then()),
-    commit: (_pool, _record, then) => done(then),
+    restore: (pool) => (Object.hasOwn(pools, pool) ? pools[pool]! : null),
+    claim: (pool, record, done) => void keep(pool, record, done),
+    stopped: (_pool, _epoch, done) => queueMicrotask(done),
+    commit: (pool, record, done) => void keep(pool, record, done),
     acknowledge: () => {},
     freeze: () => {},
-    save: () => {},
+    save: (pool, record) => void state.save({ [pool]: record }).catch(failed),
   }
 }

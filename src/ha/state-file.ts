@@ -10,6 +10,8 @@ import { LockedError, takeLock } from './state-lock.ts'
 import type { StateLock } from './state-lock.ts'
 import type { PoolRecords, ReadState } from './state-record.ts'
 import { readState, writeState } from './state-record.ts'
+import { Reserve } from './state-reserve.ts'
+import { writeWhole } from './whole-file.ts'
 
 /** Where the state is kept. */
 export interface StateStore {
@@ -57,7 +59,10 @@ export async function openState(dir: string | null): Promise<StateStore> {
   let lock: StateLock | null = null
   try {
     lock = await lockOf(dir, handle)
-    return new StateFile(dir, handle, lock, await load(dir))
+    const loaded = await load(dir)
+    const reserve = new Reserve(dir)
+    await reserve.keep()
+    return new StateFile({ dir, handle, lock, reserve }, loaded)
   } catch (error) {
     await lock?.release()
     await handle.close()
@@ -82,6 +87,14 @@ interface Waiter {
   reject(error: unknown): void
 }
 
+/** A directory that is ours alone. */
+interface Place {
+  readonly dir: string
+  readonly handle: FileHandle
+  readonly lock: StateLock
+  readonly reserve: Reserve
+}
+
 interface Loaded {
   readonly pools: PoolRecords
   readonly warnings: readonly string[]
@@ -94,6 +107,7 @@ class StateFile implements StateStore {
   readonly #dir: string
   readonly #handle: FileHandle
   readonly #lock: StateLock
+  readonly #reserve: Reserve
   /** As it is on the disk. */
   #kept: PoolRecords
   /** What waits to be written; what could not be written is forgotten, since its caller knows. */
@@ -103,10 +117,11 @@ class StateFile implements StateStore {
   #writing: Promise<void> | null = null
   #isClosed = false
 
-  constructor(dir: string, handle: FileHandle, lock: StateLock, loaded: Loaded) {
-    this.#dir = dir
-    this.#handle = handle
-    this.#lock = lock
+  constructor(place: Place, loaded: Loaded) {
+    this.#dir = place.dir
+    this.#handle = place.handle
+    this.#lock = place.lock
+    this.#reserve = place.reserve
     this.loaded = loaded
     this.#kept = loaded.pools
     this.#isNewestWhole = loaded.isNewestWhole
@@ -144,7 +159,9 @@ class StateFile implements StateStore {
         for (const waiter of waiters) waiter.resolve()
       } catch (error) {
         for (const waiter of waiters) waiter.reject(error)
+        continue
       }
+      await this.#reserve.keep()
     }
     this.#writing = null
   }
@@ -154,33 +171,35 @@ class StateFile implements StateStore {
    * newest file, and the one before is exactly what was last acknowledged.
    */
   async #write(text: string): Promise<void> {
-    const [newest, before, next] = [NEWEST, BEFORE, NEXT].map((name) => join(this.#dir, name))
+    const [newest = '', before = '', next = ''] = [NEWEST, BEFORE, NEXT].map((name) =>
+      join(this.#dir, name),
+    )
     if (!this.#lock.isHeld()) {
       const message = `the lock of the state directory ${this.#dir} was removed or taken by another process, so nothing is written there any more; restart Evenkeel`
-      throw new StateFileError(newest!, message)
+      throw new StateFileError(newest, message)
     }
     try {
-      await writeWhole(next!, text)
-      if (this.#isNewestWhole) await rename(newest!, before!).catch(ignoreMissing)
-      await rename(next!, newest!)
+      await this.#writeNext(next, text)
+      if (this.#isNewestWhole) await rename(newest, before).catch(ignoreMissing)
+      await rename(next, newest)
       this.#isNewestWhole = true
       await this.#handle.sync().catch(ignoreUnsupported)
     } catch (error) {
-      await unlink(next!).catch(() => {})
-      throw fault(newest!, `the state file ${newest} can't be written`, error)
+      await unlink(next).catch(() => {})
+      throw fault(newest, `the state file ${newest} can't be written`, error)
     }
   }
-}
 
-async function writeWhole(path: string, text: string): Promise<void> {
-  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants
-  const file = await open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600)
-  try {
-    await file.chmod(0o600)
-    await file.writeFile(text)
-    await file.sync()
-  } finally {
-    await file.close()
+  /** On a full disk once more, in the room that was kept for this. */
+  async #writeNext(path: string, text: string): Promise<void> {
+    try {
+      await writeWhole(path, text)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error
+      if (!(await this.#reserve.giveFree())) throw error
+      await writeWhole(path, text)
+    }
   }
 }
 

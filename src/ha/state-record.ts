@@ -2,34 +2,28 @@
 // Must never guess: a text that is not exactly a state of a known version is not read as one.
 
 import { z } from 'zod'
-import type { MoveReport } from '../core/status.ts'
+import type { FailoverRecord } from '../core/failover-record.ts'
+import type { MoveKind } from '../core/status.ts'
 
-/** One pool. Backends are named, since their order may change with the configuration. */
-export interface PoolRecord {
-  /** Who may be sent to; `null` for nobody. */
-  readonly active: string | null
-  /** The last active. */
-  readonly last: string | null
-  /** Never falls. */
-  readonly epoch: number
-  /** A move that was claimed and not committed: either of the two may be the writer. */
-  readonly moving: { readonly from: string | null; readonly to: string } | null
-  readonly frozen: { readonly by: string; readonly reason: string } | null
-  /** Doublings of the hold-down. */
-  readonly flaps: number
-  /** Latest first. */
-  readonly lastMoves: readonly MoveReport[]
-}
-
-export type PoolRecords = Readonly<Record<string, PoolRecord>>
+/** Records by the name of their pool. */
+export type PoolRecords = Readonly<Record<string, FailoverRecord>>
 
 /** Format of the file; another one is refused. */
 const VERSION = 1
 
+const kinds: Readonly<{ [Kind in MoveKind]: Kind }> = {
+  first: 'first',
+  resume: 'resume',
+  failover: 'failover',
+  failback: 'failback',
+  switchover: 'switchover',
+  election: 'election',
+  follow: 'follow',
+}
 const name = z.string().min(1)
 const count = z.int().nonnegative()
 const report = z.object({
-  kind: z.enum(['first', 'failover', 'failback', 'switchover', 'election']),
+  kind: z.enum(kinds),
   outcome: z.enum(['moved', 'rolled-back', 'failed']),
   from: name.nullable(),
   to: name,
@@ -44,13 +38,13 @@ const report = z.object({
 })
 const record = z.object({
   active: name.nullable(),
-  last: name.nullable(),
   epoch: count,
-  moving: z.object({ from: name.nullable(), to: name }).nullable(),
+  movingTo: name.nullable(),
   frozen: z.object({ by: z.string(), reason: z.string() }).nullable(),
-  flaps: count,
+  pinned: z.boolean(),
+  fresh: z.array(name),
   lastMoves: z.array(report),
-}) satisfies z.ZodType<PoolRecord>
+}) satisfies z.ZodType<FailoverRecord>
 const state = z.object({ version: z.literal(VERSION), pools: z.record(z.string(), record) })
 
 /** The text of a state file. */
@@ -88,14 +82,13 @@ export function strangersIn(
   records: PoolRecords,
   known: ReadonlyMap<string, readonly string[]>,
 ): string[] {
-  return Object.entries(records).flatMap(([pool, { active, last, moving }]) => {
+  return Object.entries(records).flatMap(([pool, { active, movingTo }]) => {
     const backends = known.get(pool)
     if (backends === undefined) {
       return [`the state file remembers pool '${pool}', which is not configured; it is kept there`]
     }
-    const named = new Set([active, last, moving?.from, moving?.to])
-    return [...named].flatMap((name) =>
-      name === null || name === undefined || backends.includes(name)
+    return [...new Set([active, movingTo])].flatMap((name) =>
+      name === null || backends.includes(name)
         ? []
         : [`the state file names backend '${name}' of pool '${pool}', which is not configured`],
     )

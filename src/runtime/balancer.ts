@@ -16,9 +16,10 @@ import { LineSink } from '../observe/line-sink.ts'
 import type { Log } from '../observe/log.ts'
 import { silentLog } from '../observe/log.ts'
 import { Metrics, TransitionCounter } from '../observe/metrics.ts'
-import { memoryStore } from '../ha/failover-store.ts'
+import { fileStore } from '../ha/failover-store.ts'
 import { runHook } from '../ha/hooks.ts'
 import type { HookFacts, HookResult } from '../ha/hooks.ts'
+import type { StateStore } from '../ha/state-file.ts'
 import { socketProber } from '../probe/prober.ts'
 import { systemClock } from './clock.ts'
 import { ControlPlane } from './control-plane.ts'
@@ -29,6 +30,7 @@ import { DataThreads, threadCount } from './data-threads.ts'
 import { clearStaleSockets, settleAddress, settleAddresses } from './port-check.ts'
 import { canReusePort } from './reuse-port.ts'
 import { logAudit } from './audit-log.ts'
+import { openFailoverState } from './failover-state.ts'
 import { logMove, logTransition } from './transition-log.ts'
 import { packageVersion } from './version.ts'
 
@@ -71,7 +73,8 @@ const LAST_LINES_MS = 1_000
 
 /**
  * Starts a balancer and resolves when its listeners are open.
- * @throws AddressError when an address is taken; Error when a data thread can't be started
+ * @throws AddressError when an address is taken; StateFileError when the state directory is in use or
+ *   can't be read; Error when a data thread can't be started
  */
 export async function startBalancer(
   plan: Plan,
@@ -87,9 +90,11 @@ export async function startBalancer(
   // thread would get a port 0 of its own; so the addresses are settled first.
   const settled = inProcess ? plan : await settleAddresses(plan)
   if (inProcess) await clearStaleSockets(plan)
+  const state = await openFailoverState(plan, log)
   const balancer = new Balancer(settled, {
     ...options,
     log,
+    state,
     inProcess,
     reusePort,
     threads: inProcess ? 1 : threadCount(plan.runtime.threads, reusePort),
@@ -105,6 +110,7 @@ export async function startBalancer(
 
 interface Settings extends BalancerOptions {
   readonly log: Log
+  readonly state: StateStore
   readonly inProcess: boolean
   readonly reusePort: boolean
   readonly threads: number
@@ -197,6 +203,7 @@ class Balancer implements RunningBalancer {
     await this.#planes.close()
     this.#control.stop()
     for (const cancel of this.#hooks) cancel()
+    await this.#settings.state.close()
     await this.#admin?.close()
     await this.#sink?.close(LAST_LINES_MS)
   }
@@ -231,7 +238,7 @@ class Balancer implements RunningBalancer {
       onTransition: (transition) => this.#announce(transition),
       onWarning: (message, fields) => this.#log.warn(message, fields),
       failover: {
-        store: memoryStore(),
+        store: fileStore(this.#settings.state, ({ message }) => this.#log.error(message)),
         wallMs: () => Date.now(),
         applied: () => this.#planes.applied(),
         hook: (plan, facts, done) => this.#runHook(plan, facts, done),

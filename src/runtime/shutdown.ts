@@ -2,6 +2,7 @@
 // ends by draining, unless somebody asks twice or it can't even start.
 
 import type { Plan } from '../core/plan.ts'
+import { StateFileError } from '../ha/state-file.ts'
 import type { Log } from '../observe/log.ts'
 import type { RunningBalancer } from './balancer.ts'
 import { startBalancer } from './balancer.ts'
@@ -41,7 +42,8 @@ export async function runUntilStopped(
     log.info(end.isAbrupt ? 'stopped at once' : 'stopped')
     return end.isAbrupt ? 1 : code
   } catch (error) {
-    log.error(error instanceof AddressError ? error.message : stackOf(error))
+    const isExplained = error instanceof AddressError || error instanceof StateFileError
+    log.error(isExplained ? error.message : stackOf(error))
     return 1
   } finally {
     removeHandlers()

@@ -4,18 +4,18 @@
 
 import { writeSync } from 'node:fs'
 import { openState } from '../../src/ha/state-file.ts'
-import type { PoolRecord } from '../../src/ha/state-record.ts'
+import type { FailoverRecord } from '../../src/core/failover-record.ts'
 
 /** A record all of whose parts tell its number. */
-export function numbered(epoch: number): PoolRecord {
+export function numbered(epoch: number): FailoverRecord {
   const name = `b${epoch}`
   return {
     active: name,
-    last: name,
     epoch,
-    moving: { from: name, to: name },
+    movingTo: name,
     frozen: { by: name, reason: name.repeat(epoch % 500) },
-    flaps: epoch,
+    pinned: epoch % 2 === 0,
+    fresh: [name],
     lastMoves: [],
   }
 }

@@ -17,7 +17,7 @@ import { join } from 'node:path'
 import { afterEach, test } from 'node:test'
 import type { StateStore } from '../../../src/ha/state-file.ts'
 import { StateFileError, openState } from '../../../src/ha/state-file.ts'
-import type { PoolRecord } from '../../../src/ha/state-record.ts'
+import type { FailoverRecord } from '../../../src/core/failover-record.ts'
 import { startProcess } from '../../support/processes.ts'
 import { waitFor } from '../../support/wait.ts'
 
@@ -39,13 +39,13 @@ afterEach(async () => {
   for (const state of opened.splice(0)) await state.close()
 })
 
-const record: PoolRecord = {
-  active: 'b',
-  last: 'b',
+const record: FailoverRecord = {
+  active: 'a',
   epoch: 7,
-  moving: { from: 'a', to: 'b' },
+  movingTo: 'b',
   frozen: { by: 'kim', reason: 'kernel' },
-  flaps: 2,
+  pinned: true,
+  fresh: ['a', 'b'],
   lastMoves: [
     {
       kind: 'failover',
@@ -97,7 +97,7 @@ test('what was saved is read back, whole and for this user alone', async () => {
   const second = await open(dir)
   assert.deepEqual(second.loaded.pools, { db: record })
   assert.deepEqual(second.loaded.warnings, [])
-  assert.deepEqual(readdirSync(dir).sort(), ['failover.json', 'failover.lock'])
+  assert.deepEqual(readdirSync(dir).sort(), ['failover.json', 'failover.lock', 'failover.reserve'])
 })
 
 test('a save leaves the pools it does not name as they were', async () => {
@@ -120,7 +120,7 @@ test('each save is on the disk when it is acknowledged, the latest state wins', 
     epochs.map(async (epoch) => {
       await state.save({ db: { ...record, epoch } })
       const text = readFileSync(join(dir, 'failover.json'), 'utf8')
-      const kept = (JSON.parse(text) as { pools: { db: PoolRecord } }).pools.db.epoch
+      const kept = (JSON.parse(text) as { pools: { db: FailoverRecord } }).pools.db.epoch
       assert.ok(kept >= epoch, `${epoch} was acknowledged with ${kept} on the disk`)
     }),
   )
@@ -244,7 +244,7 @@ test('after close nothing is saved any more', async () => {
   await state.close()
   await last
   await assert.rejects(state.save({ db: record }), /is closed/)
-  assert.deepEqual(readdirSync(dir), ['failover.json'])
+  assert.deepEqual(readdirSync(dir).sort(), ['failover.json', 'failover.reserve'])
 })
 
 test('two never share a directory, and the second one learns who has it', async () => {

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { PoolRecord } from '../../../src/ha/state-record.ts'
+import type { FailoverRecord } from '../../../src/core/failover-record.ts'
 import { readState, strangersIn, writeState } from '../../../src/ha/state-record.ts'
 
-const record: PoolRecord = {
+const record: FailoverRecord = {
   active: 'a',
-  last: 'a',
   epoch: 1,
-  moving: null,
+  movingTo: null,
   frozen: null,
-  flaps: 0,
+  pinned: false,
+  fresh: ['a'],
   lastMoves: [],
 }
 
@@ -30,7 +30,7 @@ test('pools and backends that the configuration lacks are named', () => {
   const known = new Map([['db', ['a', 'b']]])
   const strangers = strangersIn(
     {
-      db: { ...record, active: 'x', last: 'x', moving: { from: 'a', to: 'y' } },
+      db: { ...record, active: 'x', movingTo: 'y' },
       old: record,
     },
     known,

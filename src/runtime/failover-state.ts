@@ -1,0 +1,23 @@
+// The state file of a plan whose pools have an active, opened and looked over at the start.
+
+import type { Plan } from '../core/plan.ts'
+import type { StateStore } from '../ha/state-file.ts'
+import { openState } from '../ha/state-file.ts'
+import { strangersIn } from '../ha/state-record.ts'
+import type { Log } from '../observe/log.ts'
+
+/**
+ * Opens it and logs what is odd about it. Without a state directory, or pools that need one, nothing is
+ * kept.
+ * @throws StateFileError when it is in use or can't be read
+ */
+export async function openFailoverState({ runtime, pools }: Plan, log: Log): Promise<StateStore> {
+  const movable = pools.filter((pool) => pool.failover !== null)
+  const state = await openState(movable.length > 0 ? runtime.stateDir : null)
+  const known = movable.map(
+    ({ name, backends }) => [name, backends.map((backend) => backend.name)] as const,
+  )
+  const { pools: records, warnings } = state.loaded
+  for (const line of [...warnings, ...strangersIn(records, new Map(known))]) log.warn(line)
+  return state
+}
