@@ -24,6 +24,8 @@ export interface StateStore {
    * @throws StateFileError (rejects); the next save may succeed again
    */
   save(pools: PoolRecords): Promise<void>
+  /** Waits for what is being saved. @returns why the last of it was not, or `null` */
+  settled(): Promise<string | null>
   /** Waits for the last save and gives the directory free. */
   close(): Promise<void>
 }
@@ -77,6 +79,10 @@ class Memory implements StateStore {
     return Promise.resolve()
   }
 
+  settled(): Promise<null> {
+    return Promise.resolve(null)
+  }
+
   close(): Promise<void> {
     return Promise.resolve()
   }
@@ -115,6 +121,7 @@ class StateFile implements StateStore {
   #isNewestWhole: boolean
   #waiters: Waiter[] = []
   #writing: Promise<void> | null = null
+  #failure: string | null = null
   #isClosed = false
 
   constructor(place: Place, loaded: Loaded) {
@@ -139,6 +146,11 @@ class StateFile implements StateStore {
     })
   }
 
+  async settled(): Promise<string | null> {
+    await this.#writing
+    return this.#failure
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
@@ -156,8 +168,10 @@ class StateFile implements StateStore {
       try {
         await this.#write(writeState(next))
         this.#kept = next
+        this.#failure = null
         for (const waiter of waiters) waiter.resolve()
       } catch (error) {
+        this.#failure = error instanceof Error ? error.message : String(error)
         for (const waiter of waiters) waiter.reject(error)
         continue
       }

@@ -6,7 +6,7 @@ import type { Address, HookPlan, Plan } from '../core/plan.ts'
 import { SharedTable, THREAD } from '../core/shared-layout.ts'
 import { seededRandom } from '../core/random.ts'
 import type { DataMessage } from '../core/snapshot.ts'
-import type { OperatorRequest } from '../core/operator.ts'
+import type { ActAnswer, OperatorRequest } from '../core/operator.ts'
 import type { PoolStatus, Transition } from '../core/status.ts'
 import type { Readiness, VersionInfo } from '../admin/server.ts'
 import { AdminServer } from '../admin/server.ts'
@@ -336,7 +336,7 @@ class Balancer implements RunningBalancer {
         type: this.#metrics.contentType,
         body: await this.#metrics.scrape(),
       }),
-      act: (pool: string, request: OperatorRequest) => this.#control.act(pool, request),
+      act: (pool: string, request: OperatorRequest) => this.#act(pool, request),
     }
     this.#admin = new AdminServer(source, reach, {
       failed: (error) => {
@@ -367,6 +367,14 @@ class Balancer implements RunningBalancer {
       case 'drained':
         break
     }
+  }
+
+  /** What an operator was told is done must survive a crash that comes right after. */
+  async #act(pool: string, request: OperatorRequest): Promise<ActAnswer> {
+    const answer = await this.#control.act(pool, request)
+    const failure = await this.#settings.state.settled()
+    if (!answer.ok || failure === null) return answer
+    return { ...answer, message: `${answer.message}; a restart would forget it: ${failure}` }
   }
 
   #runHook(plan: HookPlan, facts: HookFacts, done: (result: HookResult) => void): void {

@@ -11,8 +11,8 @@ import { temporaryFolder } from '../support/processes.ts'
 const [one, two] = await Promise.all([startBackend({ name: 'one' }), startBackend({ name: 'two' })])
 after(() => Promise.all([one.stop(), two.stop()]))
 
-function start(stateDir: string, wait = true): Promise<Evenkeel> {
-  return startEvenkeel(
+async function start(stateDir: string, wait = true): Promise<Evenkeel> {
+  const started = await startEvenkeel(
     {
       runtime: { stateDir },
       listeners: { web: { pool: 'web' } },
@@ -27,6 +27,8 @@ function start(stateDir: string, wait = true): Promise<Evenkeel> {
     },
     { wait },
   )
+  after(() => started.stop())
+  return started
 }
 
 async function statusOf({ adminUrl }: Evenkeel) {
@@ -63,7 +65,6 @@ test('who is active, the epoch and a freeze survive a kill and a restart', async
   assert.deepEqual(after.frozen, { by: 'kim', reason: 'test' })
   assert.deepEqual(after.lastMoves.at(-1)!.kind, 'first')
   assert.ok(after.lastMoves.some(({ kind, to }) => kind === 'switchover' && to === 'two'))
-  await second.stop()
 })
 
 test('a second process is not started on the same state, and says who has it', async () => {
@@ -74,7 +75,6 @@ test('a second process is not started on the same state, and says who has it', a
   const pid = first.process.pid
   assert.match(second.logs(), new RegExp(`${dir} is in use: the process ${pid} on`))
   assert.doesNotMatch(second.logs(), /at .*state-file/, 'no stack')
-  await first.stop()
 })
 
 test('a damaged state is not started from, with what to do', async () => {

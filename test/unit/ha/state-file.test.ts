@@ -220,6 +220,18 @@ test('a directory that can not be used is refused by name', async () => {
   })
 })
 
+test('whoever waits for what is being saved learns whether it was', async () => {
+  const dir = folder()
+  const state = await open(dir)
+  assert.equal(await state.settled(), null)
+  void state.save({ db: record })
+  assert.equal(await state.settled(), null)
+  assert.match(readFileSync(join(dir, 'failover.json'), 'utf8'), /"epoch": 7/)
+  rmSync(dir, { recursive: true })
+  state.save({ db: record }).catch(() => {})
+  assert.match((await state.settled()) ?? '', /lock of the state directory/)
+})
+
 test('a save that fails says where and why, keeps nothing of it, and the next may succeed', async () => {
   const dir = folder()
   const state = await open(dir)
