@@ -20,6 +20,7 @@ const failover: FailoverPlan = {
   fence: null,
   agreement: 'none',
   replicaLag: { ms: null, bytes: null },
+  overflow: false,
 }
 const redis: CheckPlan = { kind: 'redis', user: null, password: null }
 const use: PoolUse = { tcp: false, remembers: true }
