@@ -101,7 +101,10 @@ export interface FailoverMachine {
 export interface Restored {
   readonly active: number
   readonly epoch: number
-  /** The process ended within a move from `active` to this one; −1: it did not. */
+  /**
+   * The process ended within a move from `active` to this one. The same as `active`: there was no
+   * active then, and nobody else's promotion had been begun. −1: `active` was the active.
+   */
   readonly movingTo: number
   readonly frozen: Frozen | null
   readonly pinned: boolean
@@ -119,6 +122,9 @@ export interface Following {
   /** The move is over: `active` may be started once the old one has stopped here. */
   readonly settled: boolean
   readonly stopped: boolean
+  /** The epoch under which the old one was told to stop; its answer bears it. */
+  readonly stopEpoch: number
+  readonly pinned: boolean
 }
 
 export interface Frozen {
@@ -138,21 +144,27 @@ export interface FailoverState {
   readonly active: number
   /** The last active: who resumes by itself when nobody else may take over. −1: never any. */
   readonly last: number
-  /** Another one's promotion was begun since: `last` may not be the writer any more. */
-  readonly tainted: boolean
-  /** Never falls. */
+  /** Whose promotion was begun since: `last` may not be the writer any more. −1: nobody's. */
+  readonly promotedTo: number
+  /** Never falls. May be ahead of `agreedEpoch` by claims that came to nothing. */
   readonly epoch: number
+  /** The last one that was claimed here or read in the key: what the key said before it is void. */
+  readonly agreedEpoch: number
   /** By an operator. */
   readonly frozen: Frozen | null
+  /** With agreement: the operator's word on it has not come back in the key yet. */
+  readonly freezing: boolean
   /** Whether the replicas can agree; always so without agreement. */
   readonly agreement: { readonly ok: boolean; readonly reason: string }
   /** This replica decides; always true without agreement. */
   readonly leads: boolean
   readonly move: Move | null
   readonly following: Following | null
+  /** What the key said while a claim was out; followed if that is lost. */
+  readonly heard: Followed | null
   /** Since when the active has not been fit to be it; Infinity while it is. */
   readonly lostMs: number
-  /** Since when it has been, without a break. */
+  /** Since when it has been, without a break; Infinity before its first verdict. */
   readonly holdsSinceMs: number
   /** An operator chose it: no automatic failback until the next move. */
   readonly pinned: boolean
@@ -179,7 +191,20 @@ export type OperatorWord =
   | { readonly verb: 'freeze' }
   | { readonly verb: 'unfreeze' }
 
+/** With agreement: the key as it stands. `moving`: from `active` to `to`, nobody may send. */
+export interface Followed {
+  readonly kind: 'followed'
+  readonly epoch: number
+  readonly active: number
+  readonly moving: boolean
+  readonly to: number
+  readonly frozen: Frozen | null
+  /** An operator chose the active. Not said: as far as this replica knows. */
+  readonly pinned?: boolean
+}
+
 export type FailoverEvent =
+  | Followed
   | { readonly kind: 'member'; readonly index: number; readonly facts: MemberFacts }
   | {
       readonly kind: 'operator'
@@ -210,15 +235,6 @@ export type FailoverEvent =
   /** Answers to `commit`. */
   | { readonly kind: 'committed'; readonly epoch: number }
   | { readonly kind: 'commit-lost'; readonly epoch: number; readonly reason: string }
-  /** With agreement: the key as it stands. `moving`: from `active` to `to`, nobody may send. */
-  | {
-      readonly kind: 'followed'
-      readonly epoch: number
-      readonly active: number
-      readonly moving: boolean
-      readonly to: number
-      readonly frozen: Frozen | null
-    }
   /** With agreement: this replica decides from now on, or no longer. */
   | { readonly kind: 'lead'; readonly leads: boolean }
   /** With agreement: whether the replicas can agree at all; frozen while they can't. */
@@ -234,7 +250,10 @@ export type FailoverEffect =
       readonly to: number
       readonly reason: string
     }
-  /** `holdUntilMs`: new requests wait until then; 0 refuses them. */
+  /**
+   * `holdUntilMs`: new requests wait until then; 0 refuses them. With agreement it is asked for in
+   * every move: here nobody may be sent to, but other replicas have to acknowledge the epoch.
+   */
   | {
       readonly kind: 'stop'
       readonly epoch: number
@@ -260,7 +279,10 @@ export type FailoverEffect =
   | { readonly kind: 'acknowledge'; readonly epoch: number }
   /** Nobody is active and no move runs: what waits is refused. */
   | { readonly kind: 'release' }
-  /** A move has ended. Times and sessions are filled in by the shell that measured them. */
+  /**
+   * A move has ended, which is worth keeping like what `save` says. Times and sessions are filled in
+   * by the shell that measured them.
+   */
   | {
       readonly kind: 'ended'
       readonly move: Move
@@ -275,7 +297,7 @@ export type FailoverEffect =
       readonly reason: string
     }
   | { readonly kind: 'warning'; readonly reason: string }
-  /** Something that is worth keeping over a restart has changed. */
+  /** Something that is worth keeping over a restart has changed: what `reignOf` says, and more. */
   | { readonly kind: 'save' }
   /** With agreement: an operator's freeze holds for all replicas. */
   | { readonly kind: 'freeze'; readonly frozen: Frozen | null }

@@ -9,8 +9,8 @@ export interface FailoverRecord {
   readonly active: string | null
   readonly epoch: number
   /**
-   * Within a move: to whom. The same as `active` if a move failed and nobody is the active. `null`:
-   * no move, `active` may be sent to.
+   * Within a move, and after one that failed: to whom. The same as `active` if nobody is the active
+   * and nobody else's promotion was begun. `null`: no move, `active` may be sent to.
    */
   readonly movingTo: string | null
   readonly frozen: Frozen | null
@@ -29,6 +29,19 @@ export interface Reign {
   readonly epoch: number
   /** −1: nobody. */
   readonly movingTo: number
+}
+
+/**
+ * What holds at this moment. Within a commit it is what is being committed: whatever is kept for
+ * another reason must not undo that.
+ */
+export function reignOf(state: FailoverState): Reign {
+  const { active, epoch, move, promotedTo, interruptedTo } = state
+  if (move?.step === 'commit') return { active: move.to, epoch, movingTo: -1 }
+  if (move?.step === 'roll-back') return { active: move.from, epoch, movingTo: -1 }
+  if (move !== null) return { active, epoch, movingTo: move.to }
+  if (active >= 0) return { active, epoch, movingTo: -1 }
+  return { active, epoch, movingTo: promotedTo >= 0 ? promotedTo : interruptedTo }
 }
 
 /** What is to be kept. */

@@ -51,8 +51,8 @@ function wordsOf(draft: Draft): Words {
 
 /** Why nobody serves; `null` if the active does. */
 function outageOf(draft: Draft): string | null {
-  const { machine, state } = draft
-  const { active, epoch, last, failedTo } = state
+  const { machine, state, nowMs } = draft
+  const { active, last, failedTo } = state
   if (active >= 0) {
     const { judged, reason } = state.members[active]!
     const name = nameOf(draft, active)
@@ -60,14 +60,19 @@ function outageOf(draft: Draft): string | null {
     if (canReign(machine, state, active)) return null
     return `${name} is lost (${reason}), and nobody is ready to take over`
   }
-  if (epoch === 0) return 'no backend can be the first active yet'
-  if (failedTo >= 0) return `no active: the move to ${nameOf(draft, failedTo)} failed`
-  return `no active: ${last < 0 ? 'the last one' : nameOf(draft, last)} can't resume yet`
+  if (last < 0) return 'no backend can be the first active yet'
+  const { ready, reason } = readiness(machine, state, last, 'failover', nowMs)
+  const name = nameOf(draft, last)
+  const why = ready ? `${name} can resume and is tried again` : `${name} can't resume: ${reason}`
+  if (failedTo >= 0) return `no active: the move to ${nameOf(draft, failedTo)} failed; ${why}`
+  return `no active: ${why}`
 }
 
 function waitsForFailback({ machine, state, nowMs }: Draft, index: number): boolean {
   if (!failsBack(machine, state) || index >= state.active) return false
-  return readiness(machine, state, index, 'planned', nowMs).untilMs < Infinity
+  if (!state.members[index]!.siteHolds) return false
+  const { ready, untilMs } = readiness(machine, state, index, 'planned', nowMs)
+  return ready || untilMs < Infinity
 }
 
 function nameOf({ machine }: Draft, index: number): string {

@@ -28,7 +28,7 @@ import type {
   Restored,
 } from './failover-contract.ts'
 import { describe } from './failover-words.ts'
-import { follow, lead, stoppedFollowing } from './following.ts'
+import { follow, followHeard, lead, stoppedFollowing } from './following.ts'
 import { obey } from './operator-word.ts'
 import {
   canReign,
@@ -62,6 +62,8 @@ export function initialFailover(
 ): FailoverState {
   const isAlone = machine.plan.agreement === 'none'
   const isWhole = isAlone && restored !== null && restored.movingTo < 0
+  const isBroken = restored !== null && restored.movingTo !== restored.active
+  const interruptedTo = isBroken ? restored.movingTo : -1
   return {
     phase: 'none',
     sinceMs: nowMs,
@@ -72,22 +74,25 @@ export function initialFailover(
     })),
     active: isWhole ? restored.active : -1,
     last: restored?.active ?? -1,
-    tainted: restored !== null && restored.movingTo >= 0 && machine.plan.promote !== null,
+    promotedTo: machine.plan.promote === null ? -1 : interruptedTo,
     epoch: restored?.epoch ?? 0,
+    agreedEpoch: restored?.epoch ?? 0,
     frozen: restored?.frozen ?? null,
+    freezing: false,
     agreement: { ok: true, reason: '' },
     leads: isAlone,
     move: null,
     following: null,
+    heard: null,
     lostMs: Infinity,
-    holdsSinceMs: nowMs,
+    holdsSinceMs: Infinity,
     pinned: restored?.pinned ?? false,
     flaps: 0,
     lastMoveMs: -Infinity,
     retryMs: -Infinity,
     failures: 0,
     failedTo: -1,
-    interruptedTo: restored?.movingTo ?? -1,
+    interruptedTo,
     conflict: [],
     warned: false,
   }
@@ -101,8 +106,11 @@ export function reduceFailover(
   nowMs: number,
 ): FailoverStep {
   const draft: Draft = { machine, state, nowMs, effects: [] }
+  // Whoever wakes up late has not lost what was true until then.
+  if (serves(draft)) refresh(draft)
   apply(draft, event)
   expireMove(draft)
+  followHeard(draft)
   notice(draft)
   const waitMs = decide(draft)
   describe(draft, state)
@@ -131,7 +139,7 @@ function apply(draft: Draft, event: FailoverEvent): void {
     case 'due':
       break
     case 'stopped':
-      if (draft.state.following !== null) stoppedFollowing(draft)
+      if (draft.state.following !== null) stoppedFollowing(draft, event.epoch)
       else stepMove(draft, event)
       break
     default:
@@ -148,6 +156,7 @@ function heed(draft: Draft, index: number, facts: MemberFacts): void {
   const fresh = before.fresh && (facts.fit || !facts.judged)
   const after: MemberState = { ...facts, fitSinceMs, leftMs: before.leftMs, fresh }
   draft.state = { ...state, members: state.members.with(index, after) }
+  if (before.fresh && !fresh) draft.effects.push({ kind: 'save' })
   targetLost(draft)
 }
 
@@ -165,14 +174,20 @@ function notice(draft: Draft): void {
     draft.effects.push({ kind: 'warning', reason })
   }
   draft.state = { ...state, conflict }
-  const active = state.active >= 0 ? state.members[state.active]! : null
   // Before its first verdict nothing is known of it, good or bad.
-  if (active === null || !active.judged) return
-  if (canReign(machine, state, state.active)) {
-    const holdsSinceMs = state.lostMs === Infinity ? state.holdsSinceMs : nowMs
+  if (state.active < 0 || !state.members[state.active]!.judged) return
+  if (serves(draft)) {
+    const sinceMs = state.lostMs === Infinity ? state.holdsSinceMs : Infinity
+    const holdsSinceMs = Math.min(sinceMs, nowMs)
     draft.state = { ...draft.state, lostMs: Infinity, holdsSinceMs }
     refresh(draft)
   } else draft.state = { ...draft.state, lostMs: Math.min(state.lostMs, nowMs) }
+}
+
+/** There is an active, and it can be one. */
+function serves({ machine, state }: Draft): boolean {
+  const { active, members } = state
+  return active >= 0 && members[active]!.judged && canReign(machine, state, active)
 }
 
 /** Whoever is fit beside a serving active for long enough is up to date. */
@@ -214,7 +229,7 @@ function decide(draft: Draft): number {
 function decideNone(draft: Draft): number {
   const { state, machine } = draft
   const { interruptedTo, last } = state
-  if (state.epoch === 0) return decideFirst(draft)
+  if (last < 0) return decideFirst(draft)
   if (state.members.some(({ judged }) => !judged)) return Infinity
   // Its promotion may have been begun: if it can serve, finishing is safer than going back.
   if (interruptedTo >= 0 && isReady(draft, interruptedTo, 'failover')) {
@@ -243,22 +258,21 @@ function decideFirst(draft: Draft): number {
   if (machine.asksRole) {
     if (state.members.some(({ judged }) => !judged)) return Infinity
     const writer = soleWriter(state)
-    if (writer < 0) return Infinity
+    if (writer < 0 || machine.members[writer]!.takeover === 'manual') return Infinity
     beginMove(draft, { kind: 'first', to: writer, by: AUTOMATIC, reason: 'it is the primary' })
     return Infinity
   }
+  let to = -1
   for (const [index, member] of state.members.entries()) {
     // A more preferred one may still pass its first check.
     if (!member.judged) return Infinity
     if (machine.members[index]!.takeover !== 'auto' || !member.fit) continue
-    beginMove(draft, {
-      kind: 'first',
-      to: index,
-      by: AUTOMATIC,
-      reason: 'it is the most preferred that can serve',
-    })
-    return Infinity
+    if (to < 0 || member.siteHolds) to = index
+    if (member.siteHolds) break
   }
+  if (to < 0) return Infinity
+  const reason = 'it is the most preferred that can serve'
+  beginMove(draft, { kind: 'first', to, by: AUTOMATIC, reason })
   return Infinity
 }
 

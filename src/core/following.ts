@@ -1,33 +1,75 @@
 // A replica that does not decide: it does what the agreed key says, in the same order as the one that
 // does. Stop first, acknowledge, and start only what the key says is settled (DESIGN §7).
 
-import type { FailoverEvent } from './failover-contract.ts'
+import type { FailoverState, Followed, Frozen } from './failover-contract.ts'
 import type { Draft } from './switchover.ts'
 
 /** The key as it stands: this replica does what it says, whoever wrote it. */
-export function follow(draft: Draft, event: Extract<FailoverEvent, { kind: 'followed' }>): void {
+export function follow(draft: Draft, event: Followed): void {
+  const { move, agreedEpoch } = draft.state
+  // Old ones may come late.
+  if (event.epoch < agreedEpoch) return
+  if (move !== null && move.step === 'claim') {
+    // The claim's answer will say whether this was it, or somebody was faster.
+    draft.state = { ...draft.state, heard: event }
+    return
+  }
+  if (move !== null) {
+    // The holder's own writes come back to it.
+    if (event.epoch <= move.epoch) return
+    loseMove(draft)
+  }
+  obeyKey(draft, event)
+}
+
+/** A claim was lost: what the key said meanwhile holds. */
+export function followHeard(draft: Draft): void {
+  const { move, heard } = draft.state
+  if (move !== null || heard === null) return
+  draft.state = { ...draft.state, heard: null }
+  follow(draft, heard)
+}
+
+function obeyKey(draft: Draft, event: Followed): void {
   const { state } = draft
-  const { epoch, active, to, moving, frozen } = event
-  // The holder's own writes come back to it, and old ones may come late.
-  if (epoch < state.epoch || state.move !== null) return
-  draft.state = { ...state, epoch, frozen }
+  const { epoch, active, to, moving } = event
+  obeyFreeze(draft, event.frozen)
+  draft.state = { ...draft.state, epoch: Math.max(state.epoch, epoch), agreedEpoch: epoch }
   const isSame = !moving && active === state.active && state.following === null
-  if (isSame && epoch === state.epoch) return
+  const pinned = event.pinned ?? (isSame && state.pinned)
+  if (isSame && epoch === state.agreedEpoch) {
+    draft.state = { ...draft.state, pinned }
+    return
+  }
   const mustStop = state.active >= 0 && (moving || active !== state.active)
   const stopped = mustStop ? false : (state.following?.stopped ?? true)
+  const stopEpoch = mustStop ? epoch : (state.following?.stopEpoch ?? epoch)
   draft.state = {
     ...draft.state,
     active: mustStop ? -1 : state.active,
     last: active,
-    following: { epoch, active, to, settled: !moving, stopped },
+    following: { epoch, active, to, settled: !moving, stopped, stopEpoch, pinned },
   }
   if (mustStop) stopFollowed(draft, state.active, moving)
   else settleFollowing(draft)
 }
 
+/** An operator's word is in force at once; what the key said before it may still be on its way. */
+function obeyFreeze(draft: Draft, frozen: Frozen | null): void {
+  const { state } = draft
+  const isSame = frozen?.by === state.frozen?.by && frozen?.reason === state.frozen?.reason
+  if (isSame) draft.state = { ...state, freezing: false }
+  else if (!state.freezing) {
+    draft.state = { ...state, frozen }
+    draft.effects.push({ kind: 'save' })
+  }
+}
+
 function stopFollowed(draft: Draft, index: number, moving: boolean): void {
   const { nowMs, machine, state } = draft
   const { drainMs, pauseMaxMs, sessions } = machine.plan
+  const members = state.members.with(index, { ...state.members[index]!, leftMs: nowMs })
+  draft.state = { ...state, members }
   draft.effects.push({
     kind: 'stop',
     epoch: state.following!.epoch,
@@ -40,50 +82,77 @@ function stopFollowed(draft: Draft, index: number, moving: boolean): void {
 }
 
 /** No thread here sends to the old active any more. */
-export function stoppedFollowing(draft: Draft): void {
+export function stoppedFollowing(draft: Draft, epoch: number): void {
   const { state } = draft
-  draft.state = { ...state, following: { ...state.following!, stopped: true } }
+  const { following } = state
+  // Said twice, it must not pass for the answer to a later one.
+  if (following === null || following.stopEpoch !== epoch) return
+  draft.state = { ...state, following: { ...following, stopped: true } }
   settleFollowing(draft)
 }
 
 function settleFollowing(draft: Draft): void {
   const { following, leads } = draft.state
   if (following === null || !following.stopped) return
-  const { epoch, active, to, settled } = following
-  if (settled) {
-    draft.state = { ...draft.state, following: null, active, last: active, tainted: false }
-    draft.effects.push({ kind: 'start', epoch, index: active }, { kind: 'save' })
+  if (following.settled) {
+    settle(draft)
     return
   }
-  draft.effects.push({ kind: 'acknowledge', epoch })
-  if (leads) takeOverMove(draft, to)
+  draft.effects.push({ kind: 'acknowledge', epoch: following.epoch })
+  if (leads) takeOverMove(draft, following.to)
+}
+
+function settle(draft: Draft): void {
+  const { state } = draft
+  const { epoch, active, pinned } = state.following!
+  const times: Partial<FailoverState> =
+    active === state.active ? {} : { lostMs: Infinity, holdsSinceMs: Infinity }
+  draft.state = {
+    ...state,
+    ...times,
+    following: null,
+    active,
+    last: active,
+    pinned,
+    promotedTo: -1,
+    failures: 0,
+    failedTo: -1,
+    interruptedTo: -1,
+  }
+  if (active >= 0) draft.effects.push({ kind: 'start', epoch, index: active })
+  draft.effects.push({ kind: 'save' })
 }
 
 /** Whoever began this move has lost the say: it is for this replica to end it. */
 function takeOverMove(draft: Draft, to: number): void {
-  const tainted = draft.machine.plan.promote !== null
-  draft.state = { ...draft.state, following: null, interruptedTo: to, tainted }
+  const promotedTo = draft.machine.plan.promote === null ? -1 : to
+  draft.state = { ...draft.state, following: null, interruptedTo: to, promotedTo }
 }
 
 /** This replica decides from now on, or no longer. */
 export function lead(draft: Draft, leads: boolean): void {
-  const { state } = draft
-  draft.state = { ...state, leads }
+  draft.state = { ...draft.state, leads }
   if (leads) {
     settleFollowing(draft)
     return
   }
-  const { move } = state
-  if (move === null) return
-  // The key will say how this ends.
+  draft.state = { ...draft.state, freezing: false }
+  if (draft.state.move !== null) loseMove(draft)
+}
+
+/** Somebody else decides: the key will say how the move ends. */
+function loseMove(draft: Draft): void {
+  const { state } = draft
+  const move = state.move!
   const { epoch, from, to, step } = move
-  const isClaimed = step !== 'claim'
+  // Until then who was told to stop is stopped.
+  const isUnderWay = step !== 'claim' && state.active < 0
+  const stopped = step !== 'stop'
+  const following = { epoch, active: from, to, settled: false, stopped, stopEpoch: epoch }
   draft.state = {
-    ...draft.state,
+    ...state,
     move: null,
-    following: isClaimed
-      ? { epoch, active: from, to, settled: false, stopped: step !== 'stop' }
-      : null,
+    following: isUnderWay ? { ...following, pinned: false } : null,
   }
   const reason = 'another replica decides now'
   draft.effects.push({ kind: 'ended', move, outcome: 'failed', reason })

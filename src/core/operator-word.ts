@@ -15,8 +15,10 @@ export function obey(draft: Draft, event: Extract<FailoverEvent, { kind: 'operat
   }
   draft.effects.push({ kind: 'accepted' })
   if (word.verb === 'freeze' || word.verb === 'unfreeze') {
-    draft.state = { ...draft.state, frozen: word.verb === 'freeze' ? { by, reason } : null }
-    draft.effects.push({ kind: 'save' }, { kind: 'freeze', frozen: draft.state.frozen })
+    const frozen = word.verb === 'freeze' ? { by, reason } : null
+    const freezing = draft.machine.plan.agreement === 'etcd'
+    draft.state = { ...draft.state, frozen, freezing }
+    draft.effects.push({ kind: 'save' }, { kind: 'freeze', frozen })
     return
   }
   const to = word.verb === 'switchover' ? word.to : failbackTarget(draft, word.force)
@@ -31,6 +33,10 @@ function refuse(draft: Draft, word: OperatorWord): string | null {
   if (state.move !== null) {
     const name = machine.members[state.move.to]!.name
     return `a move to ${name} is in progress (${state.move.step}); wait until it has ended`
+  }
+  if (state.following !== null) {
+    const name = machine.members[state.following.to]?.name ?? 'nobody'
+    return `a move to ${name} that another replica began is in progress; wait until it has ended`
   }
   if (word.verb === 'freeze') {
     return state.frozen === null ? null : `it is frozen already, by ${state.frozen.by}`

@@ -97,19 +97,20 @@ export function readiness(
   const member = state.members[index]!
   const byOperator = purpose === 'operator' || purpose === 'forced'
   if (!member.fit) return no(member.reason)
-  if (state.conflict.length > 0 && member.role === 'primary' && !byOperator) {
+  if (state.conflict.length > 0 && !byOperator) {
     return no('several backends claim to be the primary')
   }
   const isWriter = machine.asksRole && member.role === 'primary'
   if (machine.asksRole && !isWriter && plan.promote === null) {
     // Nobody here can make it the writer; whoever does it shows in the next check.
-    if (plan.elect === 'role' || byOperator || state.epoch === 0) {
+    if (plan.elect === 'role' || byOperator || state.last < 0) {
       return no(`its check says ${member.role ?? 'nothing about its role'}, not primary`)
     }
   }
   if (purpose === 'forced') return yes('an operator insists')
   const { takeover } = machine.members[index]!
-  if (takeover === 'manual' && !byOperator) return no('its site is taken by an operator only')
+  if (takeover === 'manual' && !byOperator && index !== state.last)
+    return no('its site is taken by an operator only')
   if (plan.elect === 'role' && isWriter) return yes('its check says primary')
   return proven(machine, state, index, purpose, nowMs)
 }
@@ -124,20 +125,15 @@ function proven(
 ): Readiness {
   const { plan } = machine
   const member = state.members[index]!
-  const isFirst = state.epoch === 0
+  const isFirst = state.last < 0
   const isLast = index === state.last
   if (!isFirst && !isLast) {
+    const readyMs = member.fitSinceMs + plan.readyForMs
+    if (nowMs < readyMs) return no('it has not been fit for readyFor yet', readyMs)
     // What is fit beside an active that isn't has nobody to be in step with.
-    const sinceMs =
-      purpose === 'planned' ? Math.max(member.fitSinceMs, state.holdsSinceMs) : member.fitSinceMs
-    const readyMs = sinceMs + (purpose === 'planned' ? plan.stableForMs : plan.readyForMs)
-    if (nowMs < readyMs) {
-      return no(
-        purpose === 'planned'
-          ? 'it has not been stable for stableFor yet'
-          : 'it has not been fit for readyFor yet',
-        readyMs,
-      )
+    const stableMs = Math.max(member.fitSinceMs, state.holdsSinceMs) + plan.stableForMs
+    if (purpose === 'planned' && nowMs < stableMs) {
+      return no('it has not been stable for stableFor yet', stableMs)
     }
   }
   const heldMs = member.leftMs + holdDownMs(machine, presentFlaps(machine, state, nowMs))
@@ -149,7 +145,7 @@ function proven(
   if (purpose === 'failover' && isStale && !isKnown) {
     return no('it was down when the last active was lost and may be stale; an operator can take it')
   }
-  if (isLast && state.tainted && member.role !== 'primary') {
+  if (isLast && state.promotedTo >= 0 && member.role !== 'primary') {
     return no('another backend may have been promoted since; an operator can take it')
   }
   return yes('it is fit and has been for long enough')

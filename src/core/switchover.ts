@@ -76,7 +76,7 @@ export function stepMove(draft: Draft, event: FailoverEvent): void {
   if (move === null || !('epoch' in event) || event.epoch !== move.epoch) return
   switch (event.kind) {
     case 'claimed':
-      if (move.step === 'claim') stop(draft, move)
+      if (move.step === 'claim') afterClaim(draft, move)
       break
     case 'claim-lost':
       if (move.step === 'claim') giveUp(draft, event.reason)
@@ -97,6 +97,14 @@ export function stepMove(draft: Draft, event: FailoverEvent): void {
     default:
       break
   }
+}
+
+function afterClaim(draft: Draft, move: Move): void {
+  draft.state = { ...draft.state, agreedEpoch: move.epoch, heard: null }
+  if (move.failure === null) stop(draft, move)
+  // Nobody has stopped yet; all that is to be undone is the claim.
+  else if (draft.state.active >= 0) commit(draft, move, move.from)
+  else abandon(draft, move.failure)
 }
 
 function afterHook(
@@ -141,21 +149,19 @@ export function expireMove(draft: Draft): void {
 export function targetLost(draft: Draft): void {
   const { move, members } = draft.state
   if (move === null || move.to < 0 || members[move.to]!.fit) return
-  const early = move.step === 'claim' || move.step === 'stop' || move.step === 'fence'
-  const unpromoted = move.step === 'prove' && !promotes(draft, move)
-  if (!early && !unpromoted) return
+  const unpromoted = move.step === 'fence' || (move.step === 'prove' && draft.state.promotedTo < 0)
   const why = `${nameOf(draft, move.to)} failed: ${members[move.to]!.reason}`
-  if (move.step === 'claim') giveUp(draft, why)
-  else if (move.step === 'stop') {
-    // The old one must have stopped before it may be started again.
+  if (unpromoted) fail(draft, why)
+  else if (move.step === 'claim' || move.step === 'stop') {
+    // A claim may be kept already, and the old one must have stopped before it may be started.
     draft.state = { ...draft.state, move: { ...move, failure: move.failure ?? why } }
-  } else fail(draft, why)
+  }
 }
 
 function stop(draft: Draft, move: Move): void {
   const { state, nowMs, machine } = draft
   if (move.from < 0) {
-    fence(draft, move)
+    stopOthers(draft, move)
     return
   }
   const serves = canReign(machine, state, move.from) || state.members[move.from]!.withdrawn
@@ -172,14 +178,35 @@ function stop(draft: Draft, move: Move): void {
   draft.effects.push({ kind: 'stop', epoch, index, sessions, drainUntilMs, holdUntilMs })
 }
 
+/** Nobody is sent to here. Another replica may be behind, and still send to whom it knows. */
+function stopOthers(draft: Draft, move: Move): void {
+  const { state, nowMs, machine } = draft
+  if (machine.plan.agreement === 'none') {
+    fence(draft, move)
+    return
+  }
+  const index = state.last >= 0 ? state.last : move.to
+  enter(draft, move, 'stop', STOP_GRACE_MS)
+  const { epoch, holdUntilMs } = move
+  const sessions = 'destroy'
+  draft.effects.push({ kind: 'stop', epoch, index, sessions, drainUntilMs: nowMs, holdUntilMs })
+}
+
 function fence(draft: Draft, move: Move): void {
   if (move.failure !== null) {
     fail(draft, move.failure)
     return
   }
   const { plan } = draft.machine
-  if (plan.fence === null || move.from < 0) promote(draft, move)
+  const from = outgoing(draft, move)
+  if (plan.fence === null || from < 0) promote(draft, move)
   else hook(draft, move, 'fence', plan.fence.timeoutMs)
+}
+
+/** Who is to be kept out: also after a move that left nobody, and after a restart within one. */
+function outgoing({ state }: Draft, { from, to }: Move): number {
+  const old = from >= 0 ? from : state.last
+  return old === to ? -1 : old
 }
 
 /** The hook is needed: there is one, and nothing says that the target is the writer already. */
@@ -194,20 +221,21 @@ function promote(draft: Draft, move: Move): void {
     prove(draft, move)
     return
   }
-  draft.state = { ...draft.state, tainted: true }
+  draft.state = { ...draft.state, promotedTo: move.to }
   hook(draft, move, 'promote', draft.machine.plan.promote!.timeoutMs)
 }
 
 function hook(draft: Draft, move: Move, which: 'fence' | 'promote', timeoutMs: number): void {
   enter(draft, move, which, timeoutMs + HOOK_GRACE_MS)
-  const { epoch, from, to, reason } = move
+  const { epoch, to, reason } = move
+  const from = outgoing(draft, move)
   draft.effects.push({ kind: 'hook', epoch, hook: which, from, to, reason })
 }
 
 function prove(draft: Draft, move: Move): void {
   const { asksRole, plan } = draft.machine
   // An unplanned move to a standby that its checks have watched all along can't wait for one more.
-  const isWatched = !asksRole && !isPlanned(move.kind) && !draft.state.tainted
+  const isWatched = !asksRole && !isPlanned(move.kind) && draft.state.promotedTo < 0
   if (isWatched) {
     commit(draft, move, move.to)
     return
@@ -221,24 +249,26 @@ function isProof(draft: Draft, event: Extract<FailoverEvent, { kind: 'proved' }>
 }
 
 function commit(draft: Draft, move: Move, active: number): void {
+  if (active === move.to) draft.state = { ...draft.state, pinned: pins(move) }
   enter(draft, move, active === move.to ? 'commit' : 'roll-back', STORE_MS)
   draft.effects.push({ kind: 'commit', epoch: move.epoch, active })
 }
 
+function pins({ kind, by }: Move): boolean {
+  return kind === 'switchover' && by !== AUTOMATIC
+}
+
 function finish(draft: Draft, move: Move): void {
   const { nowMs } = draft
-  const counts = move.by === AUTOMATIC && move.from >= 0
+  if (move.by === AUTOMATIC && move.from >= 0) countMove(draft)
   draft.state = {
     ...draft.state,
     active: move.to,
     last: move.to,
-    tainted: false,
+    promotedTo: -1,
     move: null,
     lostMs: Infinity,
     holdsSinceMs: nowMs,
-    pinned: move.kind === 'switchover' && move.by !== AUTOMATIC,
-    flaps: counts ? nextFlaps(draft.machine, draft.state, nowMs) : draft.state.flaps,
-    lastMoveMs: counts ? nowMs : draft.state.lastMoveMs,
     failures: 0,
     failedTo: -1,
   }
@@ -248,8 +278,25 @@ function finish(draft: Draft, move: Move): void {
   )
 }
 
+/** Moves that nobody asked for make the next ones wait. */
+function countMove(draft: Draft): void {
+  const { machine, state, nowMs } = draft
+  draft.state = { ...state, flaps: nextFlaps(machine, state, nowMs), lastMoveMs: nowMs }
+}
+
 function finishRollBack(draft: Draft, move: Move): void {
-  draft.state = { ...draft.state, active: move.from, last: move.from, move: null }
+  // A failback that fails has interrupted the service, too.
+  const hasStopped = draft.state.active < 0
+  if (move.by === AUTOMATIC && hasStopped) countMove(draft)
+  const { from } = move
+  draft.state = {
+    ...draft.state,
+    active: from,
+    last: from,
+    promotedTo: -1,
+    move: null,
+    holdsSinceMs: hasStopped ? draft.nowMs : draft.state.holdsSinceMs,
+  }
   draft.effects.push({ kind: 'start', epoch: move.epoch, index: move.from })
   ended(draft, move, 'rolled-back', move.failure ?? '')
 }
@@ -274,12 +321,11 @@ function giveUp(draft: Draft, why: string): void {
   ended(draft, move, 'failed', why)
 }
 
-/** Nobody is the active now. */
+/** Nobody is the active now, unless the old one has not been stopped yet. */
 function abandon(draft: Draft, why: string): void {
   const move = draft.state.move!
   draft.state = {
     ...draft.state,
-    active: -1,
     move: null,
     lostMs: Math.min(draft.state.lostMs, move.faultMs),
   }
@@ -292,7 +338,9 @@ function ended(draft: Draft, move: Move, outcome: MoveReport['outcome'], reason:
   if (move.by !== AUTOMATIC) return
   const failures = draft.state.failures + 1
   const waitMs = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(failures, 20))
-  draft.state = { ...draft.state, failures, failedTo: move.to, retryMs: draft.nowMs + waitMs }
+  // A claim that is lost is not the target's fault.
+  const failedTo = move.step === 'claim' ? draft.state.failedTo : move.to
+  draft.state = { ...draft.state, failures, failedTo, retryMs: draft.nowMs + waitMs }
 }
 
 function enter(draft: Draft, move: Move, step: MoveStep, limitMs: number): void {

@@ -3,7 +3,13 @@
 // took and cost. Decides nothing: core/failover.ts does.
 
 import type { HookPlan } from '../core/plan.ts'
-import { recordOf, restoredFrom, type FailoverRecord, type Reign } from '../core/failover-record.ts'
+import {
+  recordOf,
+  reignOf,
+  restoredFrom,
+  type FailoverRecord,
+  type Reign,
+} from '../core/failover-record.ts'
 import { initialFailover, reduceFailover } from '../core/failover.ts'
 import type {
   FailoverEffect,
@@ -446,9 +452,7 @@ export class FailoverDriver {
   }
 
   #save(): void {
-    const { active, epoch, move } = this.#state
-    const movingTo = move === null ? -1 : move.to
-    this.#ports.store.save(this.#machine.pool, this.#record({ active, epoch, movingTo }))
+    this.#ports.store.save(this.#machine.pool, this.#record(reignOf(this.#state)))
   }
 
   #serves(nowMs: number): boolean {
