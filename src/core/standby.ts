@@ -97,22 +97,36 @@ export function readiness(
   const member = state.members[index]!
   const byOperator = purpose === 'operator' || purpose === 'forced'
   if (!member.fit) return no(member.reason)
-  if (state.conflict.length > 0 && !byOperator) {
-    return no('several backends claim to be the primary')
-  }
-  const isWriter = machine.asksRole && member.role === 'primary'
-  if (machine.asksRole && !isWriter && plan.promote === null) {
-    // Nobody here can make it the writer; whoever does it shows in the next check.
-    if (plan.elect === 'role' || byOperator || state.last < 0) {
-      return no(`its check says ${member.role ?? 'nothing about its role'}, not primary`)
-    }
-  }
+  const refusal = machine.asksRole ? roleRefusal(machine, state, index, byOperator) : null
+  if (refusal !== null) return no(refusal)
   if (purpose === 'forced') return yes('an operator insists')
-  const { takeover } = machine.members[index]!
-  if (takeover === 'manual' && !byOperator && index !== state.last)
+  const isManual = machine.members[index]!.takeover === 'manual'
+  if (isManual && !byOperator && index !== state.last) {
     return no('its site is taken by an operator only')
-  if (plan.elect === 'role' && isWriter) return yes('its check says primary')
+  }
+  if (plan.elect === 'role' && member.role === 'primary') return yes('its check says primary')
   return proven(machine, state, index, purpose, nowMs)
+}
+
+/** Why the roles, its own and the others', speak against it. */
+function roleRefusal(
+  machine: FailoverMachine,
+  state: FailoverState,
+  index: number,
+  byOperator: boolean,
+): string | null {
+  const { plan, members } = machine
+  const { role } = state.members[index]!
+  if (state.conflict.length > 0 && !byOperator) return 'several backends claim to be the primary'
+  if (role === 'primary') return null
+  if (plan.promote === null && (plan.elect === 'role' || byOperator || state.last < 0)) {
+    // Nobody here can make it the writer; whoever does it shows in the next check.
+    return `its check says ${role ?? 'nothing about its role'}, not primary`
+  }
+  const writer = soleWriter(state)
+  if (byOperator || writer < 0 || writer === state.active) return null
+  // To promote another one would make two writers.
+  return `${members[writer]!.name} is the primary, as its check says`
 }
 
 /** It has shown for long enough that it can serve. */

@@ -142,11 +142,12 @@ class Run {
       world.member(index, { ...UP, role: roles[index] ?? null })
     }
     this.#wait()
-    const { members, plan } = this.#machine
-    const isManual = members.some(({ takeover }) => takeover === 'manual')
-    if (!this.serves() && isManual && plan.promote !== null) {
-      // The one that may have been promoted is an operator's to take, and the old one may be stale.
-      world.operator({ verb: 'switchover', to: Math.max(0, world.watch.lastServed), force: true })
+    const isManual = this.#machine.members.some(({ takeover }) => takeover === 'manual')
+    if (!this.serves() && isManual) {
+      // Who is the primary, or may have been promoted, is an operator's to take.
+      const writer = roles.indexOf('primary')
+      const to = writer >= 0 ? writer : Math.max(0, world.watch.lastServed)
+      world.operator({ verb: 'switchover', to, force: true })
       this.#wait()
     }
     assert.ok(this.serves(), `nobody serves: ${world.state.phase}, ${world.state.reason}`)

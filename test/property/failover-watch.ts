@@ -198,10 +198,11 @@ export class FailoverWatch {
     assert.equal(this.#owners.get(epoch) ?? index, index, 'two actives in one epoch')
     this.#owners.set(epoch, index)
     if (this.#wish.epoch === epoch && this.#wish.to === index) this.#pinned = this.#wish.pins
+    const isNew = !this.sending.has(index)
     this.sending.add(index)
     this.lastServed = index
     this.#stopAsked = -1
-    this.#holdsSinceMs = this.reigns(index) ? nowMs : Infinity
+    if (isNew) this.#holdsSinceMs = this.reigns(index) ? nowMs : Infinity
   }
 
   #stop(after: FailoverState, effect: Effect<'stop'>, nowMs: number): void {
@@ -283,12 +284,24 @@ export class FailoverWatch {
     }
     const claims = this.#accounts.filter(({ facts }) => facts?.fit && facts.role === 'primary')
     assert.ok(claims.length < 2, 'an automatic move while two claim to be the primary')
+    const [writer] = this.#machine.asksRole ? claims : []
+    if (
+      writer !== undefined &&
+      writer.facts !== facts &&
+      !this.sending.has(this.#indexOf(writer))
+    ) {
+      assert.fail('somebody is promoted beside a primary')
+    }
     if (plan.elect === 'role' && plan.promote === null) assert.ok(isElected)
     if (move.from >= 0 && this.reigns(move.from)) this.#fromLiving(move, fitMs)
     else if (!isElected && !isFirst && !isLast && plan.allDown === 'stay') {
       const isKnown = plan.promote !== null || facts!.role === 'primary'
       assert.ok(isKnown || this.#accounts[move.to]!.inStep, 'a stale one takes over by itself')
     }
+  }
+
+  #indexOf(account: Account): number {
+    return this.#accounts.indexOf(account)
   }
 
   /** The active lives: the preferred one is back, or the active's site is left. */
