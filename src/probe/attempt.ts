@@ -51,6 +51,9 @@ export function durationText(ms: number): string {
   return whole >= 1_000 && whole % 1_000 === 0 ? `${whole / 1_000}s` : `${whole}ms`
 }
 
+/** What a backend says of itself. */
+export type Said = Pick<ProbeResult, 'role' | 'lag'>
+
 /** One probe on its way to its one result. */
 export class ProbeAttempt {
   readonly #startedMs = performance.now()
@@ -61,6 +64,8 @@ export class ProbeAttempt {
   #open = true
   /** Set once the connection stands: tells which half of the probe got no answer. */
   connected = false
+  /** What is missing, where that can be said better than `no answer`; `null` where it can't. */
+  missing: (() => string | null) | null = null
 
   constructor(timeoutMs: number, done: (result: ProbeResult) => void, release: () => void) {
     this.#done = done
@@ -68,8 +73,8 @@ export class ProbeAttempt {
     this.#timer = setTimeout(() => {
       // After a stall of our own the timer fires before what has come meanwhile is read: read first.
       setImmediate(() => {
-        const what = this.connected ? 'answer' : 'connection'
-        this.end('fail', `no ${what} within ${durationText(timeoutMs)}`)
+        const what = this.missing?.() ?? `no ${this.connected ? 'answer' : 'connection'}`
+        this.end('fail', `${what} within ${durationText(timeoutMs)}`)
       })
     }, timeoutMs)
   }
@@ -84,8 +89,13 @@ export class ProbeAttempt {
   }
 
   /** The result, unless there is one already. */
-  end(verdict: ProbeResult['verdict'], text: string): void {
-    this.#finish({ verdict, text, tookMs: this.tookMs })
+  end(verdict: ProbeResult['verdict'], text: string, said: Said = {}): void {
+    this.#finish({ verdict, text, tookMs: this.tookMs, ...said })
+  }
+
+  /** A pass, and how long it took: `what in 3 ms`. */
+  pass(what: string, said?: Said): void {
+    this.end('pass', `${what} in ${Math.round(this.tookMs)} ms`, said)
   }
 
   fail(error: unknown): void {

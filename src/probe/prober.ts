@@ -2,12 +2,26 @@
 
 import type { ProbeRequest, ProbeResult, Prober } from './contract.ts'
 import { probeHttp } from './http.ts'
+import { probeMysql } from './mysql.ts'
+import { probePostgres } from './postgres.ts'
+import { probeRedis } from './redis.ts'
 import { probeTcp } from './tcp.ts'
 
 /** Probes over real sockets. Holds nothing between two probes. */
 export const socketProber: Prober = {
   probe(request: ProbeRequest, done: (result: ProbeResult) => void): () => void {
     const { check } = request
-    return check.kind === 'http' ? probeHttp(request, check, done) : probeTcp(request, done)
+    switch (check.kind) {
+      case 'http':
+        return probeHttp(request, check, done)
+      case 'tcp':
+        return probeTcp(request, check, done)
+      case 'redis':
+        return probeRedis(request, check, done)
+      case 'postgres':
+        return probePostgres(request, check, done)
+      case 'mysql':
+        return probeMysql(request, check, done)
+    }
   },
 }
