@@ -1,9 +1,16 @@
 // A pool's health check to its plan, and what its settings say together.
 
-import type { BackendPlan, HealthCheckPlan } from '../core/plan.ts'
+import type {
+  BackendPlan,
+  CheckPlan,
+  HealthCheckPlan,
+  HttpCheckPlan,
+  TcpCheckPlan,
+  TcpCheckStep,
+} from '../core/plan.ts'
 import { compileHeaders } from './headers.ts'
 import { readCheckHeader } from './http-values.ts'
-import type { HealthCheckTree } from './schema-check.ts'
+import type { HealthCheckTree, HttpCheckTree } from './schema-check.ts'
 import type { Scope } from './scope.ts'
 import { formatDuration } from './units.ts'
 
@@ -16,16 +23,7 @@ export function compileHealthCheck(
   if (check === null) return null
   const { source, findings } = scope
   const path = [...scope.path, 'healthCheck']
-  const { http, tcp, interval } = check
-  if (http !== undefined && tcp !== undefined) {
-    findings.error([...path, 'tcp'], 'http and tcp are both given', 'keep one of the two', {
-      on: 'key',
-    })
-  } else if (http === undefined && tcp === undefined) {
-    findings.error(path, 'does not say how to probe', 'add http: /health, or tcp: {}', {
-      on: 'key',
-    })
-  }
+  const { interval } = check
   const capped = (key: 'timeout' | 'fastInterval'): number => {
     if (!source.has([...path, key])) return Math.min(check[key], interval)
     if (check[key] > interval) {
@@ -45,24 +43,7 @@ export function compileHealthCheck(
     )
   }
   return {
-    check:
-      http === undefined
-        ? { kind: 'tcp', steps: [] }
-        : {
-            kind: 'http',
-            method: http.method,
-            path: http.path,
-            host: http.host ?? null,
-            headers: compileHeaders(
-              [...path, 'http', 'headers'],
-              http.headers,
-              scope,
-              readCheckHeader,
-            ),
-            status: http.status,
-            body: http.body ?? null,
-            roles: null,
-          },
+    check: compileCheck(check, { ...scope, path }),
     port: check.port ?? null,
     intervalMs: interval,
     timeoutMs: capped('timeout'),
@@ -71,4 +52,83 @@ export function compileHealthCheck(
     rise: check.rise,
     fall: check.fall,
   }
+}
+
+const KINDS = ['http', 'tcp', 'redis', 'postgres', 'mysql'] as const
+
+function compileCheck(tree: HealthCheckTree, scope: Scope): CheckPlan {
+  const { path, findings } = scope
+  const given = KINDS.filter((kind) => tree[kind] !== undefined)
+  const last = given.at(-1)
+  if (last === undefined) {
+    findings.error(path, 'does not say how to probe', 'add http: /health, or tcp: {}', {
+      on: 'key',
+    })
+  } else if (given.length > 1) {
+    const names = `${given.slice(0, -1).join(', ')} and ${last}`
+    const [all, rest] = given.length === 2 ? ['both', 'the two'] : ['all', 'them']
+    findings.error([...path, last], `${names} are ${all} given`, `keep one of ${rest}`, {
+      on: 'key',
+    })
+  }
+  const { http, tcp, redis, postgres, mysql } = tree
+  if (http !== undefined) return compileHttp(http, { ...scope, path: [...path, 'http'] })
+  if (redis !== undefined) return compileRedis(redis, { ...scope, path: [...path, 'redis'] })
+  if (postgres !== undefined) {
+    const { user, database } = postgres
+    return { kind: 'postgres', user, password: postgres.password || null, database }
+  }
+  if (mysql !== undefined) {
+    return { kind: 'mysql', user: mysql.user, password: mysql.password || null }
+  }
+  return compileTcp(tcp ?? [], { ...scope, path: [...path, 'tcp'] })
+}
+
+function compileHttp(http: HttpCheckTree, scope: Scope): HttpCheckPlan {
+  const { path, findings } = scope
+  const { primary, replica } = http
+  if (primary === undefined && replica !== undefined) {
+    findings.error(
+      [...path, 'replica'],
+      'has no meaning without primary',
+      'add primary, such as primary: /primary',
+      { on: 'key' },
+    )
+  }
+  return {
+    kind: 'http',
+    method: http.method,
+    path: http.path,
+    host: http.host ?? null,
+    headers: compileHeaders([...path, 'headers'], http.headers, scope, readCheckHeader),
+    status: http.status,
+    body: http.body ?? null,
+    roles: primary === undefined ? null : { primary, replica: replica ?? null },
+  }
+}
+
+function compileTcp(
+  tree: NonNullable<HealthCheckTree['tcp']>,
+  { path, source, findings }: Scope,
+): TcpCheckPlan {
+  const steps = tree.flatMap(({ send, expect }, index): TcpCheckStep[] => {
+    if (send === undefined && expect === undefined && source.has([...path, index])) {
+      findings.error([...path, index], 'does nothing', 'write send, expect, or both')
+    }
+    return [
+      ...(send === undefined ? [] : [{ kind: 'send' as const, bytes: send }]),
+      ...(expect === undefined ? [] : [{ kind: 'expect' as const, bytes: expect }]),
+    ]
+  })
+  return { kind: 'tcp', steps }
+}
+
+function compileRedis(
+  { user, password }: NonNullable<HealthCheckTree['redis']>,
+  { path, findings }: Scope,
+): CheckPlan {
+  if (user !== undefined && !password) {
+    findings.error([...path, 'user'], 'needs a password', 'add password', { on: 'key' })
+  }
+  return { kind: 'redis', user: user ?? null, password: password || null }
 }

@@ -13,9 +13,6 @@ const later: Readonly<Record<string, string>> = {
   sticky: 'stickiness',
   discover: 'discovery of backends',
   grpc: 'the gRPC check',
-  redis: 'the Redis check',
-  postgres: 'the PostgreSQL check',
-  mysql: 'the MySQL check',
   rateLimit: 'rate limiting',
 }
 

@@ -225,7 +225,10 @@ export const poolSchema = map(
     sites: sitesSchema
       .optional()
       .describe('Places where backends stand, in order of preference; each backend names its own.'),
-    healthCheck: either('false, or a map with http or tcp', [off(null), healthCheckSchema])
+    healthCheck: either('false, or a map with http, tcp, redis, postgres or mysql', [
+      off(null),
+      healthCheckSchema,
+    ])
       .prefault(false)
       .describe('Probes of each backend. false: none, and backends are up from the start.'),
     outlierDetection: either('false, or a map of settings', [off(null), outlierDetection])

@@ -51,9 +51,6 @@ export interface BackendStatus {
   readonly failures: number
 }
 
-/** `Lag.ms` of a replica that follows nobody, for nobody knows how long: beyond any limit. */
-export const BEYOND_MEASURE_MS = Number.MAX_SAFE_INTEGER
-
 /** How far a replica is behind. `null`: not known in this unit. */
 export interface Lag {
   readonly ms: number | null

@@ -17,7 +17,7 @@ export const BODY_BYTES_MAX = 64 * 1024
 interface Question {
   readonly method: string
   readonly path: string
-  answered(response: IncomingMessage): void
+  readonly answered: (response: IncomingMessage) => void
 }
 
 /** One request and its answer, and those for the role. See `Prober`. */
@@ -61,7 +61,7 @@ interface Answer {
   readonly check: HttpCheckPlan
   readonly response: IncomingMessage
   readonly attempt: ProbeAttempt
-  ask(question: Question): void
+  readonly ask: (question: Question) => void
 }
 
 function judge(answer: Answer): void {
@@ -87,7 +87,7 @@ function passed({ check, response, attempt, ask }: Answer): void {
     ask({
       method: 'GET',
       path,
-      answered({ statusCode = 0 }) {
+      answered: ({ statusCode = 0 }) => {
         if (statusCode < 200 || statusCode > 299) otherwise()
         else attempt.pass(`${status}, ${role}`, { role, lag: null })
       },

@@ -2,11 +2,10 @@
 // whether the server is read-only, which is what tells a replica from a primary; of a replica, ask
 // how far behind it is; goodbye.
 //
-// Lag is the server's own figure, whole seconds. It has none while its replication is broken or
-// stopped: such a replica is behind beyond measure. Without the right to ask, lag is unknown.
+// Lag is the server's own figure, whole seconds. It is unknown without the right to ask, and while
+// replication is broken or stopped, when the server has no figure itself.
 
 import type { MysqlCheckPlan } from '../core/plan.ts'
-import { BEYOND_MEASURE_MS } from '../core/status.ts'
 import type { ProbeRequest, ProbeResult } from './contract.ts'
 import { converse, type Protocol, type Talk, Unreadable } from './conversation.ts'
 import { encryptPassword, type Plugin, PLUGINS, scramble } from './mysql-login.ts'
@@ -36,7 +35,7 @@ const PACKET_BYTES_MAX = 1 << 20
 
 /** innodb_read_only is how a replica of Aurora shows; super_read_only never stands alone. */
 const ROLE_QUESTION = 'select @@global.read_only, @@global.innodb_read_only'
-const LAG_COLUMNS = ['Seconds_Behind_Source', 'Seconds_Behind_Master']
+const LAG_COLUMNS = new Set(['Seconds_Behind_Source', 'Seconds_Behind_Master'])
 
 /** ERR codes of the server. */
 const TOO_MANY = new Set([1040, 1203, 1226])
@@ -237,23 +236,18 @@ function lagQuestion({ version }: Greeting): string {
 
 /** No row: read-only, and follows nobody. Several: the server has several sources. */
 function judgeLag({ columns, rows }: Rows, attempt: Talk['attempt']): void {
-  const at = columns.findIndex((name) => LAG_COLUMNS.includes(name))
+  const at = columns.findIndex((name) => LAG_COLUMNS.has(name))
   if (at < 0) throw new Unreadable()
-  const lags = rows.map((values) => milliseconds(values[at] ?? null))
-  const ms = lags.length === 0 ? null : Math.max(...lags)
-  const what =
-    ms === null
+  const seconds = rows.map((values) => values[at] ?? null)
+  if (seconds.some((text) => text !== null && !/^\d{1,12}$/.test(text))) throw new Unreadable()
+  const isBroken = seconds.includes(null)
+  const ms = isBroken || rows.length === 0 ? null : 1_000 * Math.max(...seconds.map(Number))
+  const what = isBroken
+    ? 'replica, its replication broken or stopped,'
+    : rows.length === 0
       ? 'replica, following nobody,'
-      : ms === BEYOND_MEASURE_MS
-        ? 'replica, its replication broken or stopped,'
-        : 'replica'
+      : 'replica'
   attempt.pass(what, { role: 'replica', lag: { ms, bytes: null } })
-}
-
-function milliseconds(seconds: string | null): number {
-  if (seconds === null) return BEYOND_MEASURE_MS
-  if (!/^\d{1,12}$/.test(seconds)) throw new Unreadable()
-  return Number(seconds) * 1_000
 }
 
 /** catalog, schema, table, original table, name, ... */

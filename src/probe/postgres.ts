@@ -7,7 +7,6 @@
 
 import { createHash } from 'node:crypto'
 import type { PostgresCheckPlan } from '../core/plan.ts'
-import { BEYOND_MEASURE_MS } from '../core/status.ts'
 import type { ProbeRequest, ProbeResult } from './contract.ts'
 import { ANSWER_BYTES_MAX, converse, type Protocol, type Talk, Unreadable } from './conversation.ts'
 import { ScramLogin } from './scram.ts'
@@ -179,7 +178,7 @@ function judge(row: readonly (string | null)[], attempt: Talk['attempt']): void 
     attempt.pass('replica', { role: 'replica', lag })
     return
   }
-  const lag = { ms: ms ?? BEYOND_MEASURE_MS, bytes: null }
+  const lag = { ms, bytes: null }
   attempt.pass('replica, not streaming from its primary,', { role: 'replica', lag })
 }
 

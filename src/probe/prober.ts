@@ -11,17 +11,10 @@ import { probeTcp } from './tcp.ts'
 export const socketProber: Prober = {
   probe(request: ProbeRequest, done: (result: ProbeResult) => void): () => void {
     const { check } = request
-    switch (check.kind) {
-      case 'http':
-        return probeHttp(request, check, done)
-      case 'tcp':
-        return probeTcp(request, check, done)
-      case 'redis':
-        return probeRedis(request, check, done)
-      case 'postgres':
-        return probePostgres(request, check, done)
-      case 'mysql':
-        return probeMysql(request, check, done)
-    }
+    if (check.kind === 'http') return probeHttp(request, check, done)
+    if (check.kind === 'tcp') return probeTcp(request, check, done)
+    if (check.kind === 'redis') return probeRedis(request, check, done)
+    if (check.kind === 'postgres') return probePostgres(request, check, done)
+    return probeMysql(request, check, done)
   },
 }

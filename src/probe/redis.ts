@@ -2,12 +2,11 @@
 // writes, who follows, and how far behind.
 //
 // A replica whose link to its master is down is alive: it passes, and its lag is the time since the
-// link went down. While the link is up the lag is 0, unless the master has been silent for longer
+// link went down (unknown if there has never been one). While the link is up the lag is 0, unless the master has been silent for longer
 // than it ever is (it pings every 10 s): then it is the time since its last byte. In bytes it is
 // what has been received and not applied yet (Redis 7.0 and later tell).
 
 import type { RedisCheckPlan } from '../core/plan.ts'
-import { BEYOND_MEASURE_MS } from '../core/status.ts'
 import { durationText } from './attempt.ts'
 import type { ProbeRequest, ProbeResult } from './contract.ts'
 import { converse, type Protocol, type Talk, Unreadable } from './conversation.ts'
@@ -135,7 +134,7 @@ function judgeReplica(field: (name: string) => string | null, attempt: Talk['att
   const since = downMs === null ? '' : ` for ${durationText(downMs)}`
   attempt.pass(`replica, ${how}${since},`, {
     role: 'replica',
-    lag: { ms: downMs ?? BEYOND_MEASURE_MS, bytes: null },
+    lag: { ms: downMs, bytes: null },
   })
 }
 

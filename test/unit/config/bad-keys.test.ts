@@ -114,11 +114,11 @@ bad.yaml:2:36: error: listeners.web.http2: HTTP/2 is not in this version yet
 
 bad(
   'a check of a later version',
-  pool('healthCheck: { redis: {} }'),
+  pool('healthCheck: { grpc: {} }'),
   `
-bad.yaml:6:20: error: pools.app.healthCheck.redis: the Redis check is not in this version yet
-    6 |     healthCheck: { redis: {} }
-      |                    ^^^^^
+bad.yaml:6:20: error: pools.app.healthCheck.grpc: the gRPC check is not in this version yet
+    6 |     healthCheck: { grpc: {} }
+      |                    ^^^^
   hint: remove it
 `,
 )
@@ -280,7 +280,7 @@ bad(
 bad.yaml:6:5: error: pools.app.healthCheck: is empty
     6 |     healthCheck:
       |     ^^^^^^^^^^^
-  hint: expected false, or a map with http or tcp
+  hint: expected false, or a map with http, tcp, redis, postgres or mysql
 `,
 )
 
@@ -342,7 +342,7 @@ bad(
   'a text where an empty map belongs',
   pool('healthCheck: { tcp: 5432 }'),
   `
-bad.yaml:6:25: error: pools.app.healthCheck.tcp: expected an empty map: tcp: {}, found "5432"
+bad.yaml:6:25: error: pools.app.healthCheck.tcp: expected tcp: {}, or a map with send and expect, found "5432"
     6 |     healthCheck: { tcp: 5432 }
       |                         ^^^^
 `,
