@@ -21,6 +21,7 @@ export const PLAN: FailoverPlan = {
   fence: null,
   agreement: 'none',
   replicaLag: { ms: null, bytes: null },
+  overflow: false,
 }
 
 /** @param members names in order of preference, or members */
