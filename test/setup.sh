@@ -33,6 +33,7 @@ need wrk wrk
 need apache2-utils ab
 need curl curl
 need util-linux setpriv
+need keepalived keepalived
 need etcd-server etcd
 need etcd-client etcdctl
 need iproute2 ip

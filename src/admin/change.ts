@@ -67,15 +67,18 @@ function tooLarge(): Answer {
   return problem(413, 'Body too large', detail)
 }
 
-/** A key that a body may have. Texts have a largest length in characters. */
+/** A key that a body may have. Texts have a largest length in characters; numbers are whole. */
 export type Key =
   | { readonly kind: 'text'; readonly charsMax: number; readonly required: boolean }
   | { readonly kind: 'flag' }
+  | { readonly kind: 'number'; readonly min: number; readonly max: number }
 
 /** What a body says: texts without blanks around them, flags; absent ones are left out. */
 export interface Words {
   readonly texts: Readonly<Record<string, string>>
   readonly flags: Readonly<Record<string, boolean>>
+  /** Whole numbers. */
+  readonly numbers: Readonly<Record<string, number>>
 }
 
 /** Holds a body to its keys. */
@@ -88,6 +91,7 @@ export function readWords(body: unknown, keys: Readonly<Record<string, Key>>): R
   }
   const texts: Record<string, string> = {}
   const flags: Record<string, boolean> = {}
+  const numbers: Record<string, number> = {}
   for (const [name, key] of Object.entries(keys)) {
     const value = Object.hasOwn(body, name) ? (body as Record<string, unknown>)[name] : undefined
     if (key.kind === 'flag') {
@@ -97,12 +101,24 @@ export function readWords(body: unknown, keys: Readonly<Record<string, Key>>): R
       if (value !== undefined) flags[name] = value
       continue
     }
+    if (key.kind === 'number') {
+      if (value === undefined) continue
+      if (!isWithin(value, key)) {
+        return bad(`'${name}' must be a whole number from ${key.min} to ${key.max}.`)
+      }
+      numbers[name] = value
+      continue
+    }
     if (value === undefined && !key.required) continue
     const fault = faultOf(value, key.charsMax)
     if (fault !== null) return bad(`'${name}' ${fault}.`)
     texts[name] = (value as string).trim()
   }
-  return { ok: true, value: { texts, flags } }
+  return { ok: true, value: { texts, flags, numbers } }
+}
+
+function isWithin(value: unknown, { min, max }: { min: number; max: number }): value is number {
+  return Number.isInteger(value) && (value as number) >= min && (value as number) <= max
 }
 
 function faultOf(value: unknown, charsMax: number): string | null {

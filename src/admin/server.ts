@@ -13,6 +13,8 @@ import { act, readRequest } from './act.ts'
 import type { Answer } from './answer.ts'
 import { json, problem, send, text } from './answer.ts'
 import { readJson, refuseChange } from './change.ts'
+import type { HandOver } from './handover.ts'
+import { answerHandover } from './handover.ts'
 import type { Reach } from './host-check.ts'
 import { isHostAllowed } from './host-check.ts'
 
@@ -22,6 +24,8 @@ export interface AdminSource extends Actor {
   pools(): readonly PoolStatus[]
   readiness(): Readiness
   metrics(): Promise<{ readonly type: string; readonly body: Buffer }>
+  /** Gives the virtual IP address to another node; `null` where there is none. */
+  readonly handOver: HandOver | null
 }
 
 export interface VersionInfo {
@@ -107,6 +111,15 @@ const routes: readonly Route[] = [
   change('failback', 'move a pool back to its preferred backend'),
   change('freeze', 'let a pool stay as it is, whatever happens'),
   change('unfreeze', 'let a pool move again'),
+  {
+    method: 'POST',
+    path: '/v1/handover',
+    says: 'give the virtual IP address to another node, then finish and stop',
+    answer: async ({ source, request, from }) => {
+      const body = await readJson(request)
+      return body.ok ? answerHandover(body.value, source.handOver, from) : body.answer
+    },
+  },
 ]
 
 function change(verb: OperatorVerb, says: string): Route {
@@ -131,6 +144,8 @@ const KEEP_ALIVE_MS = 30_000
 const CONNECTIONS_MAX = 128
 /** How long a client may wait for the end of a move. */
 const ACT_WAIT_MS = 120_000
+/** How long the answers to requests under way may take to be read at the end. */
+const LAST_ANSWERS_MS = 500
 
 export class AdminServer {
   readonly #server: Server
@@ -178,14 +193,16 @@ export class AdminServer {
     return typeof bound === 'object' && bound !== null ? { ...address, port: bound.port } : address
   }
 
-  /** Stops listening and ends all connections. */
+  /** Stops listening and ends all connections, those with an answer on its way a moment later. */
   async close(): Promise<void> {
     if (!this.#server.listening) return
     const closed = new Promise<void>((resolve) => {
       this.#server.close(() => resolve())
     })
-    this.#server.closeAllConnections()
+    this.#server.closeIdleConnections()
+    const timer = setTimeout(() => this.#server.closeAllConnections(), LAST_ANSWERS_MS)
     await closed
+    clearTimeout(timer)
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -201,6 +218,8 @@ export class AdminServer {
       this.#events.failed(error)
       answer = problem(500, 'Internal error', 'Evenkeel met an error of its own; see its log.')
     }
+    // At the end a connection must not stay open for another request that nobody will take.
+    if (!this.#server.listening) response.setHeader('connection', 'close')
     send(response, answer)
   }
 

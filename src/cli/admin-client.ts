@@ -1,4 +1,4 @@
-// How commands find a running balancer and read from its admin API.
+// How commands find a running balancer, read from its admin API and ask it for changes.
 
 import { request } from 'node:http'
 import type { Address } from '../core/plan.ts'
@@ -52,9 +52,39 @@ export interface AdminReply {
 }
 
 /** Reads one path. @throws Failure when nobody answers */
-export async function readAdmin(address: Address, path: string): Promise<AdminReply> {
+export function readAdmin(address: Address, path: string): Promise<AdminReply> {
+  return ask(address, { path, body: null, timeoutMs: TIMEOUT_MS })
+}
+
+/** Asks for a change, which may take as long as it is worth. @throws Failure when nobody answers */
+export function postAdmin(
+  address: Address,
+  path: string,
+  body: unknown,
+  timeoutMs: number,
+): Promise<AdminReply> {
+  return ask(address, { path, body: JSON.stringify(body), timeoutMs })
+}
+
+/** The sentence of an answer that is a problem (RFC 9457). */
+export function detailOf(body: string): string {
   try {
-    return await get(address, path)
+    return (JSON.parse(body) as { detail: string }).detail
+  } catch {
+    return `the admin API answered what is not understood: ${body.slice(0, 200)}`
+  }
+}
+
+interface Question {
+  readonly path: string
+  /** `null` reads. */
+  readonly body: string | null
+  readonly timeoutMs: number
+}
+
+async function ask(address: Address, question: Question): Promise<AdminReply> {
+  try {
+    return await exchange(address, question)
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException
     const isNobody = code === 'ECONNREFUSED' || code === 'ENOENT'
@@ -66,21 +96,32 @@ export async function readAdmin(address: Address, path: string): Promise<AdminRe
   }
 }
 
-function get(address: Address, path: string): Promise<AdminReply> {
+function exchange(
+  address: Address,
+  { path, body: sent, timeoutMs }: Question,
+): Promise<AdminReply> {
   const where =
     address.kind === 'unix'
       ? { socketPath: address.path }
       : { host: address.host, port: address.port }
+  const change = {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(sent ?? ''),
+    },
+  }
+  const options = { ...where, path, agent: false, ...(sent === null ? {} : change) }
   return new Promise((resolve, reject) => {
-    const call = request({ ...where, path, agent: false }, (response) => {
+    const call = request(options, (response) => {
       let body = ''
       response.setEncoding('utf8')
       response.on('data', (chunk: string) => (body += chunk))
       response.on('end', () => resolve({ status: response.statusCode ?? 0, body }))
       response.on('error', reject)
     })
-    call.setTimeout(TIMEOUT_MS, () => call.destroy(new Error(`no answer in ${TIMEOUT_MS} ms`)))
+    call.setTimeout(timeoutMs, () => call.destroy(new Error(`no answer in ${timeoutMs} ms`)))
     call.on('error', reject)
-    call.end()
+    call.end(sent ?? undefined)
   })
 }

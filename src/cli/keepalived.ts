@@ -55,8 +55,8 @@ Run it on every node; only --self and --peer differ. The configuration must have
   keepalived: { vip: ADDR }
 
 Examples:
-  evenkeel keepalived init --vip 10.0.0.100/24 --interface eth0 \\
-    --self 10.0.0.11 --peer 10.0.0.12 -c evenkeel.yaml --out /etc/keepalived
+  evenkeel keepalived init --vip 10.0.0.9/24 --interface eth0 --self 10.0.0.1 --peer 10.0.0.2
+  evenkeel keepalived init ... -c evenkeel.yaml --out /etc/keepalived
   evenkeel keepalived init ... --print nft`,
     )
     .action(async (_action: string, options: InitOptions) => {

@@ -3,7 +3,9 @@
 import { Command, CommanderError } from 'commander'
 import { checkCommand } from './check.ts'
 import { completionCommand } from './completion.ts'
+import { handoverCommand } from './handover.ts'
 import { healthcheckCommand } from './healthcheck.ts'
+import { keepalivedCommand } from './keepalived.ts'
 import { quickstartCommand } from './quickstart.ts'
 import { runCommand } from './run.ts'
 import { statusCommand } from './status.ts'
@@ -49,7 +51,9 @@ Exit codes: 0 ok, 1 failed, 2 wrong usage.`,
     runCommand(finish),
     checkCommand(finish),
     statusCommand(finish),
+    handoverCommand(finish),
     healthcheckCommand(finish),
+    keepalivedCommand(finish),
     quickstartCommand(finish),
     completionCommand(() => program),
     versionCommand(),

@@ -33,6 +33,7 @@ import { logAudit } from './audit-log.ts'
 import { openFailoverState } from './failover-state.ts'
 import { logMove, logTransition } from './transition-log.ts'
 import { packageVersion } from './version.ts'
+import { VirtualIp } from './virtual-ip.ts'
 
 export interface BalancerOptions {
   /** Run the data plane in the calling thread: the same code, without threads to watch. */
@@ -41,6 +42,8 @@ export interface BalancerOptions {
   readonly log?: Log
   /** Module whose `DataPlane` the data threads run instead of the real one. */
   readonly dataPlaneModule?: URL
+  /** Called when an operator has handed the virtual IP address over and everything is finished. */
+  readonly handedOver?: () => void
 }
 
 /** A balancer that takes traffic. */
@@ -135,7 +138,9 @@ class Balancer implements RunningBalancer {
   /** Ends a running hook. */
   readonly #hooks = new Set<() => void>()
   readonly #listeners = new Set<(transition: Transition) => void>()
+  readonly #vip: VirtualIp | null
   #admin: AdminServer | null = null
+  #finishing: Promise<number> | null = null
   #isJudged = false
   #phase: 'starting' | 'running' | 'draining' | 'closed' = 'starting'
 
@@ -153,9 +158,11 @@ class Balancer implements RunningBalancer {
     this.#control = this.#makeControlPlane()
     this.#planes = settings.inProcess ? this.#makePlaneHere() : this.#makeThreads()
     this.#metrics = this.#makeMetrics()
+    this.#vip = this.#makeVirtualIp()
   }
 
   async start(): Promise<void> {
+    this.#vip?.start()
     // The admin API comes first: whoever waits for readiness learns what we are waiting for.
     await this.#startAdmin()
     // Traffic that came before the first verdicts would only meet 503s.
@@ -163,6 +170,7 @@ class Balancer implements RunningBalancer {
     await this.#firstVerdicts()
     this.addresses = await this.#planes.start()
     this.#phase = 'running'
+    this.#vip?.look()
     this.#sayHello()
   }
 
@@ -187,12 +195,8 @@ class Balancer implements RunningBalancer {
   }
 
   async drain(): Promise<number> {
-    this.#phase = 'draining'
-    const { drainMs } = this.#plan.runtime
-    this.#log.info('draining: no new connections, finishing what runs', { drainMs })
-    await within(drainMs, this.#planes.drain())
-    const cut = this.#table.sum(THREAD.exchanges)
-    if (cut > 0) this.#log.warn('drain time is over; exchanges were cut', { cut })
+    if (this.#phase === 'running') await this.#vip?.leave()
+    const cut = await this.#finish()
     await this.close()
     return cut
   }
@@ -200,12 +204,32 @@ class Balancer implements RunningBalancer {
   async close(): Promise<void> {
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
+    this.#vip?.stop()
     await this.#planes.close()
     this.#control.stop()
     for (const cancel of this.#hooks) cancel()
     await this.#settings.state.close()
     await this.#admin?.close()
     await this.#sink?.close(LAST_LINES_MS)
+  }
+
+  // --- the end -------------------------------------------------------------------------------
+
+  #finish(): Promise<number> {
+    this.#finishing ??= this.#finishOnce()
+    return this.#finishing
+  }
+
+  async #finishOnce(): Promise<number> {
+    if (this.#phase === 'closed') return 0
+    this.#phase = 'draining'
+    this.#vip?.look()
+    const { drainMs } = this.#plan.runtime
+    this.#log.info('draining: no new connections, finishing what runs', { drainMs })
+    await within(drainMs, this.#planes.drain())
+    const cut = this.#table.sum(THREAD.exchanges)
+    if (cut > 0) this.#log.warn('drain time is over; exchanges were cut', { cut })
+    return cut
   }
 
   // --- the parts -----------------------------------------------------------------------------
@@ -318,6 +342,20 @@ class Balancer implements RunningBalancer {
     })
   }
 
+  /** Tells keepalived how this Evenkeel is, and has it give the address away before a stop. */
+  #makeVirtualIp(): VirtualIp | null {
+    if (this.#plan.keepalived === null) return null
+    return new VirtualIp(this.#plan.keepalived, {
+      log: this.#log,
+      clock: this.#clock,
+      readiness: () => this.#readiness(),
+      running: () => this.#table.sum(THREAD.exchanges),
+      finish: () => this.#finish(),
+      isStopping: () => this.#phase !== 'running',
+      end: () => this.#settings.handedOver?.(),
+    })
+  }
+
   /** Tells about all this. */
   async #startAdmin(): Promise<void> {
     if (this.#plan.admin === null) return
@@ -337,6 +375,7 @@ class Balancer implements RunningBalancer {
         body: await this.#metrics.scrape(),
       }),
       act: (pool: string, request: OperatorRequest) => this.#act(pool, request),
+      handOver: this.#vip?.handOver ?? null,
     }
     this.#admin = new AdminServer(source, reach, {
       failed: (error) => {

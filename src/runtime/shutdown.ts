@@ -33,7 +33,10 @@ export async function runUntilStopped(
   }
   process.on('uncaughtException', crashed)
   try {
-    end.balancer = await startBalancer(plan, { log })
+    end.balancer = await startBalancer(plan, {
+      log,
+      handedOver: () => end.begin(0, 'the virtual IP address was handed over'),
+    })
     if (!end.isBegun) started(end.balancer)
     const { code, reason } = await end.wish
     log.info('stopping', { reason })

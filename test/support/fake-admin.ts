@@ -4,6 +4,7 @@ import { after } from 'node:test'
 import type { AuditEntry } from '../../src/admin/act.ts'
 import { AdminServer } from '../../src/admin/server.ts'
 import type { Reach } from '../../src/admin/host-check.ts'
+import type { HandoverAnswer, HandoverRequest } from '../../src/core/handover.ts'
 import type { Address } from '../../src/core/plan.ts'
 import type { ActAnswer, OperatorRequest } from '../../src/core/operator.ts'
 import type { PoolStatus } from '../../src/core/status.ts'
@@ -19,6 +20,8 @@ export interface FakeAdmin {
   /** How the next requests are answered. */
   answer: (pool: string, request: OperatorRequest) => ActAnswer | Promise<ActAnswer>
   pools: readonly PoolStatus[]
+  readonly handovers: HandoverRequest[]
+  handoverAnswer: HandoverAnswer
 }
 
 /** Starts it; it ends with the test file. */
@@ -27,6 +30,7 @@ export async function startFakeAdmin(
   address: Address = { kind: 'tcp', host: '127.0.0.1', port: 0 },
 ): Promise<FakeAdmin> {
   const audit: AuditEntry[] = []
+  const handovers: HandoverRequest[] = []
   const errors: unknown[] = []
   const asked: { pool: string; request: OperatorRequest }[] = []
   const source = {
@@ -37,6 +41,10 @@ export async function startFakeAdmin(
     act: async (pool: string, request: OperatorRequest) => {
       asked.push({ pool, request })
       return fake.answer(pool, request)
+    },
+    handOver: async (request: HandoverRequest) => {
+      handovers.push(request)
+      return fake.handoverAnswer
     },
   }
   const server = new AdminServer(source, reach, {
@@ -53,6 +61,8 @@ export async function startFakeAdmin(
     errors,
     answer: () => ({ ok: true, message: 'done', report: null }),
     pools: [],
+    handovers,
+    handoverAnswer: { ok: false, code: 'refused', message: 'Not now.' },
   }
   return fake
 }

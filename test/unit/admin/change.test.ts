@@ -44,24 +44,28 @@ const keys: Readonly<Record<string, Key>> = {
   reason: { kind: 'text', charsMax: 5, required: true },
   by: { kind: 'text', charsMax: 5, required: false },
   dryRun: { kind: 'flag' },
+  ms: { kind: 'number', min: 0, max: 9 },
 }
 
 test('a body is held to its keys', () => {
   assert.deepEqual(readWords({ reason: ' why ', dryRun: true }, keys), {
     ok: true,
-    value: { texts: { reason: 'why' }, flags: { dryRun: true } },
+    value: { texts: { reason: 'why' }, flags: { dryRun: true }, numbers: {} },
   })
-  assert.deepEqual(readWords({ reason: 'why' }, keys), {
+  assert.deepEqual(readWords({ reason: 'why', ms: 9 }, keys), {
     ok: true,
-    value: { texts: { reason: 'why' }, flags: {} },
+    value: { texts: { reason: 'why' }, flags: {}, numbers: { ms: 9 } },
   })
   for (const [body, detail] of [
-    [[], "The body must be a JSON object with 'reason', 'by', 'dryRun'."],
-    [null, "The body must be a JSON object with 'reason', 'by', 'dryRun'."],
-    ['reason', "The body must be a JSON object with 'reason', 'by', 'dryRun'."],
+    [[], "The body must be a JSON object with 'reason', 'by', 'dryRun', 'ms'."],
+    [null, "The body must be a JSON object with 'reason', 'by', 'dryRun', 'ms'."],
+    ['reason', "The body must be a JSON object with 'reason', 'by', 'dryRun', 'ms'."],
     [{}, "'reason' is missing."],
     [{ resaon: 'x' }, "There is no key 'resaon': did you mean 'reason'?"],
-    [{ reason: 'x', force: 1 }, "There is no key 'force': there are 'reason', 'by', 'dryRun'"],
+    [
+      { reason: 'x', force: 1 },
+      "There is no key 'force': there are 'reason', 'by', 'dryRun', 'ms'",
+    ],
     [{ reason: 'x', constructor: 1 }, /There is no key 'constructor'/],
     [JSON.parse('{"reason":"x","__proto__":{"by":"me"}}'), /There is no key '__proto__'/],
     [{ reason: 7 }, "'reason' must be a text."],
@@ -71,6 +75,9 @@ test('a body is held to its keys', () => {
     [{ reason: 'a\u001b[' }, "'reason' must be one line without control characters."],
     [{ reason: 'a\u2028b' }, "'reason' must be one line without control characters."],
     [{ reason: 'x', dryRun: 'yes' }, "'dryRun' must be true or false."],
+    [{ reason: 'x', ms: 10 }, "'ms' must be a whole number from 0 to 9."],
+    [{ reason: 'x', ms: 0.5 }, "'ms' must be a whole number from 0 to 9."],
+    [{ reason: 'x', ms: '1' }, "'ms' must be a whole number from 0 to 9."],
   ] as const) {
     const read = readWords(body, keys)
     assert.ok(!read.ok)

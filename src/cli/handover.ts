@@ -1,0 +1,72 @@
+// `evenkeel handover`: gives the virtual IP address to another node and stops, losing nothing.
+
+import { Command, Option } from 'commander'
+import { HANDOVER_TIMEOUT_MAX_MS } from '../core/handover.ts'
+import { readDuration } from '../config/units.ts'
+import { type AdminTarget, detailOf, findAdmin, postAdmin } from './admin-client.ts'
+import { EXIT, Failure, put } from './terminal.ts'
+
+interface HandoverOptions extends AdminTarget {
+  readonly timeout: string
+  readonly stay: boolean
+  readonly back: boolean
+  readonly output: 'text' | 'json'
+}
+
+/** What runs may take as long to finish as `runtime.drain` can be. */
+const DRAIN_MAX_MS = 3_600_000
+
+export function handoverCommand(finish: (code: number) => void): Command {
+  return new Command('handover')
+    .description('Give the virtual IP address to another node, finish what runs, and stop.')
+    .option('--timeout <TIME>', 'how long the address may take to leave', '60s')
+    .option('--stay', 'give the address away, but go on running', false)
+    .option('--back', 'be ready to have the address again', false)
+    .option('-c, --config <FILE>', 'configuration that says where its admin API is')
+    .option('--admin <ADDR>', 'address of its admin API, such as 127.0.0.1:9900 or unix:/path')
+    .addOption(
+      new Option('-o, --output <FORMAT>', 'form of the result')
+        .choices(['text', 'json'])
+        .default('text'),
+    )
+    .addHelpText(
+      'after',
+      `
+If no other node is ready to take it, the address stays, nothing changes, and the exit code is 1.
+
+Examples:
+  evenkeel handover                    before an upgrade or a reboot of this node
+  evenkeel handover --stay             leave this node without the address for a while
+  evenkeel handover --back             and end that`,
+    )
+    .action(async (options: HandoverOptions) => {
+      await handover(options)
+      finish(EXIT.ok)
+    })
+}
+
+async function handover(options: HandoverOptions): Promise<void> {
+  const { stay, back } = options
+  if (stay && back) throw new Failure('use either --stay or --back', EXIT.usage)
+  const timeoutMs = readTimeout(options.timeout)
+  const address = await findAdmin(options)
+  const body = { timeoutMs, ...(stay ? { stay } : {}), ...(back ? { back } : {}) }
+  const reply = await postAdmin(address, '/v1/handover', body, timeoutMs + DRAIN_MAX_MS)
+  if (reply.status !== 200) throw new Failure(detailOf(reply.body))
+  if (options.output === 'json') put(reply.body)
+  else put(`${(JSON.parse(reply.body) as { message: string }).message}\n`)
+}
+
+function readTimeout(text: string): number {
+  const read = readDuration(text)
+  if (!read.ok) {
+    throw new Failure(
+      `--timeout ${text}: ${read.message}${read.hint === null ? '' : ` (${read.hint})`}`,
+      EXIT.usage,
+    )
+  }
+  if (read.value > HANDOVER_TIMEOUT_MAX_MS) {
+    throw new Failure(`--timeout ${text}: use up to 1h`, EXIT.usage)
+  }
+  return read.value
+}
