@@ -16,6 +16,13 @@ const later: Readonly<Record<string, string>> = {
   rateLimit: 'rate limiting',
 }
 
+/** Words of other proxies for what is no single key here. */
+const elsewhere: Readonly<Record<string, string>> = {
+  backup: 'write mode: active-standby in the pool: the first backend serves, the others stand by',
+  standby: 'write mode: active-standby in the pool: the first backend serves, the others stand by',
+  priority: 'with mode: active-standby in the pool, the order of its backends is their priority',
+}
+
 /** Message and hint for an unknown key of the map at `path`. */
 export function describeKeys(path: Path, key: string): { message: string; hint: string | null } {
   const here = keysAt(path)
@@ -27,10 +34,12 @@ export function describeKeys(path: Path, key: string): { message: string; hint: 
 }
 
 function hintFor(path: Path, key: string, here: readonly string[]): string {
-  const near = nearest(key, here)
-  if (near !== null) return `did you mean ${near}?`
+  // A whole word of another proxy says more than letters that are alike.
   const foreign = foreignWords[key.toLowerCase()]
   if (foreign !== undefined && here.includes(foreign)) return `did you mean ${foreign}?`
+  const near = nearest(key, here)
+  if (near !== null) return `did you mean ${near}?`
+  if (here.includes('weight') && elsewhere[key] !== undefined) return elsewhere[key]
   const deeper = here.find((name) => keysAt([...path, name]).includes(key))
   if (deeper !== undefined) return `it belongs in ${deeper}: ${deeper}: { ${key}: ... }`
   for (let length = path.length - 1; length >= 0; length--) {

@@ -41,6 +41,7 @@ export function moveSteps(pool: PoolPlan, remembers: boolean): ObjectiveStep[] {
   const proof = proveStep(failover, pool.healthCheck)
   if (proof !== null) steps.push(proof)
   if (storeMs > 0) add('the new active is written down', storeMs, store)
+  add('our own loop', PACE.wakeMs, `${inWords(PACE.wakeMs)} to wake up`)
   return steps
 }
 

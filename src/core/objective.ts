@@ -18,6 +18,9 @@ import {
 import { moveSteps, nobodyTakesOver } from './objective-move.ts'
 import type { Plan, PoolPlan } from './plan.ts'
 
+/** After its lease a replica that went silent is waited for this much longer (DESIGN §7). */
+const LAPSE_GRACE_MS = 500
+
 export interface FailureCase {
   readonly kind: FailureKind
   /** In words, for people. */
@@ -56,9 +59,10 @@ export interface ObjectiveReport {
 /** Every pool of a configuration, but for read sides: they only follow. */
 export function assessObjectives(plan: Plan): ObjectiveReport[] {
   const remembers = plan.runtime.stateDir !== null
+  const ttlMs = plan.cluster?.ttlMs ?? null
   return plan.pools
     .filter(({ replicasOf }) => replicasOf < 0)
-    .map((pool) => assessObjective(pool, { tcp: onlyTcp(plan, pool), remembers }))
+    .map((pool) => assessObjective(pool, { tcp: onlyTcp(plan, pool), remembers, ttlMs }))
 }
 
 function onlyTcp({ listeners, pools }: Plan, pool: PoolPlan): boolean {
@@ -78,6 +82,8 @@ export interface PoolUse {
   readonly tcp: boolean
   /** `runtime.stateDir` is given. */
   readonly remembers: boolean
+  /** Lease of a replica; `null` without a cluster. */
+  readonly ttlMs: number | null
 }
 
 /** Computes the worst case of a pool. */
@@ -99,7 +105,7 @@ export function assessObjective(pool: PoolPlan, use: PoolUse): ObjectiveReport {
     worstMs,
     unbounded,
     met: rtoMs === null ? null : worstMs !== null && worstMs <= rtoMs,
-    assumes: assumptions(pool),
+    assumes: assumptions(pool, use),
   }
 }
 
@@ -131,14 +137,18 @@ function spanOf({ detectionMs }: FailureCase): number {
   return detectionMs ?? Infinity
 }
 
-function assumptions(pool: PoolPlan): string[] {
+function assumptions(pool: PoolPlan, { ttlMs }: PoolUse): string[] {
   const { healthCheck: check, failover, mode } = pool
   const list = ['one backend fails at a time, and Evenkeel itself keeps its pace']
   if (check?.port != null) list.push(`what answers on port ${check.port} fails with the backend`)
   if (mode === 'active-standby' && failover !== null) {
     list.push(`a standby is ready: fit for ${inWords(failover.readyForMs)} without a break`)
     if (failover.elect === 'role' && failover.promote === null) {
-      list.push('whoever promotes the new primary takes no time: add what it takes')
+      list.push('whoever promotes the new primary has done so by the time the old one is down')
+    }
+    if (failover.agreement === 'etcd' && ttlMs !== null) {
+      const lapse = inWords(ttlMs + LAPSE_GRACE_MS)
+      list.push(`no replica dies with it, whose right to send would be waited for (${lapse})`)
     }
   }
   return list

@@ -20,7 +20,7 @@ test('the worst case is shown line by line', () => {
   ).replace('tcp: {}', 'http: /, interval: 1s, timeout: 500ms, fall: 2')
   assert.equal(
     textOf(config),
-    `  objective of pool app: rto 3s; worst case 11.554s: NOT met
+    `  objective of pool app: rto 3s; worst case 11.556s: NOT met
     when its process is gone: noticed within 1.654s, under live traffic within 102ms
     when its host, or the way to it, is gone: noticed within 2.154s, under live traffic within 1.302s
       until the next probe      1.1s  interval 1s + 10%
@@ -28,12 +28,13 @@ test('the worst case is shown line by line', () => {
       the last gets no answer  500ms  timeout 500ms
       our own loop               4ms  2ms a probe
     when its process hangs: noticed within 2.154s, under live traffic within 802ms
-    then it moves within 9.4s
+    then it moves within 9.402s
       the move is written down         50ms  the state file
       the old one gets nothing more   300ms  a thread that doesn't say so within 250ms is ended
       the standby is promoted            4s  timeout of the hook 4s
       it proves that it serves           5s  proveWithin 5s
       the new active is written down   50ms  the state file
+      our own loop                      2ms  2ms to wake up
     provided that one backend fails at a time, and Evenkeel itself keeps its pace; a standby is ready: fit for 10s without a break
 `,
   )

@@ -368,3 +368,36 @@ bad.yaml:5:22: error: pools.app.backends.a.adress: there is no such key
   hint: did you mean address?
 `,
 )
+
+bad(
+  "another proxy's word for a standby",
+  backends('{ a: 10.0.0.1:80, b: { address: 10.0.0.2:80, backup: true } }'),
+  `
+bad.yaml:5:60: error: pools.app.backends.b.backup: there is no such key
+    5 |     backends: { a: 10.0.0.1:80, b: { address: 10.0.0.2:80, backup: true } }
+      |                                                            ^^^^^^
+  hint: write mode: active-standby in the pool: the first backend serves, the others stand by
+`,
+)
+
+bad(
+  'a key of failover beside it',
+  pool('mode: active-standby\n    healthCheck: { tcp: {} }\n    failback: auto'),
+  `
+bad.yaml:8:5: error: pools.app.failback: there is no such key
+    8 |     failback: auto
+      |     ^^^^^^^^
+  hint: it belongs in failover: failover: { failback: ... }
+`,
+)
+
+bad(
+  'the word of another proxy for pools, though it resembles cluster',
+  top('clusters: []'),
+  `
+bad.yaml:1:1: error: clusters: there is no such key
+    1 | clusters: []
+      | ^^^^^^^^
+  hint: did you mean pools?
+`,
+)
