@@ -176,6 +176,14 @@ function checkContext(
       { other: check },
     )
   }
+  if (plan.promote !== null && healthCheck !== null && !roles) {
+    findings.note(
+      [...path, 'promote'],
+      `whether it worked is not seen: a ${healthCheck.check.kind} check does not ask for the role`,
+      'use a check that does, if the server has roles: redis, postgres, mysql, or http with primary',
+      { on: 'key' },
+    )
+  }
   if (mode === 'active-active') {
     if (plan.elect === 'role') {
       findings.error(

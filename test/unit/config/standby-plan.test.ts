@@ -60,9 +60,13 @@ test('every key of failover reaches the plan', () => {
       drain: 400ms
       pauseMax: 600ms
       proveWithin: 2s
+      elect: role
       allDown: any
       promote: { exec: [/usr/bin/promote, "two words", ""], timeout: 4s }
-      fence: { webhook: "https://fence.example/down?x=1", headers: { X-Key: a }, timeout: 3s }`)
+      fence: { webhook: "https://fence.example/down?x=1", headers: { X-Key: a }, timeout: 3s }
+      replicaLag: { time: 10s, bytes: 16MiB }`)
+    .replace('tcp: {}', 'redis: {}')
+    .replace('pool: app', 'pool: app, role: replica')
   assert.deepEqual(plan(text).pools[0]?.failover, {
     failback: 'auto',
     stableForMs: 60_000,
@@ -73,7 +77,7 @@ test('every key of failover reaches the plan', () => {
     drainMs: 400,
     pauseMaxMs: 600,
     proveMs: 2000,
-    elect: 'priority',
+    elect: 'role',
     allDown: 'any',
     promote: {
       kind: 'exec',
@@ -87,7 +91,7 @@ test('every key of failover reaches the plan', () => {
       timeoutMs: 3000,
     },
     agreement: 'none',
-    replicaLag: { ms: null, bytes: null },
+    replicaLag: { ms: 10_000, bytes: 16_777_216 },
     overflow: false,
   } satisfies FailoverPlan)
 })
@@ -274,7 +278,7 @@ test('the shortest cluster gets its defaults, and one that nobody needs is left 
   assert.equal(unused.plan.cluster, null)
 })
 
-test('two replicas and a lone etcd are worth a note, and so is one site', () => {
+test('two replicas, a lone etcd, one site and an unseen promotion are worth a note', () => {
   const notes = (text: string): string => {
     const result = parse(text)
     assert.ok(result.ok)
@@ -287,9 +291,39 @@ test('two replicas and a lone etcd are worth a note, and so is one site', () => 
       'cluster.etcd.endpoints: with one server etcd survives the loss of none\n',
   )
   assert.equal(
+    notes(failover('promote: { exec: [a] }')),
+    'pools.app.failover.promote: whether it worked is not seen: a tcp check does not ask for the role\n',
+  )
+  assert.equal(notes(failover('promote: { exec: [a] }').replace('tcp: {}', 'redis: {}')), '')
+  assert.equal(
     notes(standby('sites: [s]', inSites('s'))),
     'pools.app.sites: there is one site only: no other takes over\n',
   )
+})
+
+test('every check that asks for a role can elect, and those that tell the lag can limit it', () => {
+  const checks = [
+    'redis: {}',
+    'postgres: {}',
+    'mysql: { user: m }',
+    'http: { path: /, primary: /primary }',
+  ]
+  for (const check of checks) {
+    assert.equal(
+      plan(failover('elect: role').replace('tcp: {}', check)).pools[0]?.failover?.elect,
+      'role',
+    )
+  }
+  for (const [written, lag] of [
+    ['10s', { ms: 10_000, bytes: null }],
+    ['16MiB', { ms: null, bytes: 16_777_216 }],
+    ['0s', { ms: 0, bytes: null }],
+  ] as const) {
+    const text = failover(`replicaLag: ${written}`)
+      .replace('tcp: {}', 'postgres: {}')
+      .replace('pool: app', 'pool: app, role: replica')
+    assert.deepEqual(plan(text).pools[0]?.failover?.replicaLag, lag)
+  }
 })
 
 const shorthands: readonly (readonly [string, string, string])[] = [
