@@ -18,7 +18,8 @@ export abstract class SocketChannel implements Channel {
   protected ended = false
   protected paused = false
   protected drainAwaited = false
-  /** Our direction has ended and all of it has left. */
+  /** The FIN has been asked for, and all before it has left. */
+  private shutting = false
   private finished = false
   private peerEnded = false
   private errorCode = ''
@@ -72,15 +73,19 @@ export abstract class SocketChannel implements Channel {
 
   /** Asks for the FIN. */
   protected shutDown(): void {
+    this.shutting = true
     this.socket.once('finish', onFinish)
     this.socket.end()
   }
 
   reset(): void {
     if (this.closed) return
+    // While a FIN is on its way libuv refuses a reset, and Node takes the handle for closed that
+    // stays open: the descriptor leaks, and the thread can never end (Node 20 to 24).
+    const isShutting = this.shutting && !this.finished
     // A unix socket knows no reset; Node throws where it is asked for one.
     const handle = (this.socket as unknown as { _handle: { reset?: unknown } | null })._handle
-    if (typeof handle?.reset === 'function') this.socket.resetAndDestroy()
+    if (!isShutting && typeof handle?.reset === 'function') this.socket.resetAndDestroy()
     else this.socket.destroy()
   }
 
@@ -101,15 +106,8 @@ export abstract class SocketChannel implements Channel {
       this.writeFailed(error.code ?? 'EUNKNOWN')
     } else {
       if (this.errorCode === '') this.errorCode = error.code ?? 'EUNKNOWN'
-      if (error.syscall === 'reset') this.closeInstead()
-      else this.socket.destroy()
+      this.socket.destroy()
     }
-  }
-
-  /** While a FIN is on its way libuv refuses a reset, and Node would forget the open handle. */
-  private closeInstead(): void {
-    const handle = (this.socket as unknown as { _handle: RawHandle | null })._handle
-    handle?.close(() => this.socket.emit('close'))
   }
 
   /** @internal */
@@ -160,10 +158,6 @@ function onError(this: ChannelSocket, error: NodeJS.ErrnoException): void {
 
 function onClose(this: ChannelSocket): void {
   this.evenkeelChannel!.gone()
-}
-
-interface RawHandle {
-  close(done: () => void): void
 }
 
 interface StreamStates {
