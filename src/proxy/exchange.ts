@@ -344,9 +344,10 @@ export class Exchange extends RequestSide implements ResponseReceiver {
   /** Starts another attempt after a fault if the table, the budget and the time allow it. */
   private retries(cause: Fault, nowMs: number, wasSent: boolean): boolean {
     // What no backend has got yet may go to another one whatever its method.
+    this.awaitMove(cause, nowMs)
     if (!mayRetryFault(cause, this.repeatable || !wasSent) || !this.canRepeat(nowMs)) return false
     if (!this.charge(isFreeRetry(cause, this.rescues), nowMs)) return false
-    this.retryAfter(cause.code === 'backend-refused' ? 0 : this.delayMs(), nowMs)
+    this.retryAfter(this.delayAfterMs(cause), nowMs)
     return true
   }
 

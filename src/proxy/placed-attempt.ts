@@ -13,6 +13,10 @@ import { Attempt, avoidSuspected } from './attempt.ts'
 import type { PoolState, ThreadContext } from './context.ts'
 import { ExchangeRecord } from './exchange-record.ts'
 
+/** Between two attempts to reach an active that did not let itself be reached. */
+const ACTIVE_WAIT_MS = 5
+const ACTIVE_WAIT_MAX_MS = 50
+
 export abstract class PlacedAttempt extends Attempt implements Waiter, DeadlineEntry {
   // Deadline
   deadlineMs = Infinity
@@ -34,6 +38,8 @@ export abstract class PlacedAttempt extends Attempt implements Waiter, DeadlineE
   protected rescues = 0
   /** Attempts that were cut because the active moved: nobody's failure, so they count as no try. */
   protected moves = 0
+  /** Since when the active could not be reached; −1: it could, or was not tried. */
+  protected unreachedMs = -1
   /** No attempt begins after this. */
   protected totalDeadlineMs = Infinity
 
@@ -143,6 +149,25 @@ export abstract class PlacedAttempt extends Attempt implements Waiter, DeadlineE
   protected delayMs(): number {
     const plan = this.pool!.plan.retry!
     return backoffMs(this.attempts, plan.backoffMinMs, plan.backoffMaxMs, this.context.random)
+  }
+
+  /** The same after a fault: none after a refusal, as another backend is picked. */
+  protected delayAfterMs(cause: Fault): number {
+    // Here it is the same one, until its loss is found and another one is the active.
+    if (this.unreachedMs >= 0) return Math.min(ACTIVE_WAIT_MAX_MS, ACTIVE_WAIT_MS + this.delayMs())
+    return cause.code === 'backend-refused' || cause.code === 'backend-rescued' ? 0 : this.delayMs()
+  }
+
+  /**
+   * An active that can't be reached is about to be replaced, or to be found alive: what it has not
+   * got waits for that as long as a move may take, and these attempts count as none.
+   */
+  protected awaitMove(cause: Fault, nowMs: number): void {
+    const { plan } = this.pool!
+    if (plan.mode !== 'active-standby' || cause.side !== 'backend') return
+    if (cause.phase !== 'connect') return
+    if (this.unreachedMs < 0) this.unreachedMs = nowMs
+    if (nowMs < this.unreachedMs + plan.failover!.pauseMaxMs) this.moves++
   }
 
   /** The active has moved: begins anew, at nobody's cost. */

@@ -76,6 +76,7 @@ export abstract class RequestSide extends PlacedAttempt {
     this.attempts = 0
     this.rescues = 0
     this.moves = 0
+    this.unreachedMs = -1
     this.totalDeadlineMs = 0
     this.replay.reset()
     this.tried.clear()

@@ -207,6 +207,7 @@ export class TcpConnection extends PlacedAttempt implements ChannelHandler {
     this.dropTarget()
     this.record.endAttempt(this, cause, 0, nowMs)
     this.endBadly(cause)
+    this.awaitMove(cause, nowMs)
     if (!this.canRepeat(nowMs)) {
       this.refuse(cause)
       return
@@ -218,7 +219,7 @@ export class TcpConnection extends PlacedAttempt implements ChannelHandler {
       this.refuse(cause)
       return
     }
-    const waitMs = cause.code === 'backend-refused' || rescued ? 0 : this.delayMs()
+    const waitMs = this.delayAfterMs(cause)
     if (waitMs <= 0) {
       this.tryNext(nowMs)
       return
