@@ -3,11 +3,17 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { objectiveText } from '../../../src/cli/objective-text.ts'
+import { formatDiagnostics } from '../../../src/config/diagnostics.ts'
 import { environmentVariables } from '../../../src/config/from-environment.ts'
 import { jsonSchema, type JsonSchema } from '../../../src/config/json-schema.ts'
+import { loadConfig } from '../../../src/config/load.ts'
+import { assessObjectives } from '../../../src/core/objective.ts'
 import { parse } from './cases.ts'
 
-const text = readFileSync(new URL('../../../../docs/configuration.md', import.meta.url), 'utf8')
+const root = new URL('../../../../', import.meta.url)
+const text = readFileSync(new URL('docs/configuration.md', root), 'utf8')
 
 /** Tables of the document: heading, then key to default. */
 function documented(): Map<string, Map<string, string>> {
@@ -103,8 +109,21 @@ test('every link within docs/configuration.md leads to a heading', () => {
   }
 })
 
-test('the first example of docs/configuration.md is a configuration', () => {
-  const example = /```yaml\n(listeners:[^]*?)```/.exec(text)?.[1]
-  const result = parse(example!)
-  assert.ok(result.ok && result.warnings.length === 0)
+test('the examples of docs/configuration.md that are whole configurations work', () => {
+  const whole = /^(runtime|listeners):[^]*\nlisteners:|^listeners:[^]*\npools:/
+  const examples = Array.from(text.matchAll(/```yaml\n([^]*?)```/g), ([, example]) => example!)
+  const configurations = examples.filter((example) => whole.test(example))
+  assert.equal(configurations.length, 2)
+  for (const example of configurations) {
+    const result = parse(example)
+    assert.equal(formatDiagnostics(result.ok ? result.warnings : result.diagnostics), '')
+  }
+})
+
+test('the computed objective in docs/configuration.md is that of conf/active-standby.yaml', () => {
+  const shown = /```\n( {2}objective of pool [^]*?)```/.exec(text)?.[1]
+  const result = loadConfig(fileURLToPath(new URL('conf/active-standby.yaml', root)), {})
+  assert.ok(result.ok)
+  const lines = assessObjectives(result.plan).flatMap(objectiveText)
+  assert.equal(lines.map((line) => `${line}\n`).join(''), shown)
 })
