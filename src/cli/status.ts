@@ -77,13 +77,18 @@ const HEAD = [
   'REASON',
 ]
 const NUMBERS = new Set([3, 4, 5, 6, 7])
+const AFTER_NUMBERS = 8
 
 function formatPool(pool: PoolStatus, color: boolean): string {
   const count = `${pool.available} of ${pool.total} available`
   const tint = pool.available === pool.total ? 'green' : pool.available === 0 ? 'red' : 'yellow'
   const queued = pool.queued > 0 ? `, ${pool.queued} queued` : ''
   const title = `${paint(pool.name, 'bold', color)} (${pool.mode}, ${pool.balance}): ${paint(count, tint, color)}${queued}`
-  const rows = [HEAD, ...pool.backends.map((backend) => cells(backend, color))]
+  const rows = [[...HEAD], ...pool.backends.map((backend) => cells(backend, color))]
+  if (pool.backends.some(({ role }) => role !== null)) {
+    const roles = ['ROLE', ...pool.backends.map(roleText)]
+    roles.forEach((role, i) => rows[i]!.splice(AFTER_NUMBERS, 0, role))
+  }
   return `${[title, ...table(rows, NUMBERS).map((line) => `  ${line}`)].join('\n')}\n`
 }
 
@@ -100,6 +105,18 @@ function cells(backend: BackendStatus, color: boolean): string[] {
     backend.lastProbe ?? '-',
     backend.reason,
   ]
+}
+
+/** `primary`, `replica`, `replica, 3s behind`; `-` where it isn't known. */
+function roleText({ role, lag }: BackendStatus): string {
+  if (role === null) return '-'
+  const ms = lag?.ms ?? 0
+  const bytes = lag?.bytes ?? 0
+  if (ms >= 1_000) return `${role}, ${formatAge(ms)} behind`
+  if (bytes === 0) return role
+  const kibibytes = Math.ceil(bytes / 1024)
+  const size = kibibytes < 1024 ? `${kibibytes} KiB` : `${Math.ceil(kibibytes / 1024)} MiB`
+  return `${role}, ${size} behind`
 }
 
 const tints: Readonly<Record<BackendStatus['availability'], Color>> = {

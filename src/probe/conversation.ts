@@ -108,8 +108,9 @@ class Inbox {
 
   take(bytes: Buffer): void {
     const { attempt } = this.#talk
+    const within = bytes.subarray(0, ANSWER_BYTES_MAX - this.#total)
     this.#total += bytes.length
-    this.#bytes = this.#bytes.length === 0 ? bytes : Buffer.concat([this.#bytes, bytes])
+    this.#bytes = this.#bytes.length === 0 ? within : Buffer.concat([this.#bytes, within])
     try {
       while (attempt.isOpen && this.#bytes.length > 0) {
         const taken = this.#protocol.received(this.#bytes, this.#talk)

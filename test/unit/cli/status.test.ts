@@ -46,6 +46,34 @@ test('a pool is a line and a table with numbers to the right', () => {
   )
 })
 
+test('roles are a column where a backend has one', () => {
+  const lag = { ms: 0, bytes: 0 }
+  const plain = { ...backend, effectiveWeight: 1 }
+  const roles: Partial<BackendStatus>[] = [
+    { role: 'primary' },
+    { role: 'replica', lag },
+    { role: 'replica', lag: { ms: 3_200, bytes: 4_096 } },
+    { role: 'replica', lag: { ms: 900, bytes: 4_097 } },
+    { role: 'replica', lag: { ms: null, bytes: 3 << 20 } },
+    { role: 'replica', lag: { ms: null, bytes: null } },
+    { role: null },
+  ]
+  const backends = roles.map((one): BackendStatus => Object.assign({}, plain, one))
+  assert.equal(
+    formatPools([{ ...pool, backends }], false),
+    `web (active-active, round-robin): 1 of 2 available, 4 queued
+  BACKEND  ADDRESS      STATE     SINCE  WEIGHT  IN FLIGHT  ATTEMPTS  FAILED  ROLE                   LAST PROBE   REASON
+  a        10.0.0.1:80  starting     3s       1          3      1234       0  primary                200 in 3 ms  slow start
+  a        10.0.0.1:80  starting     3s       1          3      1234       0  replica                200 in 3 ms  slow start
+  a        10.0.0.1:80  starting     3s       1          3      1234       0  replica, 3s behind     200 in 3 ms  slow start
+  a        10.0.0.1:80  starting     3s       1          3      1234       0  replica, 5 KiB behind  200 in 3 ms  slow start
+  a        10.0.0.1:80  starting     3s       1          3      1234       0  replica, 3 MiB behind  200 in 3 ms  slow start
+  a        10.0.0.1:80  starting     3s       1          3      1234       0  replica                200 in 3 ms  slow start
+  a        10.0.0.1:80  starting     3s       1          3      1234       0  -                      200 in 3 ms  slow start
+`,
+  )
+})
+
 test('colours change no width', () => {
   const strip = (text: string): string =>
     text
