@@ -28,10 +28,11 @@ async function probed(
   t: TestContext,
   script: Script,
   check: Partial<PostgresCheckPlan> = {},
+  timeoutMs = 10_000,
 ): Promise<ProbeResult> {
   const server = await serve(script)
   t.after(() => server.stop())
-  return probeOnce(server.port, { ...CHECK, ...check }, 400)
+  return probeOnce(server.port, { ...CHECK, ...check }, timeoutMs)
 }
 
 async function startup(peer: Peer): Promise<string> {
@@ -130,7 +131,7 @@ test('a password goes out only when it is asked for, and as it is asked for', as
       peer.write(postgresAuthentication(kind, data))
       const [type, body] = await message(peer)
       answer = `${type}:${body.toString()}`
-      peer.write(POSTGRES_LOGGED_IN)
+      peer.finish()
     })
     return answer
   }
@@ -267,7 +268,7 @@ test('what is no PostgreSQL answer is shown by its beginning', async (t) => {
 })
 
 test('a server that says nothing, or leaves, fails in words', async (t) => {
-  assert.equal(words(await probed(t, says())), 'fail: no answer within 400ms')
+  assert.equal(words(await probed(t, says(), {}, 100)), 'fail: no answer within 100ms')
   assert.equal(
     words(await probed(t, (peer) => peer.finish())),
     'fail: connection closed before an answer',

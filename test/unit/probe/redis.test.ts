@@ -13,7 +13,7 @@ const INFO = '*2\r\n$4\r\nINFO\r\n$11\r\nreplication\r\n'
 const QUIT = '*1\r\n$4\r\nQUIT\r\n'
 
 /** Asks a server that answers INFO with this. */
-async function told(t: TestContext, answer: string): Promise<ProbeResult> {
+async function told(t: TestContext, answer: string, timeoutMs = 10_000): Promise<ProbeResult> {
   const server = await serve(async (peer) => {
     await peer.until(INFO)
     peer.write(answer)
@@ -21,7 +21,7 @@ async function told(t: TestContext, answer: string): Promise<ProbeResult> {
     peer.finish()
   })
   t.after(() => server.stop())
-  return probeOnce(server.port, { kind: 'redis', user: null, password: null }, 500)
+  return probeOnce(server.port, { kind: 'redis', user: null, password: null }, timeoutMs)
 }
 
 test('a master is the primary, and the connection ends with QUIT', async (t) => {
@@ -202,7 +202,7 @@ test('an answer without an end, a silence and a close each fail in words', async
     words(await told(t, `$70000\r\n${'x'.repeat(69_000)}`)),
     'fail: the answer is longer than 64 KiB',
   )
-  assert.equal(words(await told(t, '$100\r\nrole:mas')), 'fail: no answer within 500ms')
+  assert.equal(words(await told(t, '$100\r\nrole:mas', 100)), 'fail: no answer within 100ms')
   const closing = await serve((peer) => peer.finish())
   t.after(() => closing.stop())
   assert.equal(
