@@ -47,7 +47,9 @@ export interface Member {
 export interface MemberState extends MemberFacts {
   /** Monotonic ms since when it is fit without a break; Infinity while it is not. */
   readonly fitSinceMs: number
-  /** When it last stopped being the active; −Infinity if it never was. */
+  /** Since when its site holds without a break; Infinity while it does not. */
+  readonly siteSinceMs: number
+  /** When it was last left as the active because it failed; −Infinity if it never was. */
   readonly leftMs: number
   /**
    * It and the active were fit together for `readyForMs`, and it has been fit ever since: it can't

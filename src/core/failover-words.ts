@@ -58,7 +58,7 @@ function outageOf(draft: Draft): string | null {
     const name = nameOf(draft, active)
     if (!judged) return `${name} was the active; its first check has to pass`
     if (canReign(machine, state, active)) return null
-    return `${name} is lost (${reason}), and nobody is ready to take over`
+    return `${name} is lost (${reason}), and ${waitsFor(draft)}`
   }
   if (last < 0) return 'no backend can be the first active yet'
   const { ready, reason } = readiness(machine, state, last, 'failover', nowMs)
@@ -66,6 +66,13 @@ function outageOf(draft: Draft): string | null {
   const why = ready ? `${name} can resume and is tried again` : `${name} can't resume: ${reason}`
   if (failedTo >= 0) return `no active: the move to ${nameOf(draft, failedTo)} failed; ${why}`
   return `no active: ${why}`
+}
+
+/** Why nobody takes over yet. */
+function waitsFor({ state, nowMs }: Draft): string {
+  if (!state.leads) return 'another replica decides who takes over'
+  if (state.failures > 0 && nowMs < state.retryMs) return 'a move failed; it is tried again soon'
+  return 'nobody is ready to take over'
 }
 
 function waitsForFailback({ machine, state, nowMs }: Draft, index: number): boolean {

@@ -50,6 +50,7 @@ const UNKNOWN: MemberState = {
   role: null,
   reason: 'not checked yet',
   fitSinceMs: Infinity,
+  siteSinceMs: Infinity,
   leftMs: -Infinity,
   fresh: true,
 }
@@ -154,7 +155,8 @@ function heed(draft: Draft, index: number, facts: MemberFacts): void {
   const before = state.members[index]!
   const fitSinceMs = facts.fit ? Math.min(before.fitSinceMs, nowMs) : Infinity
   const fresh = before.fresh && (facts.fit || !facts.judged)
-  const after: MemberState = { ...facts, fitSinceMs, leftMs: before.leftMs, fresh }
+  const siteSinceMs = facts.siteHolds ? Math.min(before.siteSinceMs, nowMs) : Infinity
+  const after: MemberState = { ...before, ...facts, fitSinceMs, siteSinceMs, fresh }
   draft.state = { ...state, members: state.members.with(index, after) }
   if (before.fresh && !fresh) draft.effects.push({ kind: 'save' })
   targetLost(draft)
@@ -299,12 +301,9 @@ function decideSteady(draft: Draft): number {
     const { index, untilMs } = choose(draft, 'failover')
     if (index < 0 || !state.members[index]!.siteHolds) return Math.min(untilMs, nextFreshMs(draft))
     if (nowMs < heldMs) return heldMs
-    beginMove(draft, {
-      kind: 'failback',
-      to: index,
-      by: AUTOMATIC,
-      reason: 'too few healthy backends are left in its site',
-    })
+    const name = machine.members[state.active]!.name
+    const reason = `too few healthy backends are left in the site of ${name}`
+    beginMove(draft, { kind: 'switchover', to: index, by: AUTOMATIC, reason })
     return Infinity
   }
   const back = preferred(draft)
@@ -369,9 +368,10 @@ function warnOfStandbys(draft: Draft): void {
   if (hopeless === state.warned) return
   draft.state = { ...state, warned: hopeless }
   if (!hopeless) return
-  const others = state.members.flatMap(({ reason }, index) =>
-    index === state.active ? [] : [`${machine.members[index]!.name}: ${reason}`],
-  )
+  const others = state.members.flatMap((_, index) => {
+    const { reason } = readiness(machine, state, index, 'failover', draft.nowMs)
+    return index === state.active ? [] : [`${machine.members[index]!.name}: ${reason}`]
+  })
   const reason = `no standby could take over if ${machine.members[state.active]!.name} failed now (${others.join('; ')})`
   draft.effects.push({ kind: 'warning', reason })
 }

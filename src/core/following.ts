@@ -2,7 +2,8 @@
 // does. Stop first, acknowledge, and start only what the key says is settled (DESIGN §7).
 
 import type { FailoverState, Followed, Frozen } from './failover-contract.ts'
-import type { Draft } from './switchover.ts'
+import { canReign } from './standby.ts'
+import { leave, type Draft } from './switchover.ts'
 
 /** The key as it stands: this replica does what it says, whoever wrote it. */
 export function follow(draft: Draft, event: Followed): void {
@@ -68,15 +69,16 @@ function obeyFreeze(draft: Draft, frozen: Frozen | null): void {
 function stopFollowed(draft: Draft, index: number, moving: boolean): void {
   const { nowMs, machine, state } = draft
   const { drainMs, pauseMaxMs, sessions } = machine.plan
-  const members = state.members.with(index, { ...state.members[index]!, leftMs: nowMs })
-  draft.state = { ...state, members }
+  const serves = canReign(machine, state, index) || state.members[index]!.withdrawn
+  // Whoever learns of the move only when it is over has no time to lose.
+  const gentle = moving && serves && sessions === 'drain'
+  draft.state = leave(state, index, serves, nowMs)
   draft.effects.push({
     kind: 'stop',
     epoch: state.following!.epoch,
     index,
-    // Whoever learns of the move only when it is over has no time to lose.
-    sessions: moving ? sessions : 'destroy',
-    drainUntilMs: moving ? nowMs + drainMs : nowMs,
+    sessions: gentle ? 'drain' : 'destroy',
+    drainUntilMs: gentle ? nowMs + drainMs : nowMs,
     holdUntilMs: pauseMaxMs > 0 ? nowMs + pauseMaxMs : 0,
   })
 }

@@ -45,11 +45,14 @@ function refuse(draft: Draft, word: OperatorWord): string | null {
   if (state.frozen !== null) {
     return `the pool is frozen by ${state.frozen.by} (${state.frozen.reason}); unfreeze it first`
   }
+  if (word.verb === 'failback' && machine.plan.failback === 'never') {
+    return 'its configuration says failback: never; a switchover names the backend'
+  }
   const to = word.verb === 'switchover' ? word.to : failbackTarget(draft, word.force)
   if (to < 0) {
     const first = machine.members[0]!.name
     if (state.active === 0) return `${first} is the preferred backend and the active already`
-    return `no preferred backend can take over: ${refusalOf(draft, 0, word.force)}`
+    return `${first} can't take over: ${refusalOf(draft, 0, word.force)}`
   }
   const { name } = machine.members[to]!
   if (to === state.active) return `${name} is the active already`

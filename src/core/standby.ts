@@ -145,7 +145,8 @@ function proven(
     const readyMs = member.fitSinceMs + plan.readyForMs
     if (nowMs < readyMs) return no('it has not been fit for readyFor yet', readyMs)
     // What is fit beside an active that isn't has nobody to be in step with.
-    const stableMs = Math.max(member.fitSinceMs, state.holdsSinceMs) + plan.stableForMs
+    const sinceMs = Math.max(member.fitSinceMs, member.siteSinceMs, state.holdsSinceMs)
+    const stableMs = sinceMs + plan.stableForMs
     if (purpose === 'planned' && nowMs < stableMs) {
       return no('it has not been stable for stableFor yet', stableMs)
     }

@@ -149,7 +149,8 @@ export function expireMove(draft: Draft): void {
 export function targetLost(draft: Draft): void {
   const { move, members } = draft.state
   if (move === null || move.to < 0 || members[move.to]!.fit) return
-  const unpromoted = move.step === 'fence' || (move.step === 'prove' && draft.state.promotedTo < 0)
+  // A fence that was begun is waited for: it may have put the old one out for good.
+  const unpromoted = move.step === 'prove' && draft.state.promotedTo < 0
   const why = `${nameOf(draft, move.to)} failed: ${members[move.to]!.reason}`
   if (unpromoted) fail(draft, why)
   else if (move.step === 'claim' || move.step === 'stop') {
@@ -168,14 +169,22 @@ function stop(draft: Draft, move: Move): void {
   const gentle = isPlanned(move.kind) && serves
   const sessions = gentle ? machine.plan.sessions : 'destroy'
   const drainUntilMs = sessions === 'drain' ? nowMs + machine.plan.drainMs : nowMs
-  draft.state = {
-    ...state,
-    active: -1,
-    members: state.members.with(move.from, { ...state.members[move.from]!, leftMs: nowMs }),
-  }
+  draft.state = { ...leave(state, move.from, serves, nowMs), active: -1 }
   enter(draft, move, 'stop', drainUntilMs - nowMs + STOP_GRACE_MS)
   const { epoch, from: index, holdUntilMs } = move
   draft.effects.push({ kind: 'stop', epoch, index, sessions, drainUntilMs, holdUntilMs })
+}
+
+/** Who is left because it failed is not returned to for a while; who served well may be at once. */
+export function leave(
+  state: FailoverState,
+  index: number,
+  serves: boolean,
+  nowMs: number,
+): FailoverState {
+  if (serves) return state
+  const member = { ...state.members[index]!, leftMs: nowMs }
+  return { ...state, members: state.members.with(index, member) }
 }
 
 /** Nobody is sent to here. Another replica may be behind, and still send to whom it knows. */
@@ -236,8 +245,13 @@ function prove(draft: Draft, move: Move): void {
   const { asksRole, plan } = draft.machine
   // An unplanned move to a standby that its checks have watched all along can't wait for one more.
   const isWatched = !asksRole && !isPlanned(move.kind) && draft.state.promotedTo < 0
-  if (isWatched) {
+  const { fit, reason } = draft.state.members[move.to]!
+  if (isWatched && fit) {
     commit(draft, move, move.to)
+    return
+  }
+  if (isWatched) {
+    fail(draft, `${nameOf(draft, move.to)} failed: ${reason}`)
     return
   }
   enter(draft, move, 'prove', plan.proveMs)

@@ -20,6 +20,7 @@ const AUTOMATIC = 'evenkeel'
 interface Account {
   facts: MemberFacts | null
   fitSinceMs: number
+  siteSinceMs: number
   /** It was fit beside a serving active for readyFor and has been fit ever since. */
   inStep: boolean
 }
@@ -46,6 +47,7 @@ export class FailoverWatch {
     this.#accounts = machine.members.map(() => ({
       facts: null,
       fitSinceMs: Infinity,
+      siteSinceMs: Infinity,
       inStep: true,
     }))
   }
@@ -58,6 +60,8 @@ export class FailoverWatch {
     account.facts = facts
     if (!facts.fit) account.fitSinceMs = Infinity
     else if (account.fitSinceMs === Infinity) account.fitSinceMs = nowMs
+    if (!facts.siteHolds) account.siteSinceMs = Infinity
+    else account.siteSinceMs = Math.min(account.siteSinceMs, nowMs)
     if (facts.judged && !facts.fit) account.inStep = false
     this.#hold(nowMs)
   }
@@ -113,6 +117,7 @@ export class FailoverWatch {
     for (const account of this.#accounts) {
       account.facts = null
       account.fitSinceMs = Infinity
+      account.siteSinceMs = Infinity
     }
     assert.ok(state.epoch >= this.#durableEpoch, 'the epoch falls over a restart')
     this.#epoch = state.epoch
@@ -271,7 +276,7 @@ export class FailoverWatch {
 
   #automatic(move: Move, nowMs: number): void {
     const { plan, members } = this.#machine
-    const { fitSinceMs, facts } = this.#accounts[move.to]!
+    const { fitSinceMs, siteSinceMs, facts } = this.#accounts[move.to]!
     const fitMs = nowMs - fitSinceMs
     const isElected = plan.elect === 'role' && facts!.role === 'primary'
     const isFirst = this.lastServed < 0
@@ -293,7 +298,7 @@ export class FailoverWatch {
       assert.fail('somebody is promoted beside a primary')
     }
     if (plan.elect === 'role' && plan.promote === null) assert.ok(isElected)
-    if (move.from >= 0 && this.reigns(move.from)) this.#fromLiving(move, fitMs)
+    if (move.from >= 0 && this.reigns(move.from)) this.#fromLiving(move, fitMs, nowMs - siteSinceMs)
     else if (!isElected && !isFirst && !isLast && plan.allDown === 'stay') {
       const isKnown = plan.promote !== null || facts!.role === 'primary'
       assert.ok(isKnown || this.#accounts[move.to]!.inStep, 'a stale one takes over by itself')
@@ -305,18 +310,20 @@ export class FailoverWatch {
   }
 
   /** The active lives: the preferred one is back, or the active's site is left. */
-  #fromLiving(move: Move, fitMs: number): void {
+  #fromLiving(move: Move, fitMs: number, siteMs: number): void {
     const { plan } = this.#machine
     const from = this.#accounts[move.from]!.facts!
-    assert.equal(move.kind, 'failback')
     if (!from.siteHolds) {
+      assert.equal(move.kind, 'switchover')
       assert.ok(this.#accounts[move.to]!.facts!.siteHolds, 'a site is left for no better one')
       return
     }
+    assert.equal(move.kind, 'failback')
     assert.equal(plan.failback, 'auto')
     assert.equal(plan.elect, 'priority')
     assert.ok(!this.#pinned, 'away from one that an operator chose')
     assert.ok(move.to < move.from, 'failback to a less preferred one')
     assert.ok(fitMs >= plan.stableForMs, `failback after ${fitMs} ms`)
+    assert.ok(siteMs >= plan.stableForMs, `failback after ${siteMs} ms of its site`)
   }
 }
