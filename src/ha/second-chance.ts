@@ -9,6 +9,9 @@ const BOUNCED = 63
 /** A node is passed packets only while it was heard of within so long. */
 const HEARD_SECONDS = 3
 
+/** Connections that the kernel can keep in mind: 300 MB if it comes to that. */
+const CONNTRACK_MAX = 1_048_576
+
 /** nftables rules: the second chance. */
 export function secondChanceRules(setup: VipSetup): string {
   const { family, vip, peers, interface: link } = setup
@@ -67,6 +70,10 @@ net.ipv4.conf.${link}.rp_filter = 2
   return `# Made by \`evenkeel keepalived init\`: sysctl -p evenkeel-vip.sysctl (needs the module nf_conntrack)
 ${setup.family === 4 ? arp : ''}# A packet from the middle of a connection that began elsewhere is unknown, not new.
 net.netfilter.nf_conntrack_tcp_loose = 0
+# Every connection now has an entry, closed ones for a while too, and at the limit new connections
+# are dropped. An entry takes about 300 bytes. (The hyphen: where it can't be set, it stays.)
+net.netfilter.nf_conntrack_tcp_timeout_time_wait = 10
+-net.netfilter.nf_conntrack_max = ${CONNTRACK_MAX}
 `
 }
 

@@ -1,7 +1,9 @@
 // The two kinds of client that notice when an address moves: one that connects anew all the time,
 // and ones that keep their connections.
 
+import { once } from 'node:events'
 import { Agent, request } from 'node:http'
+import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 
 export interface ProbeResult {
@@ -11,8 +13,15 @@ export interface ProbeResult {
   readonly gapMs: number
 }
 
+export interface Prober {
+  /** Forgets what was; counts from now. */
+  reset(): void
+  now(): ProbeResult
+  stop(): Promise<ProbeResult>
+}
+
 /** Connects anew every `everyMs` and asks for a small answer. */
-export function startProber(url: string, { everyMs = 10, timeoutMs = 200 } = {}) {
+export function startProber(url: string, { everyMs = 10, timeoutMs = 200 } = {}): Prober {
   let sent = 0
   let done = 0
   let failed = 0
@@ -44,7 +53,6 @@ export function startProber(url: string, { everyMs = 10, timeoutMs = 200 } = {})
     call.end()
   }, everyMs)
   return {
-    /** Forgets what was; counts from now. */
     reset(): void {
       gapMs = 0
       lastMs = performance.now()
@@ -75,20 +83,32 @@ export interface KeepAliveResult {
   readonly sockets: number
 }
 
-/** Clients that ask one thing after the other on connections that they keep. */
-export function startKeepAlive(url: string, clients: number, body: string) {
+export interface KeepAlive {
+  now(): KeepAliveResult
+  /** Lets every request end. */
+  stop(): Promise<KeepAliveResult>
+  /** Leaves without waiting for answers. */
+  abandon(): Promise<void>
+}
+
+/**
+ * Clients that ask one thing after the other on connections that they keep, every other one with a
+ * body as long as the answer should be.
+ */
+export function startKeepAlive(url: string, clients: number, body: string): KeepAlive {
   const sockets = new Set<Socket>()
   const failures: string[] = []
   let sent = 0
   let ok = 0
   const ending = new AbortController()
   const agents: Agent[] = []
-  const run = async (): Promise<void> => {
+  const run = async (number: number): Promise<void> => {
+    const method = number % 2 === 0 ? 'GET' : 'POST'
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     agents.push(agent)
     while (!ending.signal.aborted) {
       sent++
-      const failure = await ask(url, agent, body, sockets)
+      const failure = await ask(url, { agent, method }, body, sockets)
       if (failure === null) ok++
       else {
         failures.push(failure)
@@ -96,7 +116,7 @@ export function startKeepAlive(url: string, clients: number, body: string) {
       }
     }
   }
-  const running = Array.from({ length: clients }, run)
+  const running = Array.from({ length: clients }, (_, number) => run(number))
   const result = (): KeepAliveResult => ({ sent, ok, failures, sockets: sockets.size })
   return {
     now: result,
@@ -106,12 +126,49 @@ export function startKeepAlive(url: string, clients: number, body: string) {
       for (const agent of agents) agent.destroy()
       return result()
     },
+    async abandon(): Promise<void> {
+      ending.abort()
+      for (const agent of agents) agent.destroy()
+      await Promise.all(running)
+    },
   }
 }
 
-function ask(url: string, agent: Agent, body: string, sockets: Set<Socket>) {
-  return new Promise<string | null>((resolve) => {
-    const call = request(url, { agent }, (response) => {
+/** A connection that is open and says nothing, until it is told to. */
+export interface Idle {
+  /** Says something, and resolves to how long it took until the answer was a reset. */
+  untilReset(timeoutMs: number): Promise<number>
+}
+
+export async function openIdle(host: string, port: number): Promise<Idle> {
+  const socket = connect(port, host)
+  const ended = new Promise<string>((resolve) => {
+    socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
+    socket.on('end', () => resolve('closed'))
+  })
+  await once(socket, 'connect')
+  return {
+    async untilReset(timeoutMs) {
+      const startMs = performance.now()
+      const timer = setTimeout(() => socket.destroy(new Error('no reset came')), timeoutMs)
+      socket.write('GET /now HTTP/1.1\r\nHost: vip\r\n\r\n')
+      const end = await ended
+      clearTimeout(timer)
+      if (end !== 'ECONNRESET') throw new Error(`an old connection ended with: ${end}`)
+      return Math.round(performance.now() - startMs)
+    },
+  }
+}
+
+/** `null` for a whole and right answer, else what was wrong. */
+function ask(
+  url: string,
+  options: { agent: Agent; method: string },
+  body: string,
+  sockets: Set<Socket>,
+): Promise<string | null> {
+  return new Promise((resolve) => {
+    const call = request(url, options, (response) => {
       let text = ''
       response.setEncoding('latin1')
       response.on('data', (part: string) => (text += part))
@@ -124,6 +181,6 @@ function ask(url: string, agent: Agent, body: string, sockets: Set<Socket>) {
     call.on('socket', (socket: Socket) => sockets.add(socket))
     call.setTimeout(10_000, () => call.destroy(new Error('timeout')))
     call.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
-    call.end()
+    call.end(options.method === 'POST' ? body : undefined)
   })
 }

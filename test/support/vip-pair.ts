@@ -21,7 +21,8 @@ export type NodeName = (typeof NAMES)[number]
 /** The answer to `/slow`, after `REPLY_MS`: long enough to be in flight for a while. */
 export const BODY = 'x'.repeat(100_000)
 const REPLY_MS = 100
-const PORT = 8080
+/** Of the listener. */
+export const PORT = 8080
 
 /** One balancer's machine. */
 export class VipNode {
@@ -83,6 +84,17 @@ export class VipNode {
         if (optional === '') throw error
       }
     }
+  }
+
+  /** Brings it back after a loss of power. */
+  async revive(network: Network): Promise<void> {
+    if (await this.hasVip()) {
+      const prefix = this.vip.includes(':') ? 64 : 24
+      await this.node.run('ip', ['address', 'delete', `${this.vip}/${prefix}`, 'dev', 'eth0'])
+    }
+    await network.plug(this.name)
+    await this.startEvenkeel()
+    this.startKeepalived()
   }
 
   /** Runs `evenkeel …` on it. */
@@ -184,9 +196,13 @@ export async function startVipPair({ profile, family = 4 }: VipPairOptions): Pro
   const addresses = family === 4 ? null : await addIpv6(network)
   const vip = addresses?.vip ?? network.address(100)
   const backend = createServer((request, response) => {
-    request.resume()
-    if (request.url === '/slow') setTimeout(() => response.end(BODY), REPLY_MS)
-    else response.end('ok')
+    let bytes = 0
+    request.on('data', (part: Buffer) => (bytes += part.length))
+    request.on('end', () => {
+      const isWhole = request.method !== 'POST' || bytes === BODY.length
+      if (request.url === '/slow') setTimeout(() => response.end(isWhole ? BODY : ''), REPLY_MS)
+      else response.end('ok')
+    })
   })
   backend.keepAliveTimeout = 60_000
   await new Promise<void>((resolve) => {
@@ -245,7 +261,9 @@ async function prepare(pair: VipPair, node: VipNode, profile: string, port: numb
     pools: {
       app: {
         backends: [`${pair.network.hostAddress!}:${port}`],
-        healthCheck: { http: '/health' },
+        // The backend is this process, busy with being the client as well.
+        healthCheck: false,
+        outlierDetection: false,
       },
     },
   }

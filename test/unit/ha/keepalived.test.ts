@@ -91,3 +91,23 @@ test('an admin API on a unix socket is asked there', () => {
   const script = checkScript(vipSetups['conservative-ipv6-unix']!)
   assert.match(script, /--unix-socket '\/run\/evenkeel\/admin\.sock' http:\/\/localhost\/readyz/)
 })
+
+test('docs/keepalived.md has the figures of the profiles', () => {
+  const page = readFileSync(new URL('../../../../docs/keepalived.md', import.meta.url), 'utf8')
+  for (const name of PROFILE_NAMES) {
+    const { advertMs, checkMs, misses } = PROFILES[name]
+    const { nodeLossMs, frozenMs, killedMs } = worstCase(name, 100)
+    const computed = [nodeLossMs, frozenMs, killedMs].map((ms) => (ms / 1_000).toFixed(2))
+    const cells = page
+      .split('\n')
+      .find((line) => line.startsWith(`| \`${name}\` |`))!
+      .split(' | ')
+      .slice(1)
+      .map((cell) => cell.replace(/ \(.*| \|$/, ''))
+    assert.deepEqual(cells, [
+      `every ${advertMs / 1_000} s`,
+      `every ${checkMs / 1_000} s, ${misses} misses`,
+      ...computed,
+    ])
+  }
+})
