@@ -60,7 +60,8 @@ export function compileFailover(
     pauseMaxMs,
     proveMs: tree.proveWithin,
     elect: tree.elect,
-    allDown: tree.allDown,
+    // Where all serve side by side, who comes up first has missed nothing.
+    allDown: tree.allDown ?? (isStandby ? 'stay' : 'any'),
     promote,
     fence,
     agreement: tree.agreement,

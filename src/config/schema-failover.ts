@@ -101,9 +101,9 @@ export const failoverSchema = map({
       'Who is to be active: priority is the first in the list that is ready, role is the one whose check says it is the primary.',
     ),
   allDown: word(['stay', 'any'])
-    .prefault('stay')
+    .optional()
     .describe(
-      'With every backend lost: stay waits for the last active, any takes the first that is ready.',
+      'With every backend lost: stay waits for the last active, any takes the first that is ready. Absent: stay; any between the sites of an active-active pool.',
     ),
   promote: hook.optional().describe('Makes a backend the writer before it gets traffic.'),
   fence: hook.optional().describe('Keeps the old active out before another one is made active.'),

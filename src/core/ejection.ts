@@ -20,6 +20,8 @@ export interface EjectionScope {
   readonly available: number
   /** Backends that must stay available; counts as 1 if less. */
   readonly floor: number
+  /** Others stand ready to take over from all of them. */
+  readonly elsewhere: boolean
 }
 
 export type EjectionDecision =
@@ -36,9 +38,15 @@ export type EjectionDecision =
       readonly isNew: boolean
     }
 
+/** Why it gets nothing, as of now. */
+export function ejectedText(lengthMs: number, why: string): string {
+  return `ejected for ${(lengthMs / 1000).toFixed(1)} s: ${why}`
+}
+
 /** How many more backends may be ejected. */
 export function ejectionAllowance(scope: EjectionScope): number {
   if (scope.ejectedMax <= 0) return 0
+  if (scope.elsewhere) return scope.available
   // Rounds down, but one may always go. The epsilon is for shares like 0.29 × 100.
   const cap = Math.max(1, Math.floor(scope.ejectedMax * scope.total + 1e-9))
   const spare = scope.available - Math.max(1, scope.floor)
@@ -94,7 +102,8 @@ export class EjectionBoard {
     }
     const full = this.#findings.size + this.#ejectedMs.size
     const many = full + this.#nearly.size
-    if (many * 2 > scope.inPlay) {
+    // What they share may be what failed; if others don't share it, that is no reason to hold on.
+    if (many * 2 > scope.inPlay && !scope.elsewhere) {
       const isNew = !this.#dependency
       this.#dependency = true
       // Those half way there may still turn out well: they can hold back, but not take back.

@@ -58,7 +58,10 @@ export function formatTook(ms: number): string {
 export function describeSessions({ sessions }: MoveReport): string {
   const { at, finished, cut } = sessions
   if (at === 0 && finished === 0 && cut === 0) return ''
-  return `${finished} ${finished === 1 ? 'session' : 'sessions'} finished, ${cut} cut`
+  // Sites overlap: what runs in the old one need not have ended when the new one starts.
+  const left = at - finished - cut
+  const rest = left > 0 ? `, ${left} may finish` : ''
+  return `${finished} ${finished === 1 ? 'session' : 'sessions'} finished, ${cut} cut${rest}`
 }
 
 /** A move that succeeded: `moved postgres from a to b in 212 ms, epoch 7; 3 sessions finished, 1 cut`. */

@@ -13,7 +13,7 @@
 import { isAvailable, isInPlay, judgeAvailability } from './availability.ts'
 import { BackendHealth } from './backend-health.ts'
 import { BREAKER, BREAKER_STEP } from './breaker.ts'
-import { EjectionBoard, ejectionAllowance, type EjectionScope } from './ejection.ts'
+import { ejectedText, EjectionBoard, ejectionAllowance, type EjectionScope } from './ejection.ts'
 import {
   initialHealth,
   reduceHealth,
@@ -77,6 +77,8 @@ export class PoolHealth {
   readonly plan: PoolPlan
   /** Asked before a backend is ejected; an active-standby pool has nobody else to send to at once. */
   mayLose: (index: number) => boolean = () => true
+  /** Another site could take over at once: then this one may lose all of its backends. */
+  elsewhere: () => boolean = () => false
   /** Takes ordinary traffic: available or starting. */
   available = 0
   /** Something the data threads must know has changed since the last `published`. */
@@ -100,6 +102,9 @@ export class PoolHealth {
   #urgent = false
   #newTraffic = false
   #thresholdsMs = -Infinity
+  /** Which backends get new requests, if they are fit to; the others count for nothing. */
+  #serves: (index: number) => boolean = () => true
+  #serving: number
 
   /** @param firstMs when each backend's first probe is due */
   constructor(
@@ -110,6 +115,7 @@ export class PoolHealth {
     firstMs: () => number,
   ) {
     this.plan = plan
+    this.#serving = plan.backends.length
     this.#table = table
     this.#random = random
     this.#windowMs = plan.outlierDetection?.windowMs ?? WINDOW_DEFAULT_MS
@@ -192,8 +198,8 @@ export class PoolHealth {
     if (backend.health !== null) this.#health(backend, { kind: 'due' }, nowMs)
     if (backend.breaker.tick(nowMs) === BREAKER_STEP.probation) {
       backend.traffic?.forget()
-      // A standby has no live requests to be tried with.
-      if (this.plan.mode === 'active-standby') backend.breaker.close(nowMs)
+      // Who stands by has no live requests to be tried with.
+      if (this.plan.mode === 'active-standby' || !this.#serves(index)) backend.breaker.close(nowMs)
       this.#judge(backend, nowMs, `probation after: ${backend.ejectReason}`)
     } else if (backend.availability === 'starting') {
       this.#judge(backend, nowMs, 'slow start is over')
@@ -269,7 +275,8 @@ export class PoolHealth {
   ): string | null {
     const backend = this.#backends[index]!
     const floor = this.plan.minAvailable
-    if (state !== 'ready' && !force && isAvailable(backend.availability)) {
+    const isMissed = isAvailable(backend.availability) && this.#serves(index) && !this.elsewhere()
+    if (state !== 'ready' && !force && isMissed) {
       if (this.available - 1 < floor) {
         return `pool '${this.plan.name}' would be left with ${this.available - 1} available backends, its minAvailable is ${floor}`
       }
@@ -281,6 +288,32 @@ export class PoolHealth {
     this.changed = true
     this.#judge(backend, nowMs, null)
     return null
+  }
+
+  /**
+   * Only these backends get new requests from now on: what holds for the pool as a whole is theirs.
+   * Those that are new to it and on probation are restored, as nobody could be tried beside them.
+   */
+  serve(serves: (index: number) => boolean, nowMs: number): void {
+    const before = this.#serves
+    this.#serves = serves
+    this.#serving = 0
+    for (const backend of this.#backends) {
+      const { index, breaker } = backend
+      if (serves(index)) this.#serving++
+      const isNew = serves(index) && !before(index)
+      if (isNew && breaker.state === BREAKER.halfOpen) {
+        breaker.close(nowMs)
+        backend.traffic?.forget()
+        this.#judge(backend, nowMs, 'its site takes over')
+      } else this.#count(backend, nowMs)
+    }
+    this.changed = true
+  }
+
+  /** Takes ordinary traffic, if it gets any. */
+  isOpen(index: number): boolean {
+    return isAvailable(this.#backends[index]!.availability)
   }
 
   /** The last `snapshot` goes to all data threads with this version. */
@@ -400,11 +433,12 @@ export class PoolHealth {
   #count(backend: BackendHealth, nowMs: number): void {
     const circumstances = backend.circumstances(nowMs)
     const inPlay = isInPlay(circumstances)
-    const now =
-      (isAvailable(backend.availability) ? COUNTED.available : 0) |
-      (inPlay ? COUNTED.inPlay : 0) |
-      (inPlay && backend.breaker.state !== BREAKER.closed ? COUNTED.ejected : 0) |
-      (backend.admin === 'ready' && backend.plan.weight > 0 ? COUNTED.meant : 0)
+    const now = this.#serves(backend.index)
+      ? (isAvailable(backend.availability) ? COUNTED.available : 0) |
+        (inPlay ? COUNTED.inPlay : 0) |
+        (inPlay && backend.breaker.state !== BREAKER.closed ? COUNTED.ejected : 0) |
+        (backend.admin === 'ready' && backend.plan.weight > 0 ? COUNTED.meant : 0)
+      : 0
     const before = backend.counted
     backend.counted = now
     const grown = (bit: number) => Number((now & bit) !== 0) - Number((before & bit) !== 0)
@@ -480,7 +514,8 @@ export class PoolHealth {
   #scope(): EjectionScope {
     return {
       ejectedMax: this.plan.outlierDetection!.ejectedMax,
-      total: this.#backends.length,
+      total: this.#serving,
+      elsewhere: this.elsewhere(),
       inPlay: this.#inPlay,
       ejected: this.#ejected,
       available: this.available,
@@ -491,6 +526,7 @@ export class PoolHealth {
   /** Ejection never takes the pool below its floor, also not with the help of checks or people. */
   #callBack(nowMs: number): void {
     const floor = Math.max(1, this.plan.minAvailable)
+    if (this.available >= floor || this.#ejected === 0 || this.elsewhere()) return
     while (this.available < floor && this.#ejected > 0) {
       let best: BackendHealth | null = null
       for (const backend of this.#backends) {
@@ -513,8 +549,4 @@ export class PoolHealth {
       if (backend.health !== null) this.#health(backend, { kind: 'urgent', urgent }, nowMs)
     }
   }
-}
-
-function ejectedText(lengthMs: number, why: string): string {
-  return `ejected for ${(lengthMs / 1000).toFixed(1)} s: ${why}`
 }

@@ -56,6 +56,7 @@ export function poolStatus(
     total: backends.length,
     minAvailable: plan.minAvailable,
     failover: null,
+    sites: [],
     queued: table.sum(table.poolBase(plan.index) + POOL.queued),
     backends: backends.map((backend) => backend.status(table, nowMs)),
   }

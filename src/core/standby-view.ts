@@ -1,10 +1,11 @@
 // An active-standby pool as others see it: what the data threads get, and what people are shown.
 // Pure; the verdicts come from core/pool-health.ts and core/failover.ts.
 
-import type { FailoverMachine, FailoverState } from './failover-contract.ts'
+import type { FailoverMachine, FailoverState, MemberFacts } from './failover-contract.ts'
+import type { PoolPlan } from './plan.ts'
 import { ELIGIBILITY, type PoolSnapshot } from './snapshot.ts'
 import { readiness, waitText } from './standby.ts'
-import type { FailoverStatus, MoveReport, PoolStatus, StandbyStatus } from './status.ts'
+import type { FailoverStatus, MoveReport, PoolStatus, SiteStatus, StandbyStatus } from './status.ts'
 
 /** Where the pool's traffic may go at this moment: what has been started and what is being stopped. */
 export interface Seat {
@@ -12,6 +13,8 @@ export interface Seat {
   readonly sending: number
   /** Its sessions may finish; −1: nobody's. */
   readonly draining: number
+  /** Its sessions are destroyed; −1: nobody's. */
+  readonly cutting: number
   readonly epoch: number
   readonly holdUntilMs: number
 }
@@ -48,6 +51,25 @@ export function dressStatus(
     return Object.assign({ ...backend }, { availability: 'standby', effectiveWeight: 0, reason })
   })
   return { ...base, available: serves ? 1 : 0, failover, backends }
+}
+
+/** The sites of an active-standby pool: the active stands in one of them. */
+export function standbySites(
+  plan: PoolPlan,
+  facts: readonly MemberFacts[],
+  { active }: FailoverStatus,
+): SiteStatus[] {
+  const at = plan.backends.find(({ name }) => name === active)?.site ?? -1
+  return plan.sites.map(({ name, kind, minHealthy }, site) => {
+    const own = facts.filter((_, index) => plan.backends[index]!.site === site)
+    const healthy = own.filter(({ fit }) => fit).length
+    const total = own.length
+    const least = healthy < minHealthy && minHealthy > 1 ? `, fewer than ${minHealthy}` : ''
+    const state = site === at ? 'active' : healthy > 0 ? 'standby' : 'down'
+    const share = site === at ? 1 : 0
+    const reason = `${healthy} of ${total} healthy${least}`
+    return { name, kind, state, healthy, total, minHealthy, share, reason }
+  })
 }
 
 /** The machine's state for people. */

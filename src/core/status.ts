@@ -1,6 +1,8 @@
 // What the control plane knows, as plain data: the answer of `GET /v1/pools`, the table of
 // `evenkeel status`, and the events that logs, metrics and later the ledger share.
 
+import type { SiteKind } from './plan.ts'
+
 /** Verdict of the health checks. `none`: the pool has no health check. */
 export type Health = 'none' | 'checking' | 'up' | 'down'
 /** What an operator said. */
@@ -49,6 +51,25 @@ export interface BackendStatus {
   readonly inFlight: number
   readonly attempts: number
   readonly failures: number
+}
+
+/** A site of a pool: where it stands, and what it gets. */
+export interface SiteStatus {
+  readonly name: string
+  readonly kind: SiteKind
+  /**
+   * `active`: served from. `left`: a mirror with too few healthy backends, while others serve.
+   * `overflow`: helps the active one. `standby`: could take over, now or in a while. `down`: could
+   * not.
+   */
+  readonly state: 'active' | 'left' | 'overflow' | 'standby' | 'down'
+  readonly healthy: number
+  readonly total: number
+  readonly minHealthy: number
+  /** Of new requests, 0…1. */
+  readonly share: number
+  /** Why it is so; for people. */
+  readonly reason: string
 }
 
 /** How far a replica is behind. `null`: not known in this unit. */
@@ -146,6 +167,8 @@ export interface PoolStatus {
   readonly queued: number
   /** `null` for a pool without an active. */
   readonly failover: FailoverStatus | null
+  /** In order of preference; empty for a pool without sites. */
+  readonly sites: readonly SiteStatus[]
   readonly backends: readonly BackendStatus[]
 }
 

@@ -31,7 +31,7 @@ import { clearStaleSockets, settleAddress, settleAddresses } from './port-check.
 import { canReusePort } from './reuse-port.ts'
 import { logAudit } from './audit-log.ts'
 import { openFailoverState } from './failover-state.ts'
-import { logMove, logTransition } from './transition-log.ts'
+import { logMove, logSite, logTransition } from './transition-log.ts'
 import { packageVersion } from './version.ts'
 import { VirtualIp } from './virtual-ip.ts'
 
@@ -267,6 +267,7 @@ class Balancer implements RunningBalancer {
         applied: () => this.#planes.applied(),
         hook: (plan, facts, done) => this.#runHook(plan, facts, done),
         onMove: (pool, report) => logMove(this.#log, pool, report),
+        onSite: (pool, news) => logSite(this.#log, pool, news),
         onTurn: (pool, { from, to, reason }) => {
           this.#log.info(`pool ${pool} is ${to}`, { pool, from, to, reason })
         },

@@ -17,7 +17,9 @@ import type { HookFacts, HookResult } from '../ha/hooks.ts'
 import type { ProbeResult, Prober } from '../probe/contract.ts'
 import { ControlProbes } from './control-probes.ts'
 import { ControlWatch } from './control-watch.ts'
+import { BackendRoster } from './backend-roster.ts'
 import { FailoverDriver } from './failover-driver.ts'
+import { TierRoster, type SiteNews } from './tier-roster.ts'
 import { replicaSnapshot, replicaStatus } from '../core/replica-view.ts'
 
 /** Timers as a value, so that a test can run the loop on a clock of its own. */
@@ -52,6 +54,8 @@ export interface FailoverOptions {
   /** Runs a hook; `done` never comes within the call. */
   hook(plan: HookPlan, facts: HookFacts, done: (result: HookResult) => void): void
   onMove(pool: string, report: MoveReport): void
+  /** Something happened to a site without a move. */
+  onSite(pool: string, news: SiteNews): void
   onTurn(pool: string, effect: Extract<FailoverEffect, { kind: 'turned' }>): void
 }
 
@@ -255,7 +259,9 @@ export class ControlPlane {
     for (const pool of this.#pools) {
       pool.settle(nowMs)
       this.#execute(pool, pool.takeEffects())
+      const driver = this.#drivers[pool.plan.index]
       for (const index of pool.takeTouched()) {
+        driver?.touched(index, nowMs)
         this.#reschedule(pool.plan.backends[index]!.slot, nowMs)
       }
     }
@@ -364,8 +370,9 @@ export class ControlPlane {
 
   #makeDriver(pool: PoolHealth, nowMs: number): FailoverDriver | null {
     const { failover, table } = this.#options
-    if (pool.plan.mode !== 'active-standby') return null
-    if (failover === undefined) throw new Error('an active-standby pool needs `failover`')
+    const { name, mode, failover: plan } = pool.plan
+    if (plan === null) return null
+    if (failover === undefined) throw new Error('a pool with an active needs `failover`')
     const ports = {
       ...failover,
       table,
@@ -377,7 +384,11 @@ export class ControlPlane {
         this.#options.onWarning?.(message, fields)
       },
     }
-    return new FailoverDriver(pool, ports, nowMs)
+    const roster =
+      mode === 'active-standby'
+        ? new BackendRoster(pool)
+        : new TierRoster(pool, (news) => failover.onSite(name, news), nowMs)
+    return new FailoverDriver(pool, roster, ports, nowMs)
   }
 
   /** A probe beside the schedule, whose result counts like any other. */

@@ -23,18 +23,16 @@ import type {
 import type { ActAnswer, OperatorRequest } from '../core/operator.ts'
 import { describeMove } from '../core/operator.ts'
 import type { PoolHealth } from '../core/pool-health.ts'
-import { asksRole, tellsLag } from '../core/roles.ts'
+import { tellsLag } from '../core/roles.ts'
 import type { SharedTable } from '../core/shared-layout.ts'
 import type { PoolSnapshot } from '../core/snapshot.ts'
-import { dressSnapshot, dressStatus, failoverStatus } from '../core/standby-view.ts'
+import { failoverStatus } from '../core/standby-view.ts'
 import { readiness } from '../core/standby.ts'
 import { readersOf } from '../core/replica-view.ts'
-import { isAvailable } from '../core/availability.ts'
-import type { Availability, MoveReport, PoolStatus, Transition } from '../core/status.ts'
-import { formatAddress } from '../config/address.ts'
+import type { MoveReport, PoolStatus, Transition } from '../core/status.ts'
 import type { FailoverStore } from '../ha/failover-store.ts'
-import type { HookBackend, HookFacts, HookResult } from '../ha/hooks.ts'
-import type { ProbeResult } from '../probe/contract.ts'
+import type { HookFacts, HookResult } from '../ha/hooks.ts'
+import type { ProbeBackend, Roster } from './roster.ts'
 import { SeatOfPool } from './seat.ts'
 
 export interface FailoverPorts {
@@ -45,7 +43,7 @@ export interface FailoverPorts {
   /** The lowest snapshot version that a living data thread has applied. */
   applied(): number
   /** Probes a backend once, at once; `done` comes within a turn of the control loop. */
-  probe(index: number, done: (result: ProbeResult, nowMs: number) => void): void
+  readonly probe: ProbeBackend
   /** Runs a hook; `done` never comes within the call. */
   hook(plan: HookPlan, facts: HookFacts, done: (result: HookResult) => void): void
   /** Runs something as a turn of the control loop: what follows from it is published. */
@@ -60,6 +58,7 @@ const MOVES_KEPT = 10
 const NO_SESSIONS = { at: 0, finished: 0, cut: 0 }
 export class FailoverDriver {
   readonly #pool: PoolHealth
+  readonly #roster: Roster
   readonly #ports: FailoverPorts
   readonly #machine: FailoverMachine
   #state: FailoverState
@@ -79,33 +78,30 @@ export class FailoverDriver {
   /** The time of the present turn. */
   #nowMs: number
 
-  constructor(pool: PoolHealth, ports: FailoverPorts, nowMs: number) {
+  constructor(pool: PoolHealth, roster: Roster, ports: FailoverPorts, nowMs: number) {
     const { plan } = pool
+    const { members, asksRole, slots, overlaps } = roster
     this.#pool = pool
+    this.#roster = roster
     this.#ports = ports
-    this.#machine = {
-      pool: plan.name,
-      plan: plan.failover!,
-      members: plan.backends.map(({ name, site }) => ({
-        name,
-        takeover: takeoverOf(plan.sites[site]?.kind),
-      })),
-      asksRole: plan.healthCheck !== null && asksRole(plan.healthCheck.check),
-    }
+    this.#machine = { pool: plan.name, plan: plan.failover!, members, asksRole }
     const record = ports.store.restore(plan.name)
     this.#state = initialFailover(this.#machine, restoredFrom(this.#machine, record), nowMs)
     this.#lastMoves = record?.lastMoves ?? []
     const seat = {
       table: ports.table,
-      slots: plan.backends.map(({ slot }) => slot),
+      slots,
+      overlaps,
+      cuts: plan.failover!.sessions === 'destroy',
       applied: () => ports.applied(),
       changed: () => (pool.changed = true),
     }
     this.#seat = new SeatOfPool(seat, this.#state.active, this.#state.epoch)
-    this.#told = plan.backends.map(() => null)
-    this.#signMs = new Float64Array(plan.backends.length).fill(Infinity)
+    this.#told = members.map(() => null)
+    this.#signMs = new Float64Array(members.length).fill(Infinity)
     this.#nowMs = nowMs
     pool.mayLose = (index) => this.mayLose(index)
+    if (roster.isGroup) pool.elsewhere = () => this.#isElsewhere()
     pool.changed = true
   }
 
@@ -119,8 +115,13 @@ export class FailoverDriver {
   }
 
   /** Live traffic to a backend failed or is silent: the first sign of what may become a failover. */
-  sign(index: number, nowMs: number): void {
-    this.#signMs[index] = Math.min(this.#signMs[index]!, nowMs)
+  sign(backend: number, nowMs: number): void {
+    this.#sign(this.#roster.memberOf(backend), nowMs)
+  }
+
+  /** The verdict on a backend may have changed. */
+  touched(backend: number, nowMs: number): void {
+    this.#roster.touched(backend, nowMs)
   }
 
   /** Once in every turn of the control loop, after the pool has settled. */
@@ -131,6 +132,7 @@ export class FailoverDriver {
     if (left >= 0) this.#left(left, nowMs)
     if (nowMs >= this.#proveAtMs) this.#prove()
     if (nowMs >= this.#deadlineMs) this.hear({ kind: 'due' }, nowMs)
+    this.#roster.arrange(this.#seat.seat, nowMs)
   }
 
   /** When to look again, if nothing happens. */
@@ -144,7 +146,7 @@ export class FailoverDriver {
   }
 
   dress(snapshot: PoolSnapshot): PoolSnapshot {
-    return dressSnapshot(snapshot, this.#seat.seat)
+    return this.#roster.dress(snapshot, this.#seat.seat)
   }
 
   /** Positions of the backends that may serve reads. */
@@ -154,18 +156,14 @@ export class FailoverDriver {
     return readersOf(this.#machine, this.#state, this.#pool.lags(), limit)
   }
 
-  /** A backend that is fit without being the active stands by. */
+  /** A backend that is fit without getting anything stands by. */
   dressTransition(transition: Transition): Transition {
-    const { sending } = this.#seat.seat
-    if (transition.backend === this.#machine.members[sending]?.name) return transition
-    const { from, to } = transition
-    const worded = (one: Availability) => (isAvailable(one) ? 'standby' : one)
-    return { ...transition, from: worded(from), to: worded(to) }
+    return this.#roster.dressTransition(transition, this.#seat.seat)
   }
 
   status(base: PoolStatus, nowMs: number): PoolStatus {
     const failover = failoverStatus(this.#machine, this.#state, this.#lastMoves, nowMs)
-    return dressStatus(base, this.#seat.seat, failover, this.#serves(nowMs))
+    return this.#roster.dressStatus(base, this.#seat.seat, failover, nowMs)
   }
 
   /** Something happened that the machine has to know of. */
@@ -186,11 +184,18 @@ export class FailoverDriver {
   }
 
   /** Whether the pool can do without this backend: without the active only if another is ready. */
-  mayLose(index: number): boolean {
-    if (index !== this.#state.active) return true
+  mayLose(backend: number): boolean {
+    if (this.#roster.isGroup || backend !== this.#state.active) return true
+    return this.#isElsewhere()
+  }
+
+  /** Somebody else could take over from the active at once. */
+  #isElsewhere(): boolean {
+    const { active, frozen, agreement } = this.#state
+    if (frozen !== null || !agreement.ok) return false
     return this.#machine.members.some(
       (_, other) =>
-        other !== index &&
+        other !== active &&
         readiness(this.#machine, this.#state, other, 'failover', this.#nowMs).ready,
     )
   }
@@ -201,7 +206,7 @@ export class FailoverDriver {
     if (word === null) {
       const names = this.#machine.members.map(({ name }) => name)
       const to = request.verb === 'switchover' ? request.to : ''
-      const message = `pool '${this.#machine.pool}' has no backend '${to}'`
+      const message = `pool '${this.#machine.pool}' has no ${this.#roster.noun} '${to}'`
       return { ok: false, code: 'no-backend', message, names }
     }
     const { reason, by } = request
@@ -251,6 +256,8 @@ export class FailoverDriver {
         break
       case 'start':
         this.#seat.sit(effect.index, effect.epoch)
+        // At once: until then the pool is judged by who served before.
+        this.#roster.arrange(this.#seat.seat, nowMs)
         break
       case 'release':
         this.#seat.release()
@@ -302,8 +309,8 @@ export class FailoverDriver {
       hook,
       pool,
       epoch,
-      from: from < 0 ? null : this.#hookBackend(from),
-      to: this.#hookBackend(to),
+      from: from < 0 ? null : this.#roster.hookBackend(from),
+      to: this.#roster.hookBackend(to),
       reason,
       kind,
     }
@@ -312,22 +319,18 @@ export class FailoverDriver {
     })
   }
 
-  #hookBackend(index: number): HookBackend {
-    const { name, address } = this.#pool.plan.backends[index]!
-    return { name, address: formatAddress(address) }
-  }
-
   /** Probes the target again and again for as long as the machine waits for a proof. */
   #prove(): void {
     this.#proveAtMs = Infinity
     const { move } = this.#state
     if (move === null || move.step !== 'prove') return
     const { epoch, to } = move
-    this.#ports.probe(to, ({ verdict, role = null, text }, nowMs) => {
+    const { probe } = this.#ports
+    this.#roster.prove(to, this.#nowMs, probe, ({ passed, role, text }, nowMs) => {
       if (this.#stopped) return
       // Its role has just been learnt; the machine hears of that first.
       this.#tellMembers(nowMs)
-      this.hear({ kind: 'proved', epoch, passed: verdict === 'pass', role, text }, nowMs)
+      this.hear({ kind: 'proved', epoch, passed, role, text }, nowMs)
       if (this.#state.move?.step === 'prove') this.#proveAtMs = nowMs + PROVE_EVERY_MS
     })
   }
@@ -340,18 +343,18 @@ export class FailoverDriver {
   // --- what the machine is told ------------------------------------------------------------------
 
   #tellMembers(nowMs: number): void {
-    const facts = this.#machine.members.map((_, index) => this.#pool.facts(index, nowMs))
-    const holds = this.#sitesHold(facts)
-    for (const [index, fact] of facts.entries()) {
-      const trouble = fact.doubtful || !fact.fit
-      if (!trouble && fact.judged) this.#clearSign(index, nowMs)
-      else if (fact.judged) this.sign(index, nowMs)
-      const next = { ...fact, siteHolds: holds[this.#siteOf(index)] ?? true }
-      const before = this.#told[index]!
-      if (before !== null && isSame(before, next)) continue
-      this.#told[index] = next
-      this.hear({ kind: 'member', index, facts: next }, nowMs)
+    for (const [index, facts] of this.#roster.facts(nowMs).entries()) {
+      const trouble = facts.doubtful || !facts.fit
+      if (!trouble && facts.judged) this.#clearSign(index, nowMs)
+      else if (facts.judged) this.#sign(index, nowMs)
+      if (this.#told[index] === facts) continue
+      this.#told[index] = facts
+      this.hear({ kind: 'member', index, facts }, nowMs)
     }
+  }
+
+  #sign(index: number, nowMs: number): void {
+    this.#signMs[index] = Math.min(this.#signMs[index]!, nowMs)
   }
 
   /** A sign that nothing came of is forgotten after a while. */
@@ -359,17 +362,6 @@ export class FailoverDriver {
     if (nowMs - this.#signMs[index]! > (this.#pool.plan.healthCheck?.intervalMs ?? 0)) {
       this.#signMs[index] = Infinity
     }
-  }
-
-  #siteOf(index: number): number {
-    return this.#pool.plan.backends[index]!.site
-  }
-
-  #sitesHold(facts: readonly MemberFacts[]): readonly boolean[] {
-    return this.#pool.plan.sites.map(({ minHealthy }, site) => {
-      const fit = facts.filter((fact, index) => fact.fit && this.#siteOf(index) === site)
-      return fit.length >= minHealthy
-    })
   }
 
   // --- reports -----------------------------------------------------------------------------------
@@ -441,7 +433,7 @@ export class FailoverDriver {
         ? { verb: 'failback', force: request.force }
         : { verb: request.verb }
     }
-    const to = this.#machine.members.findIndex(({ name }) => name === request.to)
+    const to = this.#roster.indexOf(request.to)
     return to < 0 ? null : { verb: 'switchover', to, force: request.force }
   }
 
@@ -454,25 +446,4 @@ export class FailoverDriver {
   #save(): void {
     this.#ports.store.save(this.#machine.pool, this.#record(reignOf(this.#state)))
   }
-
-  #serves(nowMs: number): boolean {
-    const { sending } = this.#seat.seat
-    return sending >= 0 && this.#pool.facts(sending, nowMs).fit
-  }
-}
-
-function isSame(one: MemberFacts, other: MemberFacts): boolean {
-  return (
-    one.fit === other.fit &&
-    one.judged === other.judged &&
-    one.doubtful === other.doubtful &&
-    one.withdrawn === other.withdrawn &&
-    one.siteHolds === other.siteHolds &&
-    one.role === other.role
-  )
-}
-
-function takeoverOf(kind: string | undefined): 'auto' | 'promoted' | 'manual' {
-  if (kind === 'cold') return 'manual'
-  return kind === 'warm' ? 'promoted' : 'auto'
 }

@@ -31,8 +31,12 @@ interface Leaving {
 
 export interface SeatPorts {
   readonly table: SharedTable
-  /** Rows of the pool's backends. */
-  readonly slots: readonly number[]
+  /** Rows of the backends of each that can sit. */
+  readonly slots: readonly (readonly number[])[]
+  /** The next one may sit down while the sessions of the last one still finish. */
+  readonly overlaps: boolean
+  /** Then they are cut as soon as it does. */
+  readonly cuts: boolean
   /** The lowest snapshot version that a living data thread has applied. */
   applied(): number
   /** The pool's snapshot is to be published. */
@@ -49,30 +53,48 @@ export class SeatOfPool {
   /** @param sending who sits from the start; −1 for nobody */
   constructor(ports: SeatPorts, sending: number, epoch: number) {
     this.#ports = ports
-    this.#seat = { sending, draining: -1, epoch, holdUntilMs: 0 }
+    this.#seat = { sending, draining: -1, cutting: -1, epoch, holdUntilMs: 0 }
   }
 
   get seat(): Seat {
     return this.#seat
   }
 
-  /** Sessions in progress on a backend, over all threads. */
+  /** Sessions in progress on one that can sit, over all threads. */
   inFlight(index: number): number {
     const { table, slots } = this.#ports
-    return table.sum(table.backendBase(slots[index]!) + BACKEND.inFlight)
+    let sum = 0
+    for (const slot of slots[index]!) sum += table.sum(table.backendBase(slot) + BACKEND.inFlight)
+    return sum
   }
 
   sit(index: number, epoch: number): void {
+    const { overlaps, cuts } = this.#ports
+    const { sending } = this.#seat
+    const cutting = overlaps && cuts && sending !== index ? sending : -1
+    if (cutting >= 0) this.sessions = { ...this.sessions, cut: this.inFlight(cutting) }
     this.#leaving = null
-    this.#set({ sending: index, draining: -1, epoch, holdUntilMs: 0 })
+    this.#set({ sending: index, draining: -1, cutting, epoch, holdUntilMs: 0 })
   }
 
   leave({ index, epoch, sessions, drainUntilMs, holdUntilMs }: Leave, nowMs: number): void {
     const at = this.inFlight(index)
+    if (this.#ports.overlaps) {
+      // It goes on as well as it can: nothing may fall between the two.
+      this.sessions = { at, finished: 0, cut: 0 }
+      this.#leaving = { index, epoch, drainUntilMs, version: null, cut: false }
+      this.#set({ holdUntilMs })
+      return
+    }
     const cut = sessions === 'destroy' || drainUntilMs <= nowMs
     this.sessions = { at, finished: 0, cut: cut ? at : 0 }
     this.#leaving = { index, epoch, drainUntilMs, version: null, cut }
-    this.#set({ sending: -1, draining: cut ? -1 : index, holdUntilMs })
+    this.#set({
+      sending: -1,
+      draining: cut ? -1 : index,
+      cutting: cut ? index : -1,
+      holdUntilMs,
+    })
   }
 
   /** New requests are not held any longer. */
@@ -89,6 +111,10 @@ export class SeatOfPool {
   look(nowMs: number): number {
     if (this.#seat.holdUntilMs > 0 && nowMs >= this.#seat.holdUntilMs) this.release()
     const leaving = this.#leaving
+    if (leaving !== null && this.#ports.overlaps) {
+      this.#leaving = null
+      return leaving.epoch
+    }
     if (leaving === null || leaving.version === null) return -1
     if (this.#ports.applied() < leaving.version) return -1
     const running = this.inFlight(leaving.index)
@@ -97,7 +123,7 @@ export class SeatOfPool {
       this.sessions.cut = running
       leaving.cut = true
       leaving.version = null
-      this.#set({ draining: -1 })
+      this.#set({ draining: -1, cutting: leaving.index })
       return -1
     }
     this.sessions.finished = Math.max(0, this.sessions.at - this.sessions.cut)
@@ -111,6 +137,7 @@ export class SeatOfPool {
     const { holdUntilMs } = this.#seat
     const heldMs = holdUntilMs > 0 ? holdUntilMs : Infinity
     const leaving = this.#leaving
+    if (leaving !== null && this.#ports.overlaps) return nowMs
     if (leaving === null || leaving.version === null) return heldMs
     const isApplied = this.#ports.applied() >= leaving.version
     return Math.min(heldMs, nowMs + (isApplied ? DRAIN_LOOK_MS : ACKNOWLEDGE_MS))

@@ -3,6 +3,7 @@
 import { describeMove } from '../core/operator.ts'
 import type { MoveReport, Transition } from '../core/status.ts'
 import type { Log } from '../observe/log.ts'
+import type { SiteNews } from './tier-roster.ts'
 
 /** Logs a transition: good news as info, bad news as a warning. */
 export function logTransition(log: Log, transition: Transition): void {
@@ -35,6 +36,18 @@ export function logMove(log: Log, pool: string, report: MoveReport): void {
   else if (kind === 'failover' || metObjective === false) {
     log.warn(describeMove(pool, report), fields)
   } else log.info(describeMove(pool, report), fields)
+}
+
+/** Logs what happened to a site without a move. */
+export function logSite(log: Log, pool: string, { site, kind, reason }: SiteNews): void {
+  const sentences = {
+    left: `site ${site} of pool ${pool} is left`,
+    returned: `site ${site} of pool ${pool} serves again`,
+    overflow: `site ${site} of pool ${pool} takes what overflows`,
+    relieved: `nothing overflows to site ${site} of pool ${pool} any more`,
+  }
+  const level = kind === 'left' || kind === 'overflow' ? 'warn' : 'info'
+  log[level](sentences[kind], { pool, site, reason })
 }
 
 const words: Readonly<Record<Transition['to'], string>> = {

@@ -31,6 +31,7 @@ const pool: PoolStatus = {
   total: 2,
   minAvailable: 1,
   failover: null,
+  sites: [],
   queued: 4,
   backends: [backend, { ...backend, name: 'long-name', availability: 'down', lastProbe: null }],
 }

@@ -219,7 +219,12 @@ test('sites of an active-active pool are tiers that fail back by themselves', ()
       ['c', 2],
     ],
   )
-  assert.deepEqual(pool?.failover, { ...defaults, failback: 'auto', overflow: true })
+  assert.deepEqual(pool?.failover, {
+    ...defaults,
+    failback: 'auto',
+    allDown: 'any',
+    overflow: true,
+  })
   const strict = text.replace('{ tcp: {} }', '{ tcp: {} }\n    failover: { overflow: false }')
   assert.equal(
     plan(strict.replace('active-standby', 'active-active')).pools[0]?.failover?.overflow,

@@ -15,6 +15,7 @@ const scope = (total: number, changes: Partial<EjectionScope> = {}): EjectionSco
   ejected: 0,
   available: total,
   floor: 1,
+  elsewhere: false,
   ...changes,
 })
 const failing = { cause: 'failing', text: '5 in a row' } as const
@@ -49,7 +50,7 @@ test('no allowance ever leaves less than the floor, or nobody', () => {
   })
   fc.assert(
     fc.property(any, (of) => {
-      const allowed = ejectionAllowance({ ...of, inPlay: of.total })
+      const allowed = ejectionAllowance(scope(of.total, of))
       assert.ok(allowed >= 0)
       if (allowed > 0) assert.ok(of.available - allowed >= Math.max(1, of.floor))
     }),
@@ -147,4 +148,23 @@ test('a backend that takes no traffic any more is off the board', () => {
   board.drop(0)
   board.drop(1)
   assert.deepEqual([board.isWanted, board.has(0), board.has(1)], [false, false, false])
+})
+
+test('where others stand ready to take over, all that qualify may go, and no dependency is seen', () => {
+  const ready = scope(3, { elsewhere: true })
+  assert.equal(ejectionAllowance(ready), 3)
+  assert.equal(ejectionAllowance({ ...ready, available: 1, ejected: 2 }), 1)
+  assert.equal(ejectionAllowance({ ...ready, ejectedMax: 0 }), 0, 'switched off is switched off')
+  const board = new EjectionBoard()
+  for (const index of [0, 1, 2]) board.note(index, failing, false)
+  assert.equal(board.decide(scope(3), 0).kind, 'dependency')
+  const decision = board.decide(ready, 0)
+  assert.deepEqual(decision, {
+    kind: 'eject',
+    backends: [
+      [0, failing],
+      [1, failing],
+      [2, failing],
+    ],
+  })
 })

@@ -165,6 +165,8 @@ export class World {
   readonly warnings: string[] = []
   /** Moves that have ended, latest last. */
   readonly moves: MoveReport[] = []
+  /** What was said of sites. */
+  readonly sites: string[] = []
   /** Probes started: time and backend. */
   readonly probes: { atMs: number; backend: number; timeoutMs: number }[] = []
   /** Requests that ended, as their clients saw it. */
@@ -229,6 +231,7 @@ export class World {
         this.at(5, () => done({ ok: true, sentence: 'it worked', output: '', tookMs: 5 }))
       },
       onMove: (_pool, report) => this.moves.push(report),
+      onSite: (_pool, { site, kind, reason }) => this.sites.push(`${site} ${kind}: ${reason}`),
       onTurn: () => {},
     }
   }
