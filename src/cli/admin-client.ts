@@ -66,10 +66,13 @@ export function postAdmin(
   return ask(address, { path, body: JSON.stringify(body), timeoutMs })
 }
 
-/** The sentence of an answer that is a problem (RFC 9457). */
+/** The sentence of an answer that is a problem (RFC 9457), with what there is instead. */
 export function detailOf(body: string): string {
   try {
-    return (JSON.parse(body) as { detail: string }).detail
+    const { detail, pools, backends } = JSON.parse(body) as Record<string, unknown>
+    const names = backends ?? pools
+    if (!Array.isArray(names) || names.length === 0) return String(detail)
+    return `${String(detail)} There are: ${names.join(', ')}.`
   } catch {
     return `the admin API answered what is not understood: ${body.slice(0, 200)}`
   }

@@ -3,12 +3,15 @@
 import { Command, CommanderError } from 'commander'
 import { checkCommand } from './check.ts'
 import { completionCommand } from './completion.ts'
+import { failbackCommand } from './failback.ts'
+import { freezeCommand, unfreezeCommand } from './freeze.ts'
 import { handoverCommand } from './handover.ts'
 import { healthcheckCommand } from './healthcheck.ts'
 import { keepalivedCommand } from './keepalived.ts'
 import { quickstartCommand } from './quickstart.ts'
 import { runCommand } from './run.ts'
 import { statusCommand } from './status.ts'
+import { switchoverCommand } from './switchover.ts'
 import { versionCommand } from './version.ts'
 import { EXIT, Failure } from './terminal.ts'
 
@@ -51,6 +54,10 @@ Exit codes: 0 ok, 1 failed, 2 wrong usage.`,
     runCommand(finish),
     checkCommand(finish),
     statusCommand(finish),
+    switchoverCommand(finish),
+    failbackCommand(finish),
+    freezeCommand(finish),
+    unfreezeCommand(finish),
     handoverCommand(finish),
     healthcheckCommand(finish),
     keepalivedCommand(finish),

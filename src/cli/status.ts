@@ -2,7 +2,9 @@
 
 import { Command, Option } from 'commander'
 import type { BackendStatus, PoolStatus } from '../core/status.ts'
-import { type AdminTarget, findAdmin, readAdmin } from './admin-client.ts'
+import { type AdminTarget, detailOf, findAdmin, readAdmin } from './admin-client.ts'
+import { formatAge } from './age.ts'
+import { activeOf, failoverLines } from './status-failover.ts'
 import { table } from './table.ts'
 import type { Color } from './terminal.ts'
 import { EXIT, Failure, paint, put, wantsColor } from './terminal.ts'
@@ -40,75 +42,50 @@ async function status(name: string | undefined, options: StatusOptions): Promise
   const address = await findAdmin(options)
   const path = name === undefined ? '/v1/pools' : `/v1/pools/${encodeURIComponent(name)}`
   const reply = await readAdmin(address, path)
-  if (reply.status !== 200) throw new Failure(explain(reply.body))
+  if (reply.status !== 200) throw new Failure(detailOf(reply.body))
   if (options.output === 'json') {
     put(reply.body)
     return
   }
   const answer = JSON.parse(reply.body) as PoolStatus | { pools: readonly PoolStatus[] }
   const pools = 'pools' in answer ? answer.pools : [answer]
-  put(formatPools(pools, wantsColor(process.stdout)))
+  put(formatPools(pools, Date.now(), wantsColor(process.stdout)))
 }
 
-function explain(body: string): string {
-  try {
-    const { detail, pools } = JSON.parse(body) as { detail: string; pools?: readonly string[] }
-    return pools === undefined ? detail : `${detail} There are: ${pools.join(', ')}.`
-  } catch {
-    return `the admin API answered what is not understood: ${body.slice(0, 200)}`
-  }
+/** The pools as text for people. `nowMs` is wall clock. */
+export function formatPools(pools: readonly PoolStatus[], nowMs: number, color: boolean): string {
+  return pools.map((pool) => formatPool(pool, nowMs, color)).join('\n')
 }
 
-/** The pools as text for people. */
-export function formatPools(pools: readonly PoolStatus[], color: boolean): string {
-  return pools.map((pool) => formatPool(pool, color)).join('\n')
+interface Column {
+  readonly title: string
+  readonly isNumber?: boolean
+  cell(backend: BackendStatus, color: boolean): string
 }
 
-const HEAD = [
-  'BACKEND',
-  'ADDRESS',
-  'STATE',
-  'SINCE',
-  'WEIGHT',
-  'IN FLIGHT',
-  'ATTEMPTS',
-  'FAILED',
-  'LAST PROBE',
-  'REASON',
+const columns: readonly Column[] = [
+  { title: 'BACKEND', cell: ({ name }) => name },
+  { title: 'ADDRESS', cell: ({ address }) => address },
+  {
+    title: 'STATE',
+    cell: ({ availability }, color) => paint(availability, tints[availability], color),
+  },
+  { title: 'SINCE', isNumber: true, cell: ({ sinceMs }) => formatAge(sinceMs) },
+  {
+    title: 'WEIGHT',
+    isNumber: true,
+    cell: ({ effectiveWeight }) => String(Math.round(effectiveWeight * 100) / 100),
+  },
+  { title: 'IN FLIGHT', isNumber: true, cell: ({ inFlight }) => String(inFlight) },
+  { title: 'ATTEMPTS', isNumber: true, cell: ({ attempts }) => String(attempts) },
+  { title: 'FAILED', isNumber: true, cell: ({ failures }) => String(failures) },
+  { title: 'ROLE', cell: roleOf },
+  { title: 'LAST PROBE', cell: ({ lastProbe }) => lastProbe ?? '-' },
+  { title: 'REASON', cell: ({ reason }) => reason },
 ]
-const NUMBERS = new Set([3, 4, 5, 6, 7])
-const AFTER_NUMBERS = 8
-
-function formatPool(pool: PoolStatus, color: boolean): string {
-  const count = `${pool.available} of ${pool.total} available`
-  const tint = pool.available === pool.total ? 'green' : pool.available === 0 ? 'red' : 'yellow'
-  const queued = pool.queued > 0 ? `, ${pool.queued} queued` : ''
-  const title = `${paint(pool.name, 'bold', color)} (${pool.mode}, ${pool.balance}): ${paint(count, tint, color)}${queued}`
-  const rows = [[...HEAD], ...pool.backends.map((backend) => cells(backend, color))]
-  if (pool.backends.some(({ role }) => role !== null)) {
-    const roles = ['ROLE', ...pool.backends.map(roleText)]
-    roles.forEach((role, i) => rows[i]!.splice(AFTER_NUMBERS, 0, role))
-  }
-  return `${[title, ...table(rows, NUMBERS).map((line) => `  ${line}`)].join('\n')}\n`
-}
-
-function cells(backend: BackendStatus, color: boolean): string[] {
-  return [
-    backend.name,
-    backend.address,
-    paint(backend.availability, tints[backend.availability], color),
-    formatAge(backend.sinceMs),
-    String(Math.round(backend.effectiveWeight * 100) / 100),
-    String(backend.inFlight),
-    String(backend.attempts),
-    String(backend.failures),
-    backend.lastProbe ?? '-',
-    backend.reason,
-  ]
-}
 
 /** `primary`, `replica`, `replica, 3s behind`; `-` where it isn't known. */
-function roleText({ role, lag }: BackendStatus): string {
+function roleOf({ role, lag }: BackendStatus): string {
   if (role === null) return '-'
   const ms = lag?.ms ?? 0
   const bytes = lag?.bytes ?? 0
@@ -117,6 +94,33 @@ function roleText({ role, lag }: BackendStatus): string {
   const kibibytes = Math.ceil(bytes / 1024)
   const size = kibibytes < 1024 ? `${kibibytes} KiB` : `${Math.ceil(kibibytes / 1024)} MiB`
   return `${role}, ${size} behind`
+}
+
+function formatPool(pool: PoolStatus, nowMs: number, color: boolean): string {
+  const { name, mode, balance, queued, failover, backends } = pool
+  // One of its backends at a time is available by design, so a count would say nothing.
+  const isStandby = failover !== null && mode === 'active-standby'
+  const kind = isStandby ? mode : `${mode}, ${balance}`
+  const state = isStandby ? activeOf(failover, color) : countOf(pool, color)
+  const waiting = queued > 0 ? `, ${queued} queued` : ''
+  const title = `${paint(name, 'bold', color)} (${kind}): ${state}${waiting}`
+  const why = failover === null ? [] : failoverLines(failover, nowMs, color)
+  const lines = [...why, ...backendTable(backends, color)].map((line) => `  ${line}`)
+  return `${[title, ...lines].join('\n')}\n`
+}
+
+function backendTable(backends: readonly BackendStatus[], color: boolean): string[] {
+  const asksRole = backends.some(({ role }) => role !== null)
+  const shown = columns.filter(({ title }) => title !== 'ROLE' || asksRole)
+  const numbers = new Set(shown.flatMap(({ isNumber }, i) => (isNumber === true ? [i] : [])))
+  const head = shown.map(({ title }) => title)
+  const rows = backends.map((backend) => shown.map((column) => column.cell(backend, color)))
+  return table([head, ...rows], numbers)
+}
+
+function countOf({ available, total }: PoolStatus, color: boolean): string {
+  const tint = available === total ? 'green' : available === 0 ? 'red' : 'yellow'
+  return paint(`${available} of ${total} available`, tint, color)
 }
 
 const tints: Readonly<Record<BackendStatus['availability'], Color>> = {
@@ -130,17 +134,4 @@ const tints: Readonly<Record<BackendStatus['availability'], Color>> = {
   maint: 'yellow',
   weightless: 'yellow',
   standby: 'green',
-}
-
-const UNITS = [
-  ['d', 86_400_000],
-  ['h', 3_600_000],
-  ['m', 60_000],
-  ['s', 1_000],
-] as const
-
-/** `12s`, `3m`, `5h`, `2d`: the largest unit that fits. */
-export function formatAge(ms: number): string {
-  for (const [unit, size] of UNITS) if (ms >= size) return `${Math.floor(ms / size)}${unit}`
-  return '0s'
 }

@@ -170,7 +170,7 @@ test('completion scripts know every command and are accepted by their shell', as
   for (const shell of ['bash', 'zsh', 'fish']) {
     const { code, stdout } = await evenkeel(['completion', shell])
     assert.equal(code, 0)
-    for (const verb of ['run', 'check', 'status', 'healthcheck', 'completion']) {
+    for (const verb of ['run', 'check', 'status', 'switchover', 'freeze', 'completion']) {
       assert.ok(stdout.includes(verb), `${shell}: ${verb}`)
     }
   }

@@ -15,7 +15,9 @@ for (const command of [program, ...program.commands]) {
       const words = /evenkeel ([a-z]+)(.*)/.exec(line)
       const named = program.commands.find((one) => one.name() === words?.[1])
       assert.ok(named !== undefined || line.includes('main.js'), line)
-      for (const [option] of words?.[2]!.split('|')[0]!.matchAll(/(?<= )-{1,2}[a-z]+/g) ?? []) {
+      for (const [option] of words?.[2]!
+        .split('|')[0]!
+        .matchAll(/(?<= )-{1,2}[a-z]+(?:-[a-z]+)*/g) ?? []) {
         const known = named?.options.some(({ short, long }) => short === option || long === option)
         assert.ok(known, `${line}: ${option}`)
       }

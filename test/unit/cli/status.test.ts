@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { BackendStatus, PoolStatus } from '../../../src/core/status.ts'
-import { formatAge, formatPools } from '../../../src/cli/status.ts'
+import { formatAge } from '../../../src/cli/age.ts'
+import { formatPools } from '../../../src/cli/status.ts'
 import { table } from '../../../src/cli/table.ts'
 
 const backend: BackendStatus = {
@@ -38,7 +39,7 @@ const pool: PoolStatus = {
 
 test('a pool is a line and a table with numbers to the right', () => {
   assert.equal(
-    formatPools([pool], false),
+    formatPools([pool], 0, false),
     `web (active-active, round-robin): 1 of 2 available, 4 queued
   BACKEND    ADDRESS      STATE     SINCE  WEIGHT  IN FLIGHT  ATTEMPTS  FAILED  LAST PROBE   REASON
   a          10.0.0.1:80  starting     3s     0.2          3      1234       0  200 in 3 ms  slow start
@@ -61,7 +62,7 @@ test('roles are a column where a backend has one', () => {
   ]
   const backends = roles.map((one): BackendStatus => Object.assign({}, plain, one))
   assert.equal(
-    formatPools([{ ...pool, backends }], false),
+    formatPools([{ ...pool, backends }], 0, false),
     `web (active-active, round-robin): 1 of 2 available, 4 queued
   BACKEND  ADDRESS      STATE     SINCE  WEIGHT  IN FLIGHT  ATTEMPTS  FAILED  ROLE                   LAST PROBE   REASON
   a        10.0.0.1:80  starting     3s       1          3      1234       0  primary                200 in 3 ms  slow start
@@ -75,15 +76,99 @@ test('roles are a column where a backend has one', () => {
   )
 })
 
+const standby: PoolStatus = {
+  ...pool,
+  name: 'db',
+  mode: 'active-standby',
+  queued: 0,
+  failover: {
+    state: 'switching',
+    reason: 'switchover to b: kernel',
+    sinceMs: 212,
+    active: null,
+    epoch: 7,
+    preferred: 'a',
+    frozen: null,
+    standbys: [
+      { name: 'a', ready: false, reason: 'it was left 1.0 s ago; ready in 2.0 s' },
+      { name: 'b', ready: true, reason: 'fit for 5m' },
+    ],
+    move: { kind: 'switchover', from: 'a', to: 'b', step: 'prove', forMs: 212 },
+    lastMoves: [
+      {
+        kind: 'failover',
+        outcome: 'moved',
+        from: 'b',
+        to: 'a',
+        epoch: 6,
+        reason: 'b is down',
+        by: 'evenkeel',
+        at: 0,
+        detectionMs: 1_200,
+        moveMs: 212,
+        sessions: { at: 4, finished: 3, cut: 1 },
+        metObjective: true,
+      },
+    ],
+  },
+  backends: [backend],
+}
+
+test('a pool with an active says who it is, why, who could follow and what the last move took', () => {
+  assert.equal(
+    formatPools([standby], 60_000, false),
+    `db (active-standby): nobody is active, epoch 7
+  switching for 0s: switchover to b: kernel
+  moving from a to b: prove, for 212 ms so far
+  standby a is not ready: it was left 1.0 s ago; ready in 2.0 s
+  standby b is ready: fit for 5m
+  last move 1m ago: failover from b to a in 1.4 s (found in 1.2 s, moved in 212 ms), epoch 6, objective met, by evenkeel: b is down; 3 sessions finished, 1 cut
+  BACKEND  ADDRESS      STATE     SINCE  WEIGHT  IN FLIGHT  ATTEMPTS  FAILED  LAST PROBE   REASON
+  a        10.0.0.1:80  starting     3s     0.2          3      1234       0  200 in 3 ms  slow start
+`,
+  )
+  const { failover } = standby
+  const steady: PoolStatus = {
+    ...standby,
+    queued: 2,
+    failover: {
+      ...failover!,
+      state: 'frozen',
+      reason: 'frozen by kim: kernel',
+      active: 'a',
+      move: null,
+      standbys: [],
+      lastMoves: [
+        {
+          ...failover!.lastMoves[0]!,
+          kind: 'switchover',
+          outcome: 'rolled-back',
+          from: null,
+          detectionMs: 0,
+          sessions: { at: 0, finished: 0, cut: 0 },
+          metObjective: null,
+        },
+      ],
+    },
+  }
+  assert.deepEqual(formatPools([steady], 0, false).split('\n').slice(0, 3), [
+    'db (active-standby): a is active, epoch 7, 2 queued',
+    '  frozen for 0s: frozen by kim: kernel',
+    '  last move 0s ago: switchover to a was rolled back after 212 ms, epoch 6, by evenkeel: b is down',
+  ])
+  const sites = formatPools([{ ...steady, mode: 'active-active' }], 0, false)
+  assert.match(sites, /^db \(active-active, round-robin\): 1 of 2 available, 2 queued\n {2}frozen/)
+})
+
 test('colours change no width', () => {
   const strip = (text: string): string =>
     text
       .split('\u001b')
       .map((part, i) => (i === 0 ? part : part.slice(part.indexOf('m') + 1)))
       .join('')
-  const colored = formatPools([pool, pool], true)
+  const colored = formatPools([pool, standby], 60_000, true)
   assert.ok(colored.includes('\u001b[31mdown'))
-  assert.equal(strip(colored), formatPools([pool, pool], false))
+  assert.equal(strip(colored), formatPools([pool, standby], 60_000, false))
 })
 
 test('an age is given in its largest unit', () => {

@@ -1,0 +1,14 @@
+// `evenkeel failback`: moves an active-standby pool back to its preferred backend.
+
+import type { Command } from 'commander'
+import { operatorCommand, withMoveOptions } from './operate.ts'
+
+export function failbackCommand(finish: (code: number) => void): Command {
+  const description = 'Move an active-standby pool back to its preferred backend.'
+  return withMoveOptions(operatorCommand('failback', description, finish)).addHelpText(
+    'after',
+    `
+Example:
+  evenkeel failback postgres --reason "primary is repaired"`,
+  )
+}

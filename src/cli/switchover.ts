@@ -1,0 +1,20 @@
+// `evenkeel switchover`: moves an active-standby pool to a backend of the operator's choice.
+
+import type { Command } from 'commander'
+import { operatorCommand, withMoveOptions } from './operate.ts'
+
+export function switchoverCommand(finish: (code: number) => void): Command {
+  const description = 'Make another backend of an active-standby pool the active one.'
+  return withMoveOptions(operatorCommand('switchover', description, finish))
+    .requiredOption('--to <BACKEND>', 'the backend that is to be the active one')
+    .addHelpText(
+      'after',
+      `
+It ends when the move has ended. Requests wait meanwhile; if the new one is not proven in time,
+the old one goes on and the exit code is 1.
+
+Examples:
+  evenkeel switchover postgres --to standby --reason "kernel update on primary" --dry-run
+  evenkeel switchover postgres --to standby --reason "kernel update on primary"`,
+    )
+}
