@@ -8,6 +8,10 @@ import type { Plan } from '../core/plan.ts'
 import type { SharedTable } from '../core/shared-layout.ts'
 import { BACKEND, LATENCY_BOUNDS_S, LISTENER, POOL, THREAD } from '../core/shared-layout.ts'
 import type { BackendStatus, PoolStatus } from '../core/status.ts'
+import { failoverFamilies } from './failover-families.ts'
+import type { Emit, Family } from './metric-family.ts'
+import { label } from './metric-family.ts'
+import type { MoveTally } from './move-counter.ts'
 
 /** What a scrape reads. */
 export interface MetricsSource {
@@ -23,6 +27,8 @@ export interface MetricsSource {
   lostLines(): number
   /** Changes of availability of a backend so far, by what it became. */
   transitions(pool: string, backend: string): readonly TransitionCount[]
+  /** Moves of the active of a pool so far. */
+  moves(pool: string): MoveTally
 }
 
 export interface ThreadCounts {
@@ -60,26 +66,6 @@ export interface BackendSubject extends ListenerSubject {
   readonly status: BackendStatus
   /** What it became so far, and how often. */
   readonly transitions: readonly TransitionCount[]
-}
-
-/** Takes one series: labels as they stand between braces, and the end of a histogram's name. */
-export type Emit = (labels: string, value: number, suffix?: string) => void
-
-/** One metric over subjects of one kind. */
-export interface Family<Subject> {
-  readonly name: string
-  readonly type: 'counter' | 'gauge' | 'histogram'
-  readonly help: string
-  readonly labels: readonly string[]
-  read(subject: Subject, emit: Emit): void
-}
-
-/** One label with its value, escaped. */
-export function label(name: string, value: string): string {
-  const escaped = /[\\"\n]/.test(value)
-    ? value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
-    : value
-  return `${name}="${escaped}"`
 }
 
 const CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
@@ -405,5 +391,6 @@ export const FAMILIES: readonly FamilyHead[] = [
   ...processFamilies,
   ...listenerFamilies,
   ...poolFamilies,
+  ...failoverFamilies,
   ...backendFamilies,
 ]

@@ -4,14 +4,16 @@
 
 import { Registry, collectDefaultMetrics } from 'prom-client'
 import type { PoolStatus, Transition } from '../core/status.ts'
-import type { Family, MetricsSource, TransitionCount } from './metric-families.ts'
+import { failoverFamilies } from './failover-families.ts'
+import type { MetricsSource, TransitionCount } from './metric-families.ts'
 import {
   backendFamilies,
-  label,
   listenerFamilies,
   poolFamilies,
   processFamilies,
 } from './metric-families.ts'
+import type { Family } from './metric-family.ts'
+import { label } from './metric-family.ts'
 
 /** How long a scrape may keep the thread before others have their turn. */
 const SLICE_MS = 5
@@ -54,6 +56,7 @@ export class Metrics {
     await page.add(listenerFamilies, listeners)
     const status = source.status()
     await page.add(poolFamilies, this.#pools(status))
+    await page.add(failoverFamilies, this.#movable(status))
     await page.add(backendFamilies, this.#backends(status))
     page.write(await this.#registry.metrics())
     return page.bytes()
@@ -67,6 +70,14 @@ export class Metrics {
       base: table.poolBase(index),
       status: status[i]!,
     }))
+  }
+
+  #movable(status: readonly PoolStatus[]) {
+    return status.flatMap(({ name, failover }) =>
+      failover === null
+        ? []
+        : [{ labels: label('pool', name), status: failover, moves: this.#source.moves(name) }],
+    )
   }
 
   #backends(status: readonly PoolStatus[]) {

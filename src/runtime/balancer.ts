@@ -16,6 +16,7 @@ import { LineSink } from '../observe/line-sink.ts'
 import type { Log } from '../observe/log.ts'
 import { silentLog } from '../observe/log.ts'
 import { Metrics, TransitionCounter } from '../observe/metrics.ts'
+import { MoveCounter } from '../observe/move-counter.ts'
 import { fileStore } from '../ha/failover-store.ts'
 import { runHook } from '../ha/hooks.ts'
 import type { HookFacts, HookResult } from '../ha/hooks.ts'
@@ -135,6 +136,7 @@ class Balancer implements RunningBalancer {
   readonly #sink: LineSink | null
   readonly #metrics: Metrics
   readonly #transitions = new TransitionCounter()
+  readonly #moves = new MoveCounter()
   /** Ends a running hook. */
   readonly #hooks = new Set<() => void>()
   readonly #listeners = new Set<(transition: Transition) => void>()
@@ -266,7 +268,10 @@ class Balancer implements RunningBalancer {
         wallMs: () => Date.now(),
         applied: () => this.#planes.applied(),
         hook: (plan, facts, done) => this.#runHook(plan, facts, done),
-        onMove: (pool, report) => logMove(this.#log, pool, report),
+        onMove: (pool, report) => {
+          this.#moves.add(pool, report)
+          logMove(this.#log, pool, report)
+        },
         onSite: (pool, news) => logSite(this.#log, pool, news),
         onTurn: (pool, { from, to, reason }) => {
           this.#log.info(`pool ${pool} is ${to}`, { pool, from, to, reason })
@@ -340,6 +345,7 @@ class Balancer implements RunningBalancer {
       isDraining: () => this.#phase === 'draining',
       lostLines: () => this.#sink?.lostLines ?? 0,
       transitions: (pool, backend) => this.#transitions.of(pool, backend),
+      moves: (pool) => this.#moves.of(pool),
     })
   }
 

@@ -4,8 +4,9 @@ import type { Plan } from '../../../src/core/plan.ts'
 import { BACKEND, LISTENER, SharedTable } from '../../../src/core/shared-layout.ts'
 import type { PoolStatus, Transition } from '../../../src/core/status.ts'
 import type { MetricsSource } from '../../../src/observe/metric-families.ts'
-import { label } from '../../../src/observe/metric-families.ts'
+import { label } from '../../../src/observe/metric-family.ts'
 import { Metrics, TransitionCounter } from '../../../src/observe/metrics.ts'
+import { MoveCounter } from '../../../src/observe/move-counter.ts'
 
 const plan = {
   listeners: [{ name: 'web', index: 0 }],
@@ -17,6 +18,7 @@ const status = [
     total: 1,
     available: 1,
     minAvailable: 0,
+    failover: null,
     backends: [{ name: 'a', availability: 'available', effectiveWeight: 0.5, health: 'none' }],
   },
 ] as unknown as readonly PoolStatus[]
@@ -34,6 +36,7 @@ function make(more: Partial<MetricsSource> = {}): { metrics: Metrics; table: Sha
     isDraining: () => false,
     lostLines: () => 0,
     transitions: () => [],
+    moves: (pool) => new MoveCounter().of(pool),
     ...more,
   })
   return { metrics, table }
