@@ -55,6 +55,8 @@ export interface RunningBalancer {
   readonly adminAddress: Address | null
   /** All pools and backends, as the admin API shows them. */
   status(): readonly PoolStatus[]
+  /** Carries out what an operator asks of a pool with an active; resolves when that is over. */
+  act(pool: string, request: OperatorRequest): Promise<ActAnswer>
   /** Calls `listener` on every change of a backend's availability; returns how to stop that. */
   onTransition(listener: (transition: Transition) => void): () => void
   /** Goes on in new log files, after a rotation. */
@@ -178,6 +180,14 @@ class Balancer implements RunningBalancer {
 
   status(): readonly PoolStatus[] {
     return this.#control.status()
+  }
+
+  async act(pool: string, request: OperatorRequest): Promise<ActAnswer> {
+    const answer = await this.#control.act(pool, request)
+    // What he was told is done must survive a crash that comes right after.
+    const failure = await this.#settings.state.settled()
+    if (!answer.ok || failure === null) return answer
+    return { ...answer, message: `${answer.message}; a restart would forget it: ${failure}` }
   }
 
   onTransition(listener: (transition: Transition) => void): () => void {
@@ -381,7 +391,7 @@ class Balancer implements RunningBalancer {
         type: this.#metrics.contentType,
         body: await this.#metrics.scrape(),
       }),
-      act: (pool: string, request: OperatorRequest) => this.#act(pool, request),
+      act: (pool: string, request: OperatorRequest) => this.act(pool, request),
       handOver: this.#vip?.handOver ?? null,
     }
     this.#admin = new AdminServer(source, reach, {
@@ -413,14 +423,6 @@ class Balancer implements RunningBalancer {
       case 'drained':
         break
     }
-  }
-
-  /** What an operator was told is done must survive a crash that comes right after. */
-  async #act(pool: string, request: OperatorRequest): Promise<ActAnswer> {
-    const answer = await this.#control.act(pool, request)
-    const failure = await this.#settings.state.settled()
-    if (!answer.ok || failure === null) return answer
-    return { ...answer, message: `${answer.message}; a restart would forget it: ${failure}` }
   }
 
   #runHook(plan: HookPlan, facts: HookFacts, done: (result: HookResult) => void): void {

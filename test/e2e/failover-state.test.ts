@@ -5,8 +5,8 @@ import { after, test } from 'node:test'
 import type { PoolStatus } from '../../src/core/status.ts'
 import { startBackend } from '../support/backend.ts'
 import type { Evenkeel } from '../support/evenkeel.ts'
-import { startEvenkeel } from '../support/evenkeel.ts'
-import { temporaryFolder } from '../support/processes.ts'
+import { mainFile, startEvenkeel } from '../support/evenkeel.ts'
+import { runProcess, temporaryFolder } from '../support/processes.ts'
 
 const [one, two] = await Promise.all([startBackend({ name: 'one' }), startBackend({ name: 'two' })])
 after(() => Promise.all([one.stop(), two.stop()]))
@@ -65,6 +65,36 @@ test('who is active, the epoch and a freeze survive a kill and a restart', async
   assert.deepEqual(after.frozen, { by: 'kim', reason: 'test' })
   assert.deepEqual(after.lastMoves.at(-1)!.kind, 'first')
   assert.ok(after.lastMoves.some(({ kind, to }) => kind === 'switchover' && to === 'two'))
+})
+
+test('an operator moves a pool from the command line, tried out first', async () => {
+  const running = await start(temporaryFolder('state'))
+  const switchover = async (...more: string[]) => {
+    const words = ['switchover', 'web', '--to', 'two', '--reason', 'kernel', '--by', 'kim']
+    const where = ['--force', '-c', running.file]
+    const result = await runProcess(process.execPath, [mainFile, ...words, ...where, ...more])
+    return [result.code, result.stdout, result.stderr]
+  }
+  const [code, would, talk] = await switchover('--dry-run')
+  assert.deepEqual([code, talk], [0, ''])
+  assert.match(String(would), /^would move web from one to two under epoch 2;/)
+  assert.equal((await statusOf(running)).active, 'one')
+  const [done, moved] = await switchover()
+  assert.equal(done, 0)
+  assert.match(String(moved), /^moved web from one to two in \d+ ms, epoch 2/)
+  const { active, lastMoves } = await statusOf(running)
+  assert.deepEqual([active, lastMoves[0]!.by, lastMoves[0]!.reason], ['two', 'kim', 'kernel'])
+  const words = ['status', 'web', '-c', running.file]
+  const { stdout } = await runProcess(process.execPath, [mainFile, ...words])
+  assert.match(stdout, /^web \(active-standby\): two is active, epoch 2\n {2}steady for \d+s: /)
+  const metrics = await (await fetch(`${running.adminUrl}/metrics`)).text()
+  for (const line of [
+    'evenkeel_pool_active{pool="web",backend="two"} 1',
+    'evenkeel_pool_epoch{pool="web"} 2',
+    'evenkeel_failovers_total{pool="web",kind="switchover",outcome="moved"} 1',
+  ]) {
+    assert.ok(metrics.includes(`${line}\n`), line)
+  }
 })
 
 test('a second process is not started on the same state, and says who has it', async () => {
