@@ -112,7 +112,8 @@ function holderOf(address: string): Promise<string | null> {
 async function listenAt(address: string): Promise<Server> {
   const server = createServer((socket) => {
     socket.on('error', () => {})
-    socket.end(`the process ${process.pid} on ${hostname()}\n`)
+    // Whoever asked may be stopped; that must not hold up our release.
+    socket.end(`the process ${process.pid} on ${hostname()}\n`, () => socket.destroy())
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)

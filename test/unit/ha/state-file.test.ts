@@ -12,6 +12,8 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { once } from 'node:events'
+import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, test } from 'node:test'
@@ -316,6 +318,16 @@ test(
     await assert.rejects(open(dir), new RegExp(`the process ${process.pid} on`))
   },
 )
+
+test('somebody who asked who has the lock, and reads no answer, holds nobody up', async () => {
+  const dir = folder()
+  const state = await open(dir)
+  const asking = createConnection({ path: join(dir, 'failover.lock'), allowHalfOpen: true })
+  await once(asking, 'connect')
+  await state.close()
+  asking.destroy()
+  await open(dir)
+})
 
 test('a file in place of the lock is not removed', async () => {
   const dir = folder()
