@@ -82,7 +82,7 @@ export abstract class SocketChannel implements Channel {
     if (this.closed) return
     // While a FIN is on its way libuv refuses a reset, and Node takes the handle for closed that
     // stays open: the descriptor leaks, and the thread can never end (Node 20 to 24).
-    const isShutting = this.shutting && !this.finished
+    const isShutting = this.shutting && !this.finished && !this.pending
     // A unix socket knows no reset; Node throws where it is asked for one.
     const handle = (this.socket as unknown as { _handle: { reset?: unknown } | null })._handle
     if (!isShutting && typeof handle?.reset === 'function') this.socket.resetAndDestroy()

@@ -123,11 +123,6 @@ export class TcpConnection extends PlacedAttempt implements ChannelHandler {
 
   private connected(): void {
     if (this.state !== STATE.connecting) return
-    if (this.context.hasLapsed(this.pool!)) {
-      this.sever()
-      this.onCut(fault('no-agreement'))
-      return
-    }
     const nowMs = this.context.nowMs()
     const backend = this.backend!
     const target = this.target!

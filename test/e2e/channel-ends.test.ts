@@ -8,6 +8,7 @@ import { test } from 'node:test'
 import { noHandler } from '../../src/proxy/channel.ts'
 import { connect } from '../../src/proxy/socket.ts'
 import { READ_INTO } from '../support/plane.ts'
+import { serve } from '../support/raw.ts'
 import { waitFor } from '../support/wait.ts'
 
 /** Sockets this process has open, whatever Node thinks of them. */
@@ -35,5 +36,29 @@ for (const readInto of READ_INTO) {
     }
     await waitFor(() => openDescriptors() <= before + 2, { what: 'all descriptors to be closed' })
     assert.ok(openDescriptors() <= before + 2)
+  })
+
+  test(`a reset drops what is pending even behind an end, reading into ${readInto} buffers`, async (context) => {
+    const server = await serve((peer) => peer.stop())
+    context.after(() => server.stop())
+    const destination = { host: '127.0.0.1', port: server.port }
+    const channel = await new Promise<ReturnType<typeof connect>>((resolve) => {
+      const made = connect(destination, readInto, noHandler, () => resolve(made))
+    })
+    const chunk = Buffer.alloc(1024 * 1024)
+    let written = 0
+    while (!channel.pending) {
+      channel.writeBytes(chunk, 0, chunk.length)
+      written += chunk.length
+      await new Promise(setImmediate)
+    }
+    channel.end()
+    channel.reset()
+    await waitFor(() => channel.closed, { what: 'the close', everyMs: 1 })
+    const peer = await server.peer(0)
+    peer.go()
+    await peer.gone()
+    // The kernel had taken all but the last chunk; much of that was still on our side.
+    assert.ok(peer.received < written - chunk.length - 200_000, `${peer.received} of ${written}`)
   })
 }

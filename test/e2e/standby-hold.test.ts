@@ -9,7 +9,9 @@ import { connectTo, ok, request, response } from '../support/raw.ts'
 import type { Peer, Script } from '../support/raw.ts'
 import { answering, message, publishActive, silent, withStandby } from '../support/standby.ts'
 
-const HOLD = { epoch: 2, holdMs: 3_000 }
+const HOLD = { epoch: 2, holdMs: 60_000 }
+/** Nothing but the hold itself ends a wait, however slow the machine. */
+const PATIENT = { timeouts: { queue: '10m', total: '10m' } }
 
 /** So many clients, each with a request that says its number, one after the other. */
 async function held(plane: TestPlane, count: number, method = 'GET'): Promise<Peer[]> {
@@ -40,7 +42,7 @@ for (const readInto of READ_INTO) {
           seen.push(got.field('x-number')!)
           peer.write(ok(got.body))
         }
-        await withStandby({ readInto, backends: [silent, notes] }, async (plane) => {
+        await withStandby({ readInto, pool: PATIENT, backends: [silent, notes] }, async (plane) => {
           publishActive(plane, null, HOLD)
           const clients = await held(plane, 20, method)
           publishActive(plane, 'b', { epoch: 2 })
@@ -59,35 +61,46 @@ for (const readInto of READ_INTO) {
     })
 
     test('what was cut waits with them, and is served with them', async () => {
-      await withStandby({ readInto, backends: [silent, answering('b')] }, async (plane) => {
-        const early = await plane.connect()
-        early.write(message('PUT', 'early'))
-        await plane.until('the wait', () => plane.backend(0, 'waiting') === 1)
-        publishActive(plane, null, HOLD)
-        assert.equal(plane.pool('queued'), 1)
-        const late = await plane.connect()
-        late.write(message('POST', 'late'))
-        await plane.until('the wait', () => plane.pool('queued') === 2)
-        publishActive(plane, 'b', { epoch: 2 })
-        assert.equal((await response(early)).body, 'b PUT early')
-        assert.equal((await response(late)).body, 'b POST late')
-      })
+      await withStandby(
+        { readInto, pool: PATIENT, backends: [silent, answering('b')] },
+        async (plane) => {
+          const early = await plane.connect()
+          early.write(message('PUT', 'early'))
+          await plane.until('the wait', () => plane.backend(0, 'waiting') === 1)
+          publishActive(plane, null, HOLD)
+          assert.equal(plane.pool('queued'), 1)
+          const late = await plane.connect()
+          late.write(message('POST', 'late'))
+          await plane.until('the wait', () => plane.pool('queued') === 2)
+          publishActive(plane, 'b', { epoch: 2 })
+          assert.equal((await response(early)).body, 'b PUT early')
+          assert.equal((await response(late)).body, 'b POST late')
+        },
+      )
     })
 
     test('the old active may take them back', async () => {
-      await withStandby({ readInto, backends: [answering('a'), silent] }, async (plane) => {
-        publishActive(plane, null, HOLD)
-        const [client] = await held(plane, 1, 'POST')
-        publishActive(plane, 'a', { epoch: 3 })
-        assert.equal((await response(client!)).body, 'a POST 0')
-      })
+      await withStandby(
+        { readInto, pool: PATIENT, backends: [answering('a'), silent] },
+        async (plane) => {
+          publishActive(plane, null, HOLD)
+          const [client] = await held(plane, 1, 'POST')
+          publishActive(plane, 'a', { epoch: 3 })
+          assert.equal((await response(client!)).body, 'a POST 0')
+        },
+      )
     })
 
     test('a TCP client is held, and what it said beforehand arrives', async () => {
       const echo: Script = (peer) => {
         peer.socket.on('data', (bytes) => peer.socket.write(bytes))
       }
-      const options = { readInto, listener: { protocol: 'tcp' }, backends: [silent, echo] }
+      const options = {
+        readInto,
+        pool: PATIENT,
+        listener: { protocol: 'tcp' },
+        backends: [silent, echo],
+      }
       await withStandby(options, async (plane) => {
         publishActive(plane, null, HOLD)
         const client = await plane.connect()
@@ -111,7 +124,12 @@ for (const readInto of READ_INTO) {
       const reply: Script = async (peer) => {
         peer.finish(`got ${await peer.end()}`)
       }
-      const options = { readInto, listener: { protocol: 'tcp' }, backends: [silent, reply] }
+      const options = {
+        readInto,
+        pool: PATIENT,
+        listener: { protocol: 'tcp' },
+        backends: [silent, reply],
+      }
       await withStandby(options, async (plane) => {
         publishActive(plane, null, HOLD)
         const client = await plane.connect()
@@ -128,12 +146,12 @@ for (const readInto of READ_INTO) {
     })
 
     test('the pause ends with pause-timeout, and who comes after it waits for nothing', async () => {
-      await withStandby({ readInto, backends: [silent, silent] }, async (plane) => {
+      await withStandby({ readInto, pool: PATIENT, backends: [silent, silent] }, async (plane) => {
         publishActive(plane, null, HOLD)
         const [client] = await held(plane, 1)
-        plane.skip(2_900)
+        plane.skip(30_000)
         assert.equal(plane.pool('queued'), 1)
-        plane.skip(100)
+        plane.skip(30_000)
         assert.equal(plane.pool('queued'), 0)
         assert.equal(await faultOf(client!), 'pause-timeout')
         client!.write(message('GET'))
@@ -143,13 +161,16 @@ for (const readInto of READ_INTO) {
     })
 
     test('a pause that ends by a snapshot after its time is still one', async () => {
-      await withStandby({ readInto, backends: [silent, answering('b')] }, async (plane) => {
-        publishActive(plane, null, { epoch: 2, holdMs: 40 })
-        const [client] = await held(plane, 1)
-        await plane.settled(() => 0)
-        publishActive(plane, null, { epoch: 2 })
-        assert.equal(await faultOf(client!), 'pause-timeout')
-      })
+      await withStandby(
+        { readInto, pool: PATIENT, backends: [silent, answering('b')] },
+        async (plane) => {
+          publishActive(plane, null, { epoch: 2, holdMs: 40 })
+          const [client] = await held(plane, 1)
+          await plane.settled(() => 0)
+          publishActive(plane, null, { epoch: 2 })
+          assert.equal(await faultOf(client!), 'pause-timeout')
+        },
+      )
     })
 
     test('the queue and total timeouts of the pool end the wait sooner', async () => {
@@ -165,7 +186,7 @@ for (const readInto of READ_INTO) {
     })
 
     test('a snapshot that takes the hold away ends the wait at once with no-active', async () => {
-      await withStandby({ readInto, backends: [silent, silent] }, async (plane) => {
+      await withStandby({ readInto, pool: PATIENT, backends: [silent, silent] }, async (plane) => {
         publishActive(plane, null, HOLD)
         const clients = await held(plane, 3)
         publishActive(plane, null, { epoch: 2 })
@@ -174,19 +195,22 @@ for (const readInto of READ_INTO) {
     })
 
     test('a later snapshot may prolong the hold', async () => {
-      await withStandby({ readInto, backends: [silent, answering('b')] }, async (plane) => {
-        publishActive(plane, null, HOLD)
-        const [client] = await held(plane, 1)
-        publishActive(plane, null, { epoch: 2, holdMs: 4_500 })
-        plane.skip(4_000)
-        assert.equal(plane.pool('queued'), 1)
-        publishActive(plane, 'b', { epoch: 2 })
-        assert.equal((await response(client!)).body, 'b GET ')
-      })
+      await withStandby(
+        { readInto, pool: PATIENT, backends: [silent, answering('b')] },
+        async (plane) => {
+          publishActive(plane, null, HOLD)
+          const [client] = await held(plane, 1)
+          publishActive(plane, null, { epoch: 2, holdMs: 90_000 })
+          plane.skip(70_000)
+          assert.equal(plane.pool('queued'), 1)
+          publishActive(plane, 'b', { epoch: 2 })
+          assert.equal((await response(client!)).body, 'b GET ')
+        },
+      )
     })
 
     test('without a hold the answer names the kind of pool', async () => {
-      await withStandby({ readInto, backends: [silent, silent] }, async (plane) => {
+      await withStandby({ readInto, pool: PATIENT, backends: [silent, silent] }, async (plane) => {
         publishActive(plane, null, { epoch: 2 })
         const client = await plane.connect()
         client.write(message('GET'))
@@ -201,7 +225,7 @@ for (const readInto of READ_INTO) {
     })
 
     test('no more are held than the queue may take', async () => {
-      const pool = { limits: { queue: 5 } }
+      const pool = { ...PATIENT, limits: { queue: 5 } }
       await withStandby({ readInto, pool, backends: [silent, answering('b')] }, async (plane) => {
         publishActive(plane, null, HOLD)
         const clients = await held(plane, 5)
@@ -226,7 +250,7 @@ for (const readInto of READ_INTO) {
           peer.write(ok(''))
         }
       }
-      const pool = { limits: { perBackend: 8 } }
+      const pool = { ...PATIENT, limits: { perBackend: 8 } }
       await withStandby({ readInto, pool, backends: [silent, counts] }, async (plane) => {
         publishActive(plane, null, HOLD)
         const clients = await Promise.all(Array.from({ length: 1_000 }, () => plane.connect()))
@@ -242,7 +266,7 @@ for (const readInto of READ_INTO) {
     test('a client that leaves while it is held is forgotten', async () => {
       const backends = [silent, answering('b')]
       for (const protocol of ['http', 'tcp']) {
-        const options = { readInto, listener: { protocol }, backends }
+        const options = { readInto, pool: PATIENT, listener: { protocol }, backends }
         await withStandby(options, async (plane) => {
           publishActive(plane, null, HOLD)
           const leaver = await connectTo(plane.port())
@@ -258,7 +282,7 @@ for (const readInto of READ_INTO) {
     })
 
     test('an attempt that fails on its own during the pause waits as well', async () => {
-      const pool = { retry: { backoff: { min: '0ms', max: '0ms' } } }
+      const pool = { ...PATIENT, retry: { backoff: { min: '0ms', max: '0ms' } } }
       await withStandby({ readInto, pool, backends: [silent, answering('b')] }, async (plane) => {
         const client = await plane.connect()
         client.write(message('GET'))

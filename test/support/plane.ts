@@ -164,8 +164,18 @@ export class TestPlane {
 
   /** Lets time pass for the plane at once, and lets it see what has become due. */
   skip(ms: number): void {
-    this.#skippedMs += ms
+    this.standStill(ms)
     this.plane['tick']()
+  }
+
+  /** Lets time pass that the plane doesn't notice, as if the process had been stopped meanwhile. */
+  standStill(ms: number): void {
+    this.#skippedMs += ms
+  }
+
+  /** From now on the plane looks at nothing by itself: only `skip` makes it. */
+  stopTicking(): void {
+    clearInterval(this.plane['ticker'])
   }
 
   port(listener = 0): number {
