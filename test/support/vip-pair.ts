@@ -1,4 +1,4 @@
-// Two Evenkeels with keepalived before them, on a small network of their own, set up from what
+// Two or three Evenkeels with keepalived before them, on a small network of their own, set up from what
 // `evenkeel keepalived init` writes and from nothing else. The test process is the client and the
 // backend.
 
@@ -15,8 +15,7 @@ import { runProcess, temporaryFolder } from './processes.ts'
 import type { Process } from './processes.ts'
 import { waitFor } from './wait.ts'
 
-const NAMES = ['one', 'two'] as const
-export type NodeName = (typeof NAMES)[number]
+const NAMES = ['one', 'two', 'three']
 
 /** The answer to `/slow`, after `REPLY_MS`: long enough to be in flight for a while. */
 export const BODY = 'x'.repeat(100_000)
@@ -26,7 +25,7 @@ export const PORT = 8080
 
 /** One balancer's machine. */
 export class VipNode {
-  readonly name: NodeName
+  readonly name: string
   readonly node: NetworkNode
   /** Its own address, of the family of the virtual one. */
   readonly address: string
@@ -141,12 +140,13 @@ export class VipPair {
     this.#backend = backend
   }
 
-  node(name: NodeName): VipNode {
-    return this.nodes.find((node) => node.name === name)!
+  others(node: VipNode): readonly VipNode[] {
+    return this.nodes.filter((one) => one !== node)
   }
 
+  /** The other one of two. */
   other(node: VipNode): VipNode {
-    return this.nodes.find((one) => one !== node)!
+    return this.others(node)[0]!
   }
 
   /** `http://VIP:PORT/path`. */
@@ -188,11 +188,14 @@ export interface VipPairOptions {
   readonly profile: string
   /** Of the virtual address and of VRRP; the backend is reached over IPv4 either way. */
   readonly family?: 4 | 6
+  /** How many, two or three. Default 2. */
+  readonly nodes?: number
 }
 
 /** Sets two nodes up and waits until one of them has the address. */
-export async function startVipPair({ profile, family = 4 }: VipPairOptions): Promise<VipPair> {
-  const network = await createNetwork(NAMES, { host: true })
+export async function startVipPair(options: VipPairOptions): Promise<VipPair> {
+  const { profile, family = 4 } = options
+  const network = await createNetwork(NAMES.slice(0, options.nodes ?? 2), { host: true })
   const addresses = family === 4 ? null : await addIpv6(network)
   const vip = addresses?.vip ?? network.address(100)
   const backend = createServer((request, response) => {
@@ -213,7 +216,7 @@ export async function startVipPair({ profile, family = 4 }: VipPairOptions): Pro
   const nodes = network.nodes.map(
     (node, i) =>
       new VipNode({
-        name: node.name as NodeName,
+        name: node.name,
         node,
         address: addresses?.nodes[i] ?? node.address,
         folder: join(folder, node.name),
@@ -270,7 +273,8 @@ async function prepare(pair: VipPair, node: VipNode, profile: string, port: numb
   writeFileSync(node.file, stringify(config))
   const init = `keepalived init -c ${node.file} --out ${node.folder} --profile ${profile}`
   const vip = `--vip ${pair.vip}/${pair.vip.includes(':') ? 64 : 24} --interface eth0`
-  const group = `--self ${node.address} --peer ${pair.other(node).address}`
+  const peers = pair.others(node).map(({ address }) => `--peer ${address}`)
+  const group = `--self ${node.address} ${peers.join(' ')}`
   await node.cli(...`${init} ${vip} ${group}`.split(' '))
   await node.applyUnit()
 }
