@@ -23,12 +23,22 @@ export interface MetricsSource {
   threads(): ThreadCounts
   isReady(): boolean
   isDraining(): boolean
+  /** The virtual IP address that keepalived holds here or elsewhere; `null` if there is none. */
+  virtualIp(): VirtualIpFacts | null
   /** Access-log lines lost in the sink, besides those that the threads dropped. */
   lostLines(): number
   /** Changes of availability of a backend so far, by what it became. */
   transitions(pool: string, backend: string): readonly TransitionCount[]
   /** Moves of the active of a pool so far. */
   moves(pool: string): MoveTally
+}
+
+export interface VirtualIpFacts {
+  readonly vip: string
+  /** It is on this node. */
+  readonly isHere: boolean
+  /** This node is ready to have it. */
+  readonly isOffered: boolean
 }
 
 export interface ThreadCounts {
@@ -89,6 +99,26 @@ export const processFamilies: readonly Family<ProcessSubject>[] = [
     '1 while the process finishes what it has before it stops.',
     (source) => (source.isDraining() ? 1 : 0),
   ),
+  {
+    name: 'evenkeel_vip_here',
+    type: 'gauge',
+    help: 'With keepalived: 1 while the virtual IP address is on this node. More than one in a group: they do not hear each other.',
+    labels: ['vip'],
+    read: ({ source }, emit) => {
+      const facts = source.virtualIp()
+      if (facts !== null) emit(label('vip', facts.vip), facts.isHere ? 1 : 0)
+    },
+  },
+  {
+    name: 'evenkeel_vip_offered',
+    type: 'gauge',
+    help: 'With keepalived: 1 while this node is ready to have the virtual IP address, 0 while it is not or gives it away.',
+    labels: ['vip'],
+    read: ({ source }, emit) => {
+      const facts = source.virtualIp()
+      if (facts !== null) emit(label('vip', facts.vip), facts.isOffered ? 1 : 0)
+    },
+  },
   single(
     'evenkeel_threads',
     'gauge',

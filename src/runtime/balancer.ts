@@ -353,6 +353,7 @@ class Balancer implements RunningBalancer {
       }),
       isReady: () => this.#readiness().ready,
       isDraining: () => this.#phase === 'draining',
+      virtualIp: () => this.#vip?.facts() ?? null,
       lostLines: () => this.#sink?.lostLines ?? 0,
       transitions: (pool, backend) => this.#transitions.of(pool, backend),
       moves: (pool) => this.#moves.of(pool),

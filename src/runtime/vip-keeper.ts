@@ -26,6 +26,8 @@ export interface Leaving {
 
 /** How often the word is checked against what is. */
 const TICK_MS = 100
+/** How often the address is looked for, in those. */
+const TICKS_PER_LOOK = 5
 /** How often it is looked for while it should leave. */
 const LOOK_MS = 20
 /** Clients and routers may not have heard of the move yet; keepalived tells them again after 1 s. */
@@ -35,6 +37,7 @@ const COMPLAIN_EVERY_MS = 10_000
 export class VipKeeper {
   readonly #options: VipKeeperOptions
   #ticker: NodeJS.Timeout | null = null
+  #ticks = 0
   /** Somebody wants it to be elsewhere. */
   #isAway = false
   /** The answer of the one who waits for it to leave. */
@@ -65,8 +68,15 @@ export class VipKeeper {
         { cause: error },
       )
     }
-    this.#ticker = setInterval(() => this.look(), TICK_MS)
+    this.#ticker = setInterval(() => this.#tick(), TICK_MS)
     this.#ticker.unref()
+  }
+
+  // A machine can have thousands of addresses, and nobody waits for this log line.
+  #tick(): void {
+    this.#ticks++
+    if (this.#ticks % TICKS_PER_LOOK === 0) this.look()
+    else this.#say()
   }
 
   /** Brings the track file and what is known of the address up to date. */

@@ -7,6 +7,7 @@ import type { KeepalivedPlan } from '../core/plan.ts'
 import { TrackFile } from '../ha/track-file.ts'
 import { interfaceOf } from '../ha/virtual-ip.ts'
 import type { Log } from '../observe/log.ts'
+import type { VirtualIpFacts } from '../observe/metric-families.ts'
 import type { HandoverOptions } from './handover.ts'
 import { handOver } from './handover.ts'
 import { VipKeeper } from './vip-keeper.ts'
@@ -58,6 +59,13 @@ export class VirtualIp {
     if (outcome !== 'stayed') return
     const message = 'no other node took the virtual IP address; stopping all the same'
     this.#host.log.warn(message, { tookMs })
+  }
+
+  /** For the metrics. */
+  facts(): VirtualIpFacts {
+    const { ready } = this.#host.readiness()
+    const isOffered = ready && !this.#keeper.isAway
+    return { vip: this.#plan.vip, isHere: this.#keeper.isHere(), isOffered }
   }
 
   /** Leaves "not ready" behind. */

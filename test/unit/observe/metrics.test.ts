@@ -34,6 +34,7 @@ function make(more: Partial<MetricsSource> = {}): { metrics: Metrics; table: Sha
     threads: () => ({ asked: 2, running: 2, restarts: 0 }),
     isReady: () => true,
     isDraining: () => false,
+    virtualIp: () => null,
     lostLines: () => 0,
     transitions: () => [],
     moves: (pool) => new MoveCounter().of(pool),
@@ -51,6 +52,15 @@ test('a scrape sums the rows of all threads and of those that are gone', async (
   assert.ok(String(await metrics.scrape()).includes(line))
   table.retire(1)
   assert.ok(String(await metrics.scrape()).includes(line))
+})
+
+test('a virtual IP address shows only where there is one', async () => {
+  const none = String(await make().metrics.scrape())
+  assert.doesNotMatch(none, /^evenkeel_vip_/m)
+  const virtualIp = () => ({ vip: '10.0.0.9', isHere: true, isOffered: false })
+  const page = String(await make({ virtualIp }).metrics.scrape())
+  assert.match(page, /^evenkeel_vip_here\{vip="10\.0\.0\.9"\} 1$/m)
+  assert.match(page, /^evenkeel_vip_offered\{vip="10\.0\.0\.9"\} 0$/m)
 })
 
 test('buckets add up and end in +Inf with the count', async () => {

@@ -103,11 +103,11 @@ test('the log says when the address comes and goes', () => {
   const world = new World()
   world.here = false
   world.keeper.start()
-  world.pass(200)
+  world.pass(500)
   world.here = true
-  world.pass(200)
+  world.pass(500)
   world.here = false
-  world.pass(200)
+  world.pass(500)
   assert.deepEqual(world.said, [
     'the virtual IP address is here',
     'the virtual IP address has left',
