@@ -283,6 +283,18 @@ export const poolFamilies: readonly Family<PoolSubject>[] = [
         'Waiting attempts moved off a backend that went down or was ejected.',
       ],
       [
+        'moved_attempts_total',
+        'counter',
+        POOL.moved,
+        'Attempts taken off the old active in a move, to be made again elsewhere.',
+      ],
+      [
+        'cut_sessions_total',
+        'counter',
+        POOL.cut,
+        'Exchanges and tunnels that ended because their backend ceased to be the active.',
+      ],
+      [
         'retry_budget_exhausted_total',
         'counter',
         POOL.budgetEmpty,

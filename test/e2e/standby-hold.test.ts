@@ -263,6 +263,46 @@ for (const readInto of READ_INTO) {
       })
     })
 
+    test('planned moves to and fro under load lose no request, and repeat none', async () => {
+      const seen: string[] = []
+      const counts: Script = async (peer) => {
+        for (;;) {
+          const got = await request(peer)
+          seen.push(got.body)
+          await new Promise(setImmediate)
+          peer.write(ok(got.body))
+        }
+      }
+      await withStandby({ readInto, pool: PATIENT, backends: [counts, counts] }, async (plane) => {
+        const load = { isOn: true }
+        let sent = 0
+        const ask = async (client: Peer): Promise<void> => {
+          for (let turn = 0; load.isOn; turn++) {
+            const body = String(sent++)
+            client.write(message(turn % 2 === 0 ? 'POST' : 'PUT', body))
+            const answer = await response(client)
+            assert.equal(`${answer.start} ${answer.body}`, `HTTP/1.1 200 OK ${body}`)
+          }
+        }
+        const clients = await Promise.all(Array.from({ length: 20 }, () => plane.connect()))
+        const loads = clients.map(ask)
+        for (let move = 0; move < 20; move++) {
+          const [from, to] = move % 2 === 0 ? (['a', 'b'] as const) : (['b', 'a'] as const)
+          const before = seen.length
+          await plane.until('some traffic', () => seen.length > before + 50)
+          plane.publish({ [from]: 'finish', [to]: 'cut' }, HOLD)
+          await plane.until('the drain', () => plane.backend(move % 2, 'inFlight') === 0)
+          publishActive(plane, null, HOLD)
+          publishActive(plane, to, { epoch: 3 + move })
+        }
+        load.isOn = false
+        await Promise.all(loads)
+        assert.equal(new Set(seen).size, seen.length)
+        assert.equal(seen.length, sent)
+        assert.deepEqual([plane.pool('moved'), plane.pool('cut'), plane.pool('retries')], [0, 0, 0])
+      })
+    })
+
     test('a client that leaves while it is held is forgotten', async () => {
       const backends = [silent, answering('b')]
       for (const protocol of ['http', 'tcp']) {
