@@ -4,7 +4,7 @@ import { Command, Option } from 'commander'
 import type { BackendStatus, PoolStatus } from '../core/status.ts'
 import { type AdminTarget, detailOf, findAdmin, readAdmin } from './admin-client.ts'
 import { formatAge } from './age.ts'
-import { activeOf, failoverLines } from './status-failover.ts'
+import { activeOf, failoverLines, siteLines } from './status-failover.ts'
 import { table } from './table.ts'
 import type { Color } from './terminal.ts'
 import { EXIT, Failure, paint, put, wantsColor } from './terminal.ts'
@@ -105,6 +105,7 @@ function formatPool(pool: PoolStatus, nowMs: number, color: boolean): string {
   const waiting = queued > 0 ? `, ${queued} queued` : ''
   const title = `${paint(name, 'bold', color)} (${kind}): ${state}${waiting}`
   const why = failover === null ? [] : failoverLines(failover, nowMs, color)
+  why.push(...siteLines(pool.sites, color))
   const lines = [...why, ...backendTable(backends, color)].map((line) => `  ${line}`)
   return `${[title, ...lines].join('\n')}\n`
 }

@@ -160,6 +160,43 @@ test('a pool with an active says who it is, why, who could follow and what the l
   assert.match(sites, /^db \(active-active, round-robin\): 1 of 2 available, 2 queued\n {2}frozen/)
 })
 
+test('each site of a pool is a line with its class, its count and its share', () => {
+  const site = { minHealthy: 2, total: 3 }
+  const text = formatPools(
+    [
+      {
+        ...pool,
+        sites: [
+          {
+            ...site,
+            name: 'seoul',
+            kind: 'hot',
+            state: 'active',
+            healthy: 2,
+            share: 0.754,
+            reason: 'the tier that serves',
+          },
+          {
+            ...site,
+            name: 'busan',
+            kind: 'cold',
+            state: 'standby',
+            healthy: 3,
+            share: 0,
+            reason: 'an operator may move to it',
+          },
+        ],
+      },
+    ],
+    0,
+    false,
+  )
+  assert.deepEqual(text.split('\n').slice(1, 3), [
+    '  site seoul (hot) is active, 2 of 3 healthy, at least 2 wanted, gets 75 %: the tier that serves',
+    '  site busan (cold) is standby, 3 of 3 healthy, at least 2 wanted: an operator may move to it',
+  ])
+})
+
 test('colours change no width', () => {
   const strip = (text: string): string =>
     text
