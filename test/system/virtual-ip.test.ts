@@ -48,7 +48,9 @@ test('over IPv6, too, moving the address loses nothing and keeps every connectio
   withPair({ profile: 'fast', family: 6 }, (pair) => restAndReturn(pair, 'IPv6, moved twice')))
 
 test('with three nodes, too, moving the address loses nothing and keeps every connection', () =>
-  withPair({ profile: 'fast', nodes: 3 }, (nodes) => restAndReturn(nodes, 'three nodes, moved twice')))
+  withPair({ profile: 'fast', nodes: 3 }, (nodes) =>
+    restAndReturn(nodes, 'three nodes, moved twice'),
+  ))
 
 test('keepalived, nft and sh accept the files of every profile', async () => {
   const network = await createNetwork(['one'])
