@@ -89,6 +89,13 @@ export function checkReading(
           : 'use a check that does: redis, postgres or mysql',
         { on: 'key', other: [...path, 'healthCheck'] },
       )
+    } else if (check?.kind === 'mysql' && (pool.failover?.replicaLag.bytes ?? null) !== null) {
+      findings.error(
+        lag,
+        'a mysql check tells the lag in seconds only, so no replica would ever be within a number of bytes',
+        'write a duration, such as replicaLag: 10s',
+        { on: 'key', other: [...path, 'healthCheck'] },
+      )
     }
     return
   }
