@@ -152,6 +152,8 @@ export interface FailoverState {
   readonly epoch: number
   /** The last one that was claimed here or read in the key: what the key said before it is void. */
   readonly agreedEpoch: number
+  /** The one under which an active was last started here. */
+  readonly startedEpoch: number
   /** By an operator. */
   readonly frozen: Frozen | null
   /** With agreement: the operator's word on it has not come back in the key yet. */
@@ -193,7 +195,10 @@ export type OperatorWord =
   | { readonly verb: 'freeze' }
   | { readonly verb: 'unfreeze' }
 
-/** With agreement: the key as it stands. `moving`: from `active` to `to`, nobody may send. */
+/**
+ * With agreement: the key as it stands. `moving`: from `active` to `to`, nobody may send. Said after
+ * each change that is seen, in their order, and once more after each `lead`.
+ */
 export interface Followed {
   readonly kind: 'followed'
   readonly epoch: number
@@ -301,7 +306,10 @@ export type FailoverEffect =
   | { readonly kind: 'warning'; readonly reason: string }
   /** Something that is worth keeping over a restart has changed: what `reignOf` says, and more. */
   | { readonly kind: 'save' }
-  /** With agreement: an operator's freeze holds for all replicas. */
+  /**
+   * With agreement: an operator's freeze holds for all replicas. Written again until it is, for as
+   * long as this one decides.
+   */
   | { readonly kind: 'freeze'; readonly frozen: Frozen | null }
   /** Answer to `operator`. */
   | { readonly kind: 'accepted' }

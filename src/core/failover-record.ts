@@ -35,13 +35,17 @@ export interface Reign {
  * What holds at this moment. Within a commit it is what is being committed: whatever is kept for
  * another reason must not undo that.
  */
-export function reignOf(state: FailoverState): Reign {
-  const { active, epoch, move, promotedTo, interruptedTo } = state
-  if (move?.step === 'commit') return { active: move.to, epoch, movingTo: -1 }
-  if (move?.step === 'roll-back') return { active: move.from, epoch, movingTo: -1 }
-  if (move !== null) return { active, epoch, movingTo: move.to }
-  if (active >= 0) return { active, epoch, movingTo: -1 }
-  return { active, epoch, movingTo: promotedTo >= 0 ? promotedTo : interruptedTo }
+export function reignOf({ plan }: FailoverMachine, state: FailoverState): Reign {
+  const { active, agreedEpoch, move, promotedTo, interruptedTo } = state
+  if (move?.step === 'claim' && plan.agreement === 'etcd') {
+    // The key has the claim, or not; who remembers one that came to nothing is deaf to the key.
+    return { active, epoch: agreedEpoch, movingTo: -1 }
+  }
+  if (move?.step === 'commit') return { active: move.to, epoch: move.epoch, movingTo: -1 }
+  if (move?.step === 'roll-back') return { active: move.from, epoch: move.epoch, movingTo: -1 }
+  if (move !== null) return { active, epoch: move.epoch, movingTo: move.to }
+  if (active >= 0) return { active, epoch: agreedEpoch, movingTo: -1 }
+  return { active, epoch: agreedEpoch, movingTo: promotedTo >= 0 ? promotedTo : interruptedTo }
 }
 
 /** What is to be kept. */

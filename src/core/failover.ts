@@ -78,6 +78,7 @@ export function initialFailover(
     promotedTo: machine.plan.promote === null ? -1 : interruptedTo,
     epoch: restored?.epoch ?? 0,
     agreedEpoch: restored?.epoch ?? 0,
+    startedEpoch: isWhole ? restored.epoch : 0,
     frozen: restored?.frozen ?? null,
     freezing: false,
     agreement: { ok: true, reason: '' },

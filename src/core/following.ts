@@ -10,6 +10,7 @@ export function follow(draft: Draft, event: Followed): void {
   const { move, agreedEpoch } = draft.state
   // Old ones may come late.
   if (event.epoch < agreedEpoch) return
+  obeyFreeze(draft, event.frozen)
   if (move !== null && move.step === 'claim') {
     // The claim's answer will say whether this was it, or somebody was faster.
     draft.state = { ...draft.state, heard: event }
@@ -34,11 +35,12 @@ export function followHeard(draft: Draft): void {
 function obeyKey(draft: Draft, event: Followed): void {
   const { state } = draft
   const { epoch, active, to, moving } = event
-  obeyFreeze(draft, event.frozen)
+  // Within an epoch the key settles once: the claim's echo may come after that.
+  if (moving && state.active >= 0 && epoch === state.startedEpoch) return
   draft.state = { ...draft.state, epoch: Math.max(state.epoch, epoch), agreedEpoch: epoch }
   const isSame = !moving && active === state.active && state.following === null
   const pinned = event.pinned ?? (isSame && state.pinned)
-  if (isSame && epoch === state.agreedEpoch) {
+  if (isSame && epoch === state.startedEpoch) {
     draft.state = { ...draft.state, pinned }
     return
   }
@@ -115,6 +117,7 @@ function settle(draft: Draft): void {
     following: null,
     active,
     last: active,
+    startedEpoch: epoch,
     pinned,
     promotedTo: -1,
     failures: 0,

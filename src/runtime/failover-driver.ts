@@ -444,6 +444,6 @@ export class FailoverDriver {
   }
 
   #save(): void {
-    this.#ports.store.save(this.#machine.pool, this.#record(reignOf(this.#state)))
+    this.#ports.store.save(this.#machine.pool, this.#record(reignOf(this.#machine, this.#state)))
   }
 }

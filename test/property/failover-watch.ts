@@ -73,7 +73,8 @@ export class FailoverWatch {
   }
 
   #keepStep(nowMs: number): void {
-    if (this.sending.size !== 1) return
+    // Who is told to stop is not the active any more, though a thread may still be sending to it.
+    if (this.sending.size !== 1 || this.#stopAsked >= 0) return
     for (const account of this.#accounts) {
       const sinceMs = Math.max(account.fitSinceMs, this.#holdsSinceMs)
       if (nowMs - sinceMs >= this.#machine.plan.readyForMs) account.inStep = true

@@ -82,7 +82,7 @@ export class FailoverWorld {
         break
       case 'save':
       case 'ended':
-        this.#write(reignOf(this.state), null)
+        this.#write(reignOf(this.machine, this.state), null)
         break
       default:
         break

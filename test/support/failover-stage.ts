@@ -193,7 +193,7 @@ export class Stage {
         break
       case 'save':
       case 'ended':
-        this.#keep(reignOf(this.#state))
+        this.#keep(reignOf(this.#machine, this.#state))
         break
       default:
         break
