@@ -177,6 +177,9 @@ export class PoolHealth {
     const verdict = stalled ? 'void' : outcome.verdict
     if (verdict !== 'void') {
       backend.lastProbe = text
+    }
+    // A probe that failed has not asked: it is doubt about the backend, not about its role.
+    if (verdict === 'pass') {
       backend.role = outcome.role ?? null
       backend.lag = outcome.lag ?? null
     }

@@ -250,6 +250,8 @@ test('after a restart the last active goes on under its epoch', () => {
         acknowledge: () => {},
         freeze: () => {},
         save: () => {},
+        views: () => {},
+        sees: () => 'own',
       },
     },
   }).begin(12_000)
@@ -317,4 +319,30 @@ test('gauges of sessions count what runs on the old active', async () => {
   const done = await ask(world, toB, 100)
   assert.ok(done.ok)
   assert.deepEqual(done.report!.sessions, { at: 3, finished: 0, cut: 3 })
+})
+
+test('one failed probe of the primary is doubt, not the loss of its role', () => {
+  const world = started(
+    standbyPool(
+      { elect: 'role' },
+      {
+        healthCheck: {
+          ...CHECK,
+          check: { kind: 'redis', user: null, password: null },
+        },
+      },
+    ),
+  )
+  world.roles = ['primary', 'replica']
+  world.run(12_000)
+  assert.deepEqual(seats(world), ['yes cut'])
+  const moves = world.moves.length
+  world.backends[0]!.probe = 'sick'
+  world.run(2_200)
+  world.backends[0]!.probe = 'pass'
+  assert.equal(world.plane.status()[0]!.failover!.state, 'suspect')
+  world.run(5_000)
+  assert.deepEqual(seats(world), ['yes cut'])
+  assert.equal(world.plane.status()[0]!.failover!.state, 'steady')
+  assert.equal(world.moves.length, moves)
 })
