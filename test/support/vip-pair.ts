@@ -2,7 +2,7 @@
 // `evenkeel keepalived init` writes and from nothing else. The test process is the client and the
 // backend.
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { Server } from 'node:http'
 import { networkInterfaces } from 'node:os'
@@ -60,6 +60,8 @@ export class VipNode {
 
   startKeepalived(): void {
     const { folder } = this
+    // A killed one leaves them, and until somebody collects it, it counts as running.
+    for (const name of ['keepalived.pid', 'vrrp.pid']) rmSync(join(folder, name), { force: true })
     const options = `-f ${folder}/keepalived.conf -p ${folder}/keepalived.pid -r ${folder}/vrrp.pid`
     const words = `--dont-fork --log-console --log-detail --vrrp ${options}`.split(' ')
     this.keepalived = this.node.start('keepalived', words)

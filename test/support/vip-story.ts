@@ -175,6 +175,26 @@ async function gapOf(
   return prober.now().gapMs
 }
 
+/** Kills keepalived where the address is, and starts it again: it stays, beside the new one. */
+export async function killKeepalived(pair: VipPair): Promise<void> {
+  const prober = startProber(pair.url('/now'), { timeoutMs: 2_000 })
+  const holder = await pair.holder()
+  const other = pair.other(holder)
+  await pair.untilStandby(other)
+  holder.keepalived.signal('SIGKILL')
+  await waitFor(() => other.hasVip(), { what: 'the other node to have it, too' })
+  assert.equal(await holder.hasVip(), true)
+  await pause(500)
+  holder.startKeepalived()
+  assert.equal((await pair.holder(10_000)).name, other.name)
+  await pause(500)
+  const { sent, failed, gapMs } = await prober.stop()
+  console.log(
+    `keepalived killed: ${failed} of ${sent} new connections failed, longest gap ${gapMs} ms`,
+  )
+  assert.equal(failed, 0)
+}
+
 /** Cuts the nodes off from each other for a while, and nobody else. */
 export async function splitBrain(pair: VipPair): Promise<void> {
   const prober = startProber(pair.url('/now'), { timeoutMs: 300 })

@@ -4,6 +4,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import type { TestContext } from 'node:test'
 import { stringify } from 'yaml'
 import { PROFILE_NAMES } from '../../src/ha/keepalived.ts'
 import { mainFile } from '../support/evenkeel.ts'
@@ -12,6 +13,7 @@ import type { NetworkNode } from '../support/netns.ts'
 import { temporaryFolder } from '../support/processes.ts'
 import {
   failOver,
+  killKeepalived,
   nobodyReady,
   restAndReturn,
   splitBrain,
@@ -19,29 +21,53 @@ import {
   withPair,
 } from '../support/vip-story.ts'
 
+/** Steps of one story; what follows on a failed one would mean nothing. */
+function stepsOf(t: TestContext) {
+  return async (name: string, run: () => Promise<unknown>): Promise<void> => {
+    let failure: unknown = null
+    await t.test(name, async () => {
+      try {
+        await run()
+      } catch (error) {
+        failure = error
+        throw error
+      }
+    })
+    if (failure !== null) throw failure
+  }
+}
+
 test('two nodes, profile fast', (t) =>
   withPair({ profile: 'fast' }, async (pair) => {
-    await t.test('moving the address loses nothing and keeps every connection', () =>
+    const step = stepsOf(t)
+    await step('moving the address loses nothing and keeps every connection', () =>
       restAndReturn(pair, 'fast, moved twice'),
     )
-    await t.test('stopping a node loses nothing', () => stopAndStart(pair, 'fast, stopped twice'))
-    await t.test('the address stays while no other node is ready', () => nobodyReady(pair))
-    await t.test('nodes that do not hear each other agree again by themselves', () =>
-      splitBrain(pair),
+    await step('stopping a node loses nothing', () => stopAndStart(pair, 'fast, stopped twice'))
+    await step('the address stays while no other node is ready', () => nobodyReady(pair))
+    await step('a frozen, killed or lost node costs no more than computed', () =>
+      failOver(pair, 'fast'),
     )
-    await t.test('a frozen, killed or lost node costs no more than computed', async () => {
-      await failOver(pair, 'fast')
-    })
   }))
 
 test('two nodes, profile default', (t) =>
   withPair({ profile: 'default' }, async (pair) => {
-    await t.test('moving the address loses nothing and keeps every connection', () =>
+    const step = stepsOf(t)
+    await step('moving the address loses nothing and keeps every connection', () =>
       restAndReturn(pair, 'default, moved twice'),
     )
-    await t.test('a frozen, killed or lost node costs no more than computed', async () => {
-      await failOver(pair, 'default')
-    })
+    await step('a frozen, killed or lost node costs no more than computed', () =>
+      failOver(pair, 'default'),
+    )
+  }))
+
+test('two nodes, and keepalived itself fails', (t) =>
+  withPair({ profile: 'fast' }, async (pair) => {
+    const step = stepsOf(t)
+    await step('nodes that do not hear each other agree again by themselves', () =>
+      splitBrain(pair),
+    )
+    await step('a killed keepalived is not noticed by clients', () => killKeepalived(pair))
   }))
 
 test('over IPv6, too, moving the address loses nothing and keeps every connection', () =>
