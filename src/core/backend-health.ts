@@ -4,12 +4,14 @@
 
 import {
   explainAvailability,
+  isInPlay,
   judgeAvailability,
   trafficVerdict,
   type Circumstances,
   type Evidence,
 } from './availability.ts'
 import { BREAKER, Breaker, type BreakerPlan } from './breaker.ts'
+import type { MemberFacts } from './failover-contract.ts'
 import type { HealthState } from './health.ts'
 import type { Address, BackendPlan } from './plan.ts'
 import { ProbationGrant } from './probation.ts'
@@ -41,6 +43,8 @@ export class BackendHealth {
   spared = ''
   /** `null` until the backend has seen traffic. */
   traffic: BackendTraffic | null = null
+  /** Since when requests have waited for it in silence; Infinity if none do. */
+  quietMs = Infinity
   readonly thresholds: { slowMs: number; silentMs: number; readonly responseMs: number }
   /** Start of the slow-start ramp; −Infinity for none. */
   rampMs = -Infinity
@@ -110,6 +114,20 @@ export class BackendHealth {
       deadline = Math.min(deadline, nowMs + slowStartNextMs(this.#slowStart, nowMs - this.rampMs))
     }
     return deadline
+  }
+
+  /** What bears on its becoming, or staying, the active. */
+  facts(nowMs: number): MemberFacts {
+    const { health, breaker, role } = this
+    return {
+      fit: isInPlay(this.circumstances(nowMs)) && breaker.state !== BREAKER.open,
+      judged: this.healthName() !== 'checking',
+      doubtful: health !== null && health.health === 'up' && health.fails > 0,
+      withdrawn: this.admin !== 'ready',
+      siteHolds: true,
+      role,
+      reason: this.explain(nowMs),
+    }
   }
 
   explain(nowMs: number): string {

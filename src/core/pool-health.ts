@@ -332,17 +332,12 @@ export class PoolHealth {
 
   /** What bears on one backend becoming, or staying, the active. */
   facts(index: number, nowMs: number): MemberFacts {
-    const backend = this.#backends[index]!
-    const { health, breaker, role } = backend
-    return {
-      fit: isInPlay(backend.circumstances(nowMs)) && breaker.state !== BREAKER.open,
-      judged: backend.healthName() !== 'checking',
-      doubtful: health !== null && health.health === 'up' && health.fails > 0,
-      withdrawn: backend.admin !== 'ready',
-      siteHolds: true,
-      role,
-      reason: backend.explain(nowMs),
-    }
+    return this.#backends[index]!.facts(nowMs)
+  }
+
+  /** Since when requests have waited for it in silence; Infinity if none do. */
+  quietSinceMs(index: number): number {
+    return this.#backends[index]!.quietMs
   }
 
   /** How far each backend is behind, as its last probe said. */
@@ -386,7 +381,9 @@ export class PoolHealth {
    * the pace of a backend in doubt. Threads report only what looks worse.
    */
   #suspectQuiet(backend: BackendHealth, traffic: BackendTraffic, nowMs: number): void {
-    if (!isQuiet(traffic, backend.thresholds, nowMs)) return
+    const quiet = isQuiet(traffic, backend.thresholds, nowMs)
+    backend.quietMs = quiet ? Math.min(backend.quietMs, traffic.oldestWaitMs) : Infinity
+    if (!quiet) return
     if (nowMs - backend.health!.suspectedMs < this.plan.healthCheck!.fastIntervalMs) return
     this.#health(backend, { kind: 'suspected' }, nowMs)
   }

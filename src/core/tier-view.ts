@@ -88,12 +88,15 @@ export function siteShares(plan: PoolPlan, { eligibility, weight }: PoolSnapshot
 export function tierStatus(
   base: PoolStatus,
   plan: PoolPlan,
-  sites: readonly SiteStatus[],
+  { sites, weight }: { readonly sites: readonly SiteStatus[]; readonly weight: Float64Array },
   failover: FailoverStatus,
 ): PoolStatus {
   const backends = base.backends.map((backend, index) => {
     const site = sites[plan.backends[index]!.site]!
-    if (serves(site)) return backend
+    if (serves(site)) {
+      const effectiveWeight = backend.effectiveWeight > 0 ? weight[index]! : 0
+      return Object.assign({ ...backend }, { effectiveWeight })
+    }
     const fit = backend.availability === 'available' || backend.availability === 'starting'
     if (!fit) return Object.assign({ ...backend }, { effectiveWeight: 0 })
     const reason = `its site ${site.name} ${wordsOf(site.state)}: ${site.reason}`

@@ -160,14 +160,15 @@ export abstract class PlacedAttempt extends Attempt implements Waiter, DeadlineE
 
   /**
    * An active that can't be reached is about to be replaced, or to be found alive: what it has not
-   * got waits for that as long as a move may take, and these attempts count as none.
+   * got waits for that as long as a move may take, and these attempts count as none. Where a site
+   * of several backends is the active, it is the second of them that tells.
    */
   protected awaitMove(cause: Fault, nowMs: number): void {
-    const { plan } = this.pool!
-    if (plan.mode !== 'active-standby' || cause.side !== 'backend') return
-    if (cause.phase !== 'connect') return
+    const { mode, failover } = this.pool!.plan
+    if (failover === null || cause.side !== 'backend' || cause.phase !== 'connect') return
+    if (mode === 'active-active' && this.attempts - this.moves < 2) return
     if (this.unreachedMs < 0) this.unreachedMs = nowMs
-    if (nowMs < this.unreachedMs + plan.failover!.pauseMaxMs) this.moves++
+    if (nowMs < this.unreachedMs + failover.pauseMaxMs) this.moves++
   }
 
   /** The active has moved: begins anew, at nobody's cost. */

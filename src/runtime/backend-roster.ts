@@ -11,6 +11,7 @@ import type { Availability, FailoverStatus, PoolStatus, Transition } from '../co
 import { formatAddress } from '../config/address.ts'
 import type { HookBackend } from '../ha/hooks.ts'
 import type { ProbeBackend, Proof, Roster } from './roster.ts'
+import { Signs } from './signs.ts'
 
 export class BackendRoster implements Roster {
   readonly members: readonly Member[]
@@ -21,6 +22,7 @@ export class BackendRoster implements Roster {
   readonly overlaps = false
   readonly #pool: PoolHealth
   #facts: readonly MemberFacts[] = []
+  readonly #signs: Signs
 
   constructor(pool: PoolHealth) {
     const { backends, sites, healthCheck } = pool.plan
@@ -30,6 +32,7 @@ export class BackendRoster implements Roster {
     })
     this.asksRole = healthCheck !== null && asksRole(healthCheck.check)
     this.slots = backends.map(({ slot }) => [slot])
+    this.#signs = new Signs(pool)
   }
 
   memberOf(backend: number): number {
@@ -44,8 +47,17 @@ export class BackendRoster implements Roster {
     // They are few, and looked at in every turn.
   }
 
+  sign(backend: number, nowMs: number): void {
+    this.#signs.show(backend, nowMs)
+  }
+
+  signMs(member: number): number {
+    return this.#signs.ofMs(member)
+  }
+
   facts(nowMs: number): readonly MemberFacts[] {
     const facts = this.members.map((_, index) => this.#pool.facts(index, nowMs))
+    for (const [index, fact] of facts.entries()) this.#signs.note(index, fact, nowMs)
     const holds = this.#sitesHold(facts)
     this.#facts = facts.map((fact, index) => {
       const next = Object.assign(fact, { siteHolds: holds[this.#siteOf(index)] ?? true })

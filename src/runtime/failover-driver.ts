@@ -65,8 +65,6 @@ export class FailoverDriver {
   #deadlineMs = 0
   readonly #seat: SeatOfPool
   #told: (MemberFacts | null)[]
-  /** When the first sign of the present trouble was seen, per member; Infinity without trouble. */
-  readonly #signMs: Float64Array
   #proveAtMs = Infinity
   #lastMoves: readonly MoveReport[]
   /** Answers that came within the machine's own step. */
@@ -98,7 +96,6 @@ export class FailoverDriver {
     }
     this.#seat = new SeatOfPool(seat, this.#state.active, this.#state.epoch)
     this.#told = members.map(() => null)
-    this.#signMs = new Float64Array(members.length).fill(Infinity)
     this.#nowMs = nowMs
     pool.mayLose = (index) => this.mayLose(index)
     if (roster.isGroup) pool.elsewhere = () => this.#isElsewhere()
@@ -116,7 +113,7 @@ export class FailoverDriver {
 
   /** Live traffic to a backend failed or is silent: the first sign of what may become a failover. */
   sign(backend: number, nowMs: number): void {
-    this.#sign(this.#roster.memberOf(backend), nowMs)
+    this.#roster.sign(backend, nowMs)
   }
 
   /** The verdict on a backend may have changed. */
@@ -231,6 +228,8 @@ export class FailoverDriver {
     switch (effect.kind) {
       case 'claim': {
         const { epoch, to } = effect
+        // What is kept may take a while to be written; whoever comes meanwhile is held already.
+        this.#seat.hold(this.#state.move?.holdUntilMs ?? 0)
         store.claim(pool, this.#record({ active: effect.from, epoch, movingTo: to }), (lost) => {
           this.#hearLater(
             lost === null
@@ -344,23 +343,9 @@ export class FailoverDriver {
 
   #tellMembers(nowMs: number): void {
     for (const [index, facts] of this.#roster.facts(nowMs).entries()) {
-      const trouble = facts.doubtful || !facts.fit
-      if (!trouble && facts.judged) this.#clearSign(index, nowMs)
-      else if (facts.judged) this.#sign(index, nowMs)
       if (this.#told[index] === facts) continue
       this.#told[index] = facts
       this.hear({ kind: 'member', index, facts }, nowMs)
-    }
-  }
-
-  #sign(index: number, nowMs: number): void {
-    this.#signMs[index] = Math.min(this.#signMs[index]!, nowMs)
-  }
-
-  /** A sign that nothing came of is forgotten after a while. */
-  #clearSign(index: number, nowMs: number): void {
-    if (nowMs - this.#signMs[index]! > (this.#pool.plan.healthCheck?.intervalMs ?? 0)) {
-      this.#signMs[index] = Infinity
     }
   }
 
@@ -369,7 +354,7 @@ export class FailoverDriver {
   #ended(move: Move, outcome: MoveReport['outcome'], reason: string, nowMs: number): void {
     const { members, pool } = this.#machine
     const isUnplanned = move.kind === 'failover' || move.kind === 'election'
-    const signMs = move.from >= 0 ? Math.min(this.#signMs[move.from]!, move.faultMs) : move.faultMs
+    const signMs = Math.min(move.from < 0 ? Infinity : this.#roster.signMs(move.from), move.faultMs)
     const detectionMs = isUnplanned ? Math.max(0, move.startedMs - signMs) : 0
     const moveMs = nowMs - move.startedMs
     const rtoMs = this.#pool.plan.objective.rtoMs
@@ -389,6 +374,7 @@ export class FailoverDriver {
       metObjective: judged ? outcome === 'moved' && detectionMs + moveMs <= rtoMs : null,
     }
     this.#lastMoves = [report, ...this.#lastMoves].slice(0, MOVES_KEPT)
+    if (outcome === 'failed') this.#seat.release()
     this.#save()
     this.#ports.onMove(pool, report)
     this.#waiting.get(move.epoch)?.(report)

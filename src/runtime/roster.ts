@@ -41,6 +41,10 @@ export interface Roster {
   indexOf(name: string): number
   /** The verdict on a backend may have changed. */
   touched(backend: number, nowMs: number): void
+  /** Live traffic to a backend failed or is silent: the first sign of what may become a failover. */
+  sign(backend: number, nowMs: number): void
+  /** When the present trouble of a member first showed; Infinity without any. */
+  signMs(member: number): number
   /** What bears on each member. One that is as before is the same object. */
   facts(nowMs: number): readonly MemberFacts[]
   /** Proves a member by fresh probes of its backends. */

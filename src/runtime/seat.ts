@@ -97,9 +97,14 @@ export class SeatOfPool {
     })
   }
 
+  /** New requests wait until then, if there is nobody to send them to. */
+  hold(untilMs: number): void {
+    if (this.#seat.holdUntilMs !== untilMs) this.#set({ holdUntilMs: untilMs })
+  }
+
   /** New requests are not held any longer. */
   release(): void {
-    this.#set({ holdUntilMs: 0 })
+    this.hold(0)
   }
 
   /** The pool's snapshot went out under this version. */

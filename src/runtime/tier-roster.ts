@@ -22,6 +22,7 @@ import type { HookBackend } from '../ha/hooks.ts'
 import type { ProbeResult } from '../probe/contract.ts'
 import { standing } from './backend-roster.ts'
 import type { ProbeBackend, Proof, Roster } from './roster.ts'
+import { Signs } from './signs.ts'
 
 /** So many backends of a tier are probed to prove it. */
 const PROOFS_MAX = 64
@@ -45,10 +46,13 @@ export class TierRoster implements Roster {
   readonly overlaps: boolean
   readonly #pool: PoolHealth
   readonly #tiers: Tiers
+  readonly #signs: Signs
   readonly #indexOf: ReadonlyMap<string, number>
   readonly #tell: (news: SiteNews) => void
   #service: Service
   #shares: readonly number[]
+  /** In force, by backend. */
+  #weight: Float64Array
   /** Sites about which something was said, by what. */
   readonly #said = new Map<number, SiteNews['kind']>()
   #isDirty = true
@@ -59,6 +63,7 @@ export class TierRoster implements Roster {
     this.#pool = pool
     this.#tell = tell
     this.#tiers = new Tiers(plan)
+    this.#signs = new Signs(pool)
     this.members = this.#tiers.all
     this.#indexOf = new Map(plan.backends.map(({ name }, index) => [name, index]))
     const tierOf = plan.backends.map((_, index) => this.#tiers.tierOf(index))
@@ -69,6 +74,7 @@ export class TierRoster implements Roster {
     this.overlaps = plan.failover!.promote === null && plan.failover!.fence === null
     this.#service = { shares: this.members.map(() => 0), sites: plan.sites.map(() => false) }
     this.#shares = plan.sites.map(() => 0)
+    this.#weight = new Float64Array(plan.backends.length)
     for (const index of plan.backends.keys()) this.touched(index, nowMs)
   }
 
@@ -82,7 +88,23 @@ export class TierRoster implements Roster {
 
   touched(backend: number, nowMs: number): void {
     const facts = this.#pool.facts(backend, nowMs)
+    this.#signs.note(backend, facts, nowMs)
     if (this.#tiers.note(backend, facts, this.#pool.isOpen(backend))) this.#isDirty = true
+  }
+
+  sign(backend: number, nowMs: number): void {
+    this.#signs.show(backend, nowMs)
+  }
+
+  signMs(member: number): number {
+    // A site is lost with the last of its backends; those before it were borne.
+    let lastMs = -Infinity
+    for (const index of this.#pool.plan.backends.keys()) {
+      if (this.memberOf(index) !== member || this.#tiers.isFit(index)) continue
+      const firstMs = this.#signs.ofMs(index)
+      if (firstMs !== Infinity) lastMs = Math.max(lastMs, firstMs)
+    }
+    return lastMs === -Infinity ? Infinity : lastMs
   }
 
   facts(): readonly MemberFacts[] {
@@ -132,13 +154,14 @@ export class TierRoster implements Roster {
     const { plan } = this.#pool
     const snapshot = tierSnapshot(base, plan, this.#tiers, this.#service, seat)
     this.#shares = siteShares(plan, snapshot)
+    this.#weight = snapshot.weight
     return snapshot
   }
 
   dressStatus(base: PoolStatus, _seat: Seat, failover: FailoverStatus): PoolStatus {
     const { plan } = this.#pool
     const sites = tierSites(plan, this.#tiers, this.#service, this.#shares, failover)
-    return tierStatus(base, plan, sites, failover)
+    return tierStatus(base, plan, { sites, weight: this.#weight }, failover)
   }
 
   dressTransition(transition: Transition): Transition {

@@ -94,7 +94,7 @@ test('the new active starts only when every data thread has given up the old one
   assert.ok(move!.moveMs >= 115 && move!.moveMs < 140, `${move!.moveMs}`)
   assert.ok(move!.detectionMs < 10, `${move!.detectionMs}`)
   assert.equal(move!.metObjective, true)
-  const stop = world.snapshots.find(({ pools }) => pools[0]!.holdUntilMs > 0)
+  const stop = world.snapshots.findLast(({ pools }) => pools[0]!.holdUntilMs > 0)
   assert.ok(stop!.pools[0]!.holdUntilMs > before + 1_000)
   assert.equal(world.snapshots.at(-1)!.pools[0]!.holdUntilMs, 0)
 })
@@ -345,4 +345,34 @@ test('one failed probe of the primary is doubt, not the loss of its role', () =>
   assert.deepEqual(seats(world), ['yes cut'])
   assert.equal(world.plane.status()[0]!.failover!.state, 'steady')
   assert.equal(world.moves.length, moves)
+})
+
+test('requests are held as soon as the active is lost, while the claim is being written', () => {
+  const kept = { restore: () => null, acknowledge: () => {}, freeze: () => {}, save: () => {} }
+  let claim: (lost: string | null) => void = () => {}
+  const world = new World(standbyPool(), {
+    failover: {
+      store: {
+        ...kept,
+        claim: (_pool, record, done) => {
+          claim = done
+          if (record.epoch === 1) world.at(1, () => done(null))
+        },
+        stopped: (_pool, _epoch, done) => world.at(1, done),
+        commit: (_pool, _record, done) => world.at(1, () => done(null)),
+      },
+    },
+  })
+  world.begin(12_000)
+  world.break(0, 'refuse', 'refuse')
+  world.threads[0]!.request()
+  world.run(50)
+  const [held] = world.snapshots.at(-1)!.pools
+  assert.equal(held!.eligibility.includes(ELIGIBILITY.yes), false)
+  assert.ok(held!.holdUntilMs > world.nowMs)
+  // A move that does not come about holds nobody any longer.
+  claim('no space is left')
+  world.run(10)
+  assert.equal(world.moves.at(-1)!.outcome, 'failed')
+  assert.equal(world.snapshots.at(-1)!.pools[0]!.holdUntilMs, 0)
 })
