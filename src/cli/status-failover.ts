@@ -2,7 +2,7 @@
 // the last move took and cost.
 
 import { describeSessions, formatTook } from '../core/operator.ts'
-import type { FailoverPhase, FailoverStatus, MoveReport, SiteStatus } from '../core/status.ts'
+import type { FailoverPhase, FailoverStatus, MoveReport } from '../core/status.ts'
 import { formatAge } from './age.ts'
 import type { Color } from './terminal.ts'
 import { paint } from './terminal.ts'
@@ -40,23 +40,6 @@ export function failoverLines(failover: FailoverStatus, nowMs: number, color: bo
     lines.push(`last move ${formatAge(Math.max(0, nowMs - last.at))} ago: ${describeLast(last)}`)
   }
   return lines
-}
-
-const siteTints: Readonly<Record<SiteStatus['state'], Color>> = {
-  active: 'green',
-  left: 'red',
-  overflow: 'yellow',
-  standby: 'green',
-  down: 'red',
-}
-
-/** A line per site of a pool. */
-export function siteLines(sites: readonly SiteStatus[], color: boolean): string[] {
-  return sites.map(({ name, kind, state, healthy, total, minHealthy, share, reason }) => {
-    const count = `${healthy} of ${total} healthy, at least ${minHealthy} wanted`
-    const traffic = share > 0 ? `, gets ${Math.round(share * 100)} %` : ''
-    return `site ${name} (${kind}) is ${paint(state, siteTints[state], color)}, ${count}${traffic}: ${reason}`
-  })
 }
 
 const outcomes: Readonly<Record<MoveReport['outcome'], string>> = {

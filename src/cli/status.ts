@@ -4,7 +4,8 @@ import { Command, Option } from 'commander'
 import type { BackendStatus, PoolStatus } from '../core/status.ts'
 import { type AdminTarget, detailOf, findAdmin, readAdmin } from './admin-client.ts'
 import { formatAge } from './age.ts'
-import { activeOf, failoverLines, siteLines } from './status-failover.ts'
+import { activeOf, failoverLines } from './status-failover.ts'
+import { siteLines } from './status-sites.ts'
 import { table } from './table.ts'
 import type { Color } from './terminal.ts'
 import { EXIT, Failure, paint, put, wantsColor } from './terminal.ts'
@@ -97,16 +98,17 @@ function roleOf({ role, lag }: BackendStatus): string {
 }
 
 function formatPool(pool: PoolStatus, nowMs: number, color: boolean): string {
-  const { name, mode, balance, queued, failover, backends } = pool
+  const { name, mode, balance, queued, failover, sites, backends } = pool
   // One of its backends at a time is available by design, so a count would say nothing.
   const isStandby = failover !== null && mode === 'active-standby'
   const kind = isStandby ? mode : `${mode}, ${balance}`
-  const state = isStandby ? activeOf(failover, color) : countOf(pool, color)
+  const active = failover === null ? [] : [activeOf(failover, color)]
+  const state = isStandby ? active : [countOf(pool, color), ...active]
   const waiting = queued > 0 ? `, ${queued} queued` : ''
-  const title = `${paint(name, 'bold', color)} (${kind}): ${state}${waiting}`
+  const title = `${paint(name, 'bold', color)} (${kind}): ${state.join(', ')}${waiting}`
   const why = failover === null ? [] : failoverLines(failover, nowMs, color)
-  why.push(...siteLines(pool.sites, color))
-  const lines = [...why, ...backendTable(backends, color)].map((line) => `  ${line}`)
+  const tables = [...siteLines(sites, color), ...backendTable(backends, color)]
+  const lines = [...why, ...tables].map((line) => `  ${line}`)
   return `${[title, ...lines].join('\n')}\n`
 }
 

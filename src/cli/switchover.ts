@@ -1,12 +1,13 @@
-// `evenkeel switchover`: moves an active-standby pool to a backend of the operator's choice.
+// `evenkeel switchover`: moves a pool to a backend, or a site, of the operator's choice.
 
 import type { Command } from 'commander'
 import { operatorCommand, withMoveOptions } from './operate.ts'
 
 export function switchoverCommand(finish: (code: number) => void): Command {
-  const description = 'Make another backend of an active-standby pool the active one.'
+  const description =
+    'Make another backend of an active-standby pool, or another site, the active one.'
   return withMoveOptions(operatorCommand('switchover', description, finish))
-    .requiredOption('--to <BACKEND>', 'the backend that is to be the active one')
+    .requiredOption('--to <NAME>', 'the backend, or site, that is to be the active one')
     .addHelpText(
       'after',
       `
@@ -15,6 +16,7 @@ the old one goes on and the exit code is 1.
 
 Examples:
   evenkeel switchover postgres --to standby --reason "kernel update on primary" --dry-run
-  evenkeel switchover postgres --to standby --reason "kernel update on primary"`,
+  evenkeel switchover postgres --to standby --reason "kernel update on primary"
+  evenkeel switchover web --to busan --reason "power works in seoul"`,
     )
 }

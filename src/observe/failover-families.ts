@@ -29,7 +29,7 @@ export const failoverFamilies: readonly Family<FailoverSubject>[] = [
   {
     name: 'evenkeel_pool_active',
     type: 'gauge',
-    help: '1 for the active backend of the pool, 0 for each standby.',
+    help: '1 for the active backend of the pool, 0 for each standby; between sites, for the sites.',
     labels: ['pool', 'backend'],
     read: ({ labels, status: { active, standbys } }, emit) => {
       if (active !== null) emit(`${labels},${label('backend', active)}`, 1)

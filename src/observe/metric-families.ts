@@ -12,6 +12,7 @@ import { failoverFamilies } from './failover-families.ts'
 import type { Emit, Family } from './metric-family.ts'
 import { label } from './metric-family.ts'
 import type { MoveTally } from './move-counter.ts'
+import { siteFamilies } from './site-families.ts'
 
 /** What a scrape reads. */
 export interface MetricsSource {
@@ -434,5 +435,6 @@ export const FAMILIES: readonly FamilyHead[] = [
   ...listenerFamilies,
   ...poolFamilies,
   ...failoverFamilies,
+  ...siteFamilies,
   ...backendFamilies,
 ]

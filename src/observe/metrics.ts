@@ -14,6 +14,8 @@ import {
 } from './metric-families.ts'
 import type { Family } from './metric-family.ts'
 import { label } from './metric-family.ts'
+import type { SiteSubject } from './site-families.ts'
+import { siteFamilies } from './site-families.ts'
 
 /** How long a scrape may keep the thread before others have their turn. */
 const SLICE_MS = 5
@@ -57,6 +59,7 @@ export class Metrics {
     const status = source.status()
     await page.add(poolFamilies, this.#pools(status))
     await page.add(failoverFamilies, this.#movable(status))
+    await page.add(siteFamilies, sitesOf(status))
     await page.add(backendFamilies, this.#backends(status))
     page.write(await this.#registry.metrics())
     return page.bytes()
@@ -92,6 +95,14 @@ export class Metrics {
       })),
     )
   }
+}
+
+function sitesOf(pools: readonly PoolStatus[]): SiteSubject[] {
+  return pools.flatMap(({ name: pool, sites }) =>
+    sites.map((status) => {
+      return { labels: `${label('pool', pool)},${label('site', status.name)}`, status }
+    }),
+  )
 }
 
 /** The page as it grows. */

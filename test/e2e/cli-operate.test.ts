@@ -100,7 +100,7 @@ test('what is refused or failed is exit code 1 with the reason', async () => {
 
 test('a reason, and for a switchover a target, must be given', async () => {
   for (const [words, missing] of [
-    [['switchover', 'db', '--reason', 'x'], '--to <BACKEND>'],
+    [['switchover', 'db', '--reason', 'x'], '--to <NAME>'],
     [['switchover', 'db', '--to', 'x'], '--reason <TEXT>'],
     [['failback', 'db'], '--reason <TEXT>'],
     [['freeze', 'db'], '--reason <TEXT>'],

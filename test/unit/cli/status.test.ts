@@ -157,44 +157,10 @@ test('a pool with an active says who it is, why, who could follow and what the l
     '  last move 0s ago: switchover to a was rolled back after 212 ms, epoch 6, by evenkeel: b is down',
   ])
   const sites = formatPools([{ ...steady, mode: 'active-active' }], 0, false)
-  assert.match(sites, /^db \(active-active, round-robin\): 1 of 2 available, 2 queued\n {2}frozen/)
-})
-
-test('each site of a pool is a line with its class, its count and its share', () => {
-  const site = { minHealthy: 2, total: 3 }
-  const text = formatPools(
-    [
-      {
-        ...pool,
-        sites: [
-          {
-            ...site,
-            name: 'seoul',
-            kind: 'hot',
-            state: 'active',
-            healthy: 2,
-            share: 0.754,
-            reason: 'the tier that serves',
-          },
-          {
-            ...site,
-            name: 'busan',
-            kind: 'cold',
-            state: 'standby',
-            healthy: 3,
-            share: 0,
-            reason: 'an operator may move to it',
-          },
-        ],
-      },
-    ],
-    0,
-    false,
+  assert.match(
+    sites,
+    /^db \(active-active, round-robin\): 1 of 2 available, a is active, epoch 7, 2 queued\n {2}frozen/,
   )
-  assert.deepEqual(text.split('\n').slice(1, 3), [
-    '  site seoul (hot) is active, 2 of 3 healthy, at least 2 wanted, gets 75 %: the tier that serves',
-    '  site busan (cold) is standby, 3 of 3 healthy, at least 2 wanted: an operator may move to it',
-  ])
 })
 
 test('colours change no width', () => {
@@ -230,5 +196,44 @@ test('no line of a table ends in spaces', () => {
       new Set(),
     ),
     ['a', 'bbb  c'],
+  )
+})
+
+test('sites are a table of their own, above the backends', () => {
+  const { failover } = standby
+  const sites: PoolStatus['sites'] = [
+    {
+      name: 'seoul',
+      kind: 'hot',
+      state: 'active',
+      healthy: 1,
+      total: 2,
+      minHealthy: 1,
+      share: 0.7,
+      reason: '1 of 2 healthy (b: connection refused)',
+    },
+    {
+      name: 'busan',
+      kind: 'cold',
+      state: 'standby',
+      healthy: 12,
+      total: 12,
+      minHealthy: 2,
+      share: 0,
+      reason: 'its site is taken by an operator only',
+    },
+  ]
+  const steady = { ...failover!, state: 'steady', active: 'seoul', move: null } as const
+  const quiet = { ...steady, reason: 'seoul is the active', standbys: [], lastMoves: [] }
+  assert.equal(
+    formatPools([{ ...pool, failover: quiet, sites, backends: [backend] }], 0, false),
+    `web (active-active, round-robin): 1 of 2 available, seoul is active, epoch 7, 4 queued
+  steady for 0s: seoul is the active
+  SITE   CLASS  STATE    HEALTHY  LOAD  REASON
+  seoul  hot    active       1/2   70%  1 of 2 healthy (b: connection refused)
+  busan  cold   standby    12/12    0%  its site is taken by an operator only
+  BACKEND  ADDRESS      STATE     SINCE  WEIGHT  IN FLIGHT  ATTEMPTS  FAILED  LAST PROBE   REASON
+  a        10.0.0.1:80  starting     3s     0.2          3      1234       0  200 in 3 ms  slow start
+`,
   )
 })

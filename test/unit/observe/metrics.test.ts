@@ -19,6 +19,10 @@ const status = [
     available: 1,
     minAvailable: 0,
     failover: null,
+    sites: [
+      { name: 'seoul', healthy: 1, minHealthy: 2, share: 0.7, state: 'active' },
+      { name: 'busan', healthy: 3, minHealthy: 1, share: 0.3, state: 'overflow' },
+    ],
     backends: [{ name: 'a', availability: 'available', effectiveWeight: 0.5, health: 'none' }],
   },
 ] as unknown as readonly PoolStatus[]
@@ -117,4 +121,22 @@ test('transitions are counted by backend and by what it became', () => {
   ])
   assert.deepEqual(counter.of('p', 'b'), [{ to: 'ejected', count: 1 }])
   assert.deepEqual(counter.of('p', 'c'), [])
+})
+
+test('sites say what they are to the pool, and what spills to them', async () => {
+  const { metrics } = make()
+  const page = (await metrics.scrape()).toString()
+  const shown = page.split('\n').filter((line) => /^evenkeel_(site|pool_overflow)_/.test(line))
+  assert.deepEqual(shown, [
+    'evenkeel_site_healthy_backends{pool="p",site="seoul"} 1',
+    'evenkeel_site_healthy_backends{pool="p",site="busan"} 3',
+    'evenkeel_site_healthy_backends_min{pool="p",site="seoul"} 2',
+    'evenkeel_site_healthy_backends_min{pool="p",site="busan"} 1',
+    'evenkeel_site_load_ratio{pool="p",site="seoul"} 0.7',
+    'evenkeel_site_load_ratio{pool="p",site="busan"} 0.3',
+    'evenkeel_site_state{pool="p",site="seoul",state="active"} 1',
+    'evenkeel_site_state{pool="p",site="busan",state="overflow"} 1',
+    'evenkeel_pool_overflow_ratio{pool="p",site="seoul"} 0',
+    'evenkeel_pool_overflow_ratio{pool="p",site="busan"} 0.3',
+  ])
 })
