@@ -28,6 +28,7 @@ need postgresql-client psql
 need mariadb-server mariadbd
 need mariadb-client mariadb
 need patroni patroni
+need etcd-server etcd
 need wrk wrk
 need apache2-utils ab
 need curl curl

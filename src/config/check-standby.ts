@@ -1,7 +1,7 @@
 // What an active-standby pool's other keys mean when one backend alone serves: some nothing, some
 // the opposite of what the mode is for.
 
-import type { PoolPlan, RuntimePlan } from '../core/plan.ts'
+import type { PoolPlan, RuntimePlan, SitePlan } from '../core/plan.ts'
 import { tellsLag } from '../core/roles.ts'
 import type { Path, Source } from './diagnostics.ts'
 import type { Findings } from './findings.ts'
@@ -89,13 +89,6 @@ export function checkReading(
           : 'use a check that does: redis, postgres or mysql',
         { on: 'key', other: [...path, 'healthCheck'] },
       )
-    } else if (check?.kind === 'mysql' && (pool.failover?.replicaLag.bytes ?? null) !== null) {
-      findings.error(
-        lag,
-        'a mysql check tells the lag in seconds only, so no replica would ever be within a number of bytes',
-        'write a duration, such as replicaLag: 10s',
-        { on: 'key', other: [...path, 'healthCheck'] },
-      )
     }
     return
   }
@@ -132,11 +125,17 @@ export function checkMemory(
   source: Source,
   findings: Findings,
 ): void {
-  const pool = pools.find(({ mode }) => mode === 'active-standby')
+  const pool = pools.find(({ mode, sites }) => mode === 'active-standby' || sites.some(isPromoted))
   if (pool === undefined || runtime.stateDir !== null) return
+  const key = pool.mode === 'active-active' ? 'sites' : 'mode'
   findings.warning(
-    ['pools', pool.name, source.has(['pools', pool.name, 'mode']) ? 'mode' : 'failover'],
+    ['pools', pool.name, source.has(['pools', pool.name, key]) ? key : 'failover'],
     'who is active, and whether it is frozen, is forgotten at each restart',
     'add runtime: { stateDir: /var/lib/evenkeel }',
   )
+}
+
+/** A site that is not served from unless it was made ready for that. */
+function isPromoted({ kind }: SitePlan): boolean {
+  return kind === 'warm' || kind === 'cold'
 }

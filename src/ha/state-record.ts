@@ -77,23 +77,20 @@ export function readState(text: string): ReadState {
   return { kind: 'foreign', why: `${path.join('.') || 'its content'}: ${message}` }
 }
 
-/**
- * What is kept, but is not in the configuration (any more): pools, and backends or sites of theirs.
- * @param known names of what can be the active, by pool
- */
+/** Names of pools and backends that are kept, but that the configuration does not have (any more). */
 export function strangersIn(
   records: PoolRecords,
   known: ReadonlyMap<string, readonly string[]>,
 ): string[] {
   return Object.entries(records).flatMap(([pool, { active, movingTo }]) => {
-    const members = known.get(pool)
-    if (members === undefined) {
+    const backends = known.get(pool)
+    if (backends === undefined) {
       return [`the state file remembers pool '${pool}', which is not configured; it is kept there`]
     }
     return [...new Set([active, movingTo])].flatMap((name) =>
-      name === null || members.includes(name)
+      name === null || backends.includes(name)
         ? []
-        : [`the state file names '${name}' as a member of pool '${pool}', which is not configured`],
+        : [`the state file names backend '${name}' of pool '${pool}', which is not configured`],
     )
   })
 }

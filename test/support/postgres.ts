@@ -103,13 +103,13 @@ async function startCluster(
   const args = ['-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', folder]
   for (const [name, value] of Object.entries(settings)) args.push('-c', `${name}=${value}`)
   const start = async (): Promise<Process> => {
-    const [command, ...rest] = asPostgres([postgresProgram('postgres'), ...args])
+    const [command, ...rest] = asPostgres([program('postgres'), ...args])
     const started = startProcess(command!, rest, { cwd: folder })
     const ready = ['-h', '127.0.0.1', '-p', String(port), '-U', 'postgres', '-t', '1']
     await waitUntilReady(
       started,
       'postgres',
-      async () => (await runProcess(postgresProgram('pg_isready'), ready)).code === 0,
+      async () => (await runProcess(program('pg_isready'), ready)).code === 0,
       20_000,
     )
     return started
@@ -118,16 +118,16 @@ async function startCluster(
   // Through the socket in its folder, so that pg_hba.conf's rules for addresses don't matter.
   const own = ['-h', folder, '-p', String(port), '-U', 'postgres', '-v', 'ON_ERROR_STOP=1']
   const sql = async (statement: string): Promise<string> => {
-    const answer = await runAsPostgres(postgresProgram('psql'), [...own, '-qAtc', statement])
+    const answer = await runAsPostgres(program('psql'), [...own, '-qAtc', statement])
     if (answer.code !== 0) throw new Error(`psql failed: ${answer.stderr}`)
     return answer.stdout.trimEnd()
   }
-  const promoteCommand = asPostgres([postgresProgram('pg_ctl'), 'promote', '-D', data])
+  const promoteCommand = asPostgres([program('pg_ctl'), 'promote', '-D', data])
   return {
     port,
     address: `127.0.0.1:${port}`,
     process: () => running,
-    program: postgresProgram,
+    program,
     sql,
     isInRecovery: async () => (await sql('select pg_is_in_recovery()')) === 't',
     promoteCommand,
@@ -172,8 +172,8 @@ function signalOne(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** Path of a program of PostgreSQL: Debian keeps those of each version in a folder of their own. */
-export function postgresProgram(name: string): string {
+/** Debian keeps the programs of each version in a folder outside the PATH. */
+function program(name: string): string {
   const root = '/usr/lib/postgresql'
   const versions = existsSync(root) ? readdirSync(root).sort((a, b) => Number(b) - Number(a)) : []
   const folder = versions
@@ -187,14 +187,12 @@ function isRoot(): boolean {
   return process.getuid?.() === 0
 }
 
-/** The command as the user `postgres`, if this is root. */
-export function asPostgres(command: readonly string[]): readonly string[] {
+function asPostgres(command: readonly string[]): readonly string[] {
   const user = ['--reuid=postgres', '--regid=postgres', '--init-groups']
   return isRoot() ? ['setpriv', ...user, ...command] : command
 }
 
-/** Makes a folder the user's who runs PostgreSQL. */
-export async function giveAway(folder: string): Promise<void> {
+async function giveAway(folder: string): Promise<void> {
   if (!isRoot()) return
   const ids = await Promise.all(
     ['-u', '-g'].map(async (flag) => Number((await runProcess('id', [flag, 'postgres'])).stdout)),
@@ -211,6 +209,6 @@ async function runAsPostgres(
 }
 
 async function must(name: string, args: readonly string[]): Promise<void> {
-  const done = await runAsPostgres(postgresProgram(name), args)
+  const done = await runAsPostgres(program(name), args)
   if (done.code !== 0) throw new Error(`${name} failed: ${done.stderr}`)
 }

@@ -3,9 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { RedisCheckPlan } from '../../src/core/plan.ts'
-import { mainFile, startEvenkeel } from '../support/evenkeel.ts'
 import { probeOnce, words } from '../support/probe.ts'
-import { runProcess } from '../support/processes.ts'
 import { connectTo } from '../support/raw.ts'
 import { startRedis, startSentinel } from '../support/redis.ts'
 import { waitFor } from '../support/wait.ts'
@@ -42,34 +40,6 @@ test('a master and its replica tell their roles, also while the master is stoppe
 
   await replica.command('replicaof', 'no', 'one')
   assert.equal((await probeOnce(replica.port, check)).role, 'primary')
-})
-
-test('evenkeel status shows roles, and no log a password', async (t) => {
-  const password = 's3cret-word'
-  const master = await startRedis({ password })
-  t.after(() => master.stop())
-  const replica = await startRedis({ password, replicaOf: master })
-  t.after(() => replica.stop())
-  const other = await startRedis({ password: 'another-word' })
-  t.after(() => other.stop())
-  const backends = { one: master.address, two: replica.address, three: other.address }
-  const healthCheck = { redis: { password }, interval: '100ms' }
-  const evenkeel = await startEvenkeel({
-    listeners: { redis: { protocol: 'tcp', pool: 'redis' } },
-    pools: { redis: { backends, healthCheck } },
-  })
-  t.after(() => evenkeel.stop())
-  const status = async (): Promise<string> =>
-    (await runProcess(process.execPath, [mainFile, 'status', '-c', evenkeel.file])).stdout
-  const shown = await waitFor(async () => {
-    const text = await status()
-    return /three .*down/.test(text) && /replica/.test(text) ? text : null
-  })
-  assert.match(shown, /ROLE/)
-  assert.match(shown, /one .* primary +primary in \d+ ms/)
-  assert.match(shown, /two .* replica +replica in \d+ ms/)
-  assert.match(shown, /three .* - +refuses the user or password/)
-  assert.doesNotMatch(evenkeel.logs() + shown, /s3cret-word/)
 })
 
 test('passwords and users are asked for, refused and accepted in plain words', async (t) => {

@@ -297,19 +297,6 @@ bad.yaml:9:17: error: pools.app.failover.replicaLag: a http check does not tell 
 )
 
 bad(
-  'a limit of lag in bytes, of which MySQL knows nothing',
-  failover('replicaLag: 16MiB')
-    .replace('pool: app', 'pool: app, role: replica')
-    .replace('tcp: {}', 'mysql: { user: ada }'),
-  `
-bad.yaml:9:17: error: pools.app.failover.replicaLag: a mysql check tells the lag in seconds only, so no replica would ever be within a number of bytes (line 8)
-    9 |     failover: { replicaLag: 16MiB }
-      |                 ^^^^^^^^^^
-  hint: write a duration, such as replicaLag: 10s
-`,
-)
-
-bad(
   'a misspelled role',
   standby().replace('pool: app', 'pool: app, role: replicas'),
   `

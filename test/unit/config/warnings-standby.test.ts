@@ -117,6 +117,19 @@ bad.yaml:10:17: warning: pools.app.failover.drain: has no effect between sites w
 )
 
 doubtful(
+  'a cold site that is forgotten',
+  standby('sites: { a: hot, b: cold }', inSites('a', 'b'))
+    .replace('active-standby', 'active-active')
+    .replace('stateDir: /var/lib/evenkeel', 'threads: 1'),
+  `
+bad.yaml:9:5: warning: pools.app.sites: who is active, and whether it is frozen, is forgotten at each restart
+    9 |     sites: { a: hot, b: cold }
+      |     ^^^^^
+  hint: add runtime: { stateDir: /var/lib/evenkeel }
+`,
+)
+
+doubtful(
   'a limit of lag without readers',
   failover('replicaLag: 10s'),
   `

@@ -26,7 +26,7 @@ test('every text that was cut off is torn', () => {
   }
 })
 
-test('pools and members that the configuration lacks are named', () => {
+test('pools and backends that the configuration lacks are named', () => {
   const known = new Map([['db', ['a', 'b']]])
   const strangers = strangersIn(
     {
@@ -36,8 +36,8 @@ test('pools and members that the configuration lacks are named', () => {
     known,
   )
   assert.deepEqual(strangers, [
-    "the state file names 'x' as a member of pool 'db', which is not configured",
-    "the state file names 'y' as a member of pool 'db', which is not configured",
+    "the state file names backend 'x' of pool 'db', which is not configured",
+    "the state file names backend 'y' of pool 'db', which is not configured",
     "the state file remembers pool 'old', which is not configured; it is kept there",
   ])
   assert.deepEqual(strangersIn({ db: { ...record, active: null } }, known), [])

@@ -6,7 +6,6 @@ import type { HttpCheckPlan } from '../../../src/core/plan.ts'
 import type { ProbeResult } from '../../../src/probe/contract.ts'
 import { probeOnce, words } from '../../support/probe.ts'
 import { request, serve } from '../../support/raw.ts'
-import { waitFor } from '../../support/wait.ts'
 
 const CHECK: HttpCheckPlan = {
   kind: 'http',
@@ -98,18 +97,4 @@ test('the body is searched before the role is asked, and its rest does not matte
   const missing = await probed(t, answers, { body: 'stopped' })
   assert.equal(words(missing), 'fail: connection closed before the end of the body')
   assert.equal(missing.asked.length, 1)
-})
-
-test('no connection of the several is left behind', async (t) => {
-  const server = await serve(async (peer) => {
-    const { start } = await request(peer)
-    const status = start.startsWith('GET /primary ') ? '503 No' : '200 OK'
-    peer.write(`HTTP/1.1 ${status}\r\nContent-Length: 500\r\n\r\nmore to come`)
-    await peer.gone()
-    peer.finish()
-  })
-  t.after(() => server.stop())
-  const result = await probeOnce(server.port, CHECK)
-  assert.equal(words(result), 'pass: 200, replica in _ ms')
-  await waitFor(() => server.peers.length === 3 && server.peers.every(({ closed }) => closed))
 })

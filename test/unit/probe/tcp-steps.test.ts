@@ -111,14 +111,12 @@ test('a server that does not close is left within half a second', async (t) => {
 })
 
 test('a cancelled conversation says nothing, not even goodbye', async (t) => {
-  let left: string | null = null
   let met = () => {}
   const meeting = new Promise<void>((resolve) => (met = resolve))
   const server = await started(t, async (peer) => {
     await peer.until('*2\r\n$4\r\nINFO\r\n$11\r\nreplication\r\n')
     met()
-    left = await peer.end()
-    peer.finish()
+    assert.equal(await peer.end(), '')
   })
   const request = {
     address: { kind: 'tcp' as const, host: '127.0.0.1', port: server.port },
@@ -129,8 +127,7 @@ test('a cancelled conversation says nothing, not even goodbye', async (t) => {
   const cancel = socketProber.probe(request, () => assert.fail('cancelled probes say nothing'))
   await meeting
   cancel()
-  await waitFor(() => left !== null)
-  assert.equal(left, '')
+  await (await server.peer(0)).gone()
 })
 
 test('a server text is short, printable and without secrets', () => {
