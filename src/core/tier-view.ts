@@ -122,7 +122,6 @@ export function tierSites(
   shares: readonly number[],
   failover: FailoverStatus,
 ): SiteStatus[] {
-  const facts = tiers.facts()
   return plan.sites.map(({ name, kind, minHealthy }, site) => {
     const tier = tiers.all.findIndex((one) => one.sites.includes(site))
     const healthy = tiers.healthy(site)
@@ -131,11 +130,11 @@ export function tierSites(
     const standby = failover.standbys.find((one) => one.name === tiers.all[tier]!.name)
     const own = { name, kind, healthy, total, minHealthy, share: shares[site]! }
     if (isActive && tiers.isLeft(site)) {
-      const reason = `${healthy} of ${total} healthy, fewer than ${minHealthy}; the other mirrors serve`
+      const reason = `${tiers.siteReason(site)}; the other mirrors serve`
       return { ...own, state: 'left', reason }
     }
-    if (isActive) return { ...own, state: 'active', reason: facts[tier]!.reason }
-    const reason = standby?.reason ?? facts[tier]!.reason
+    if (isActive) return { ...own, state: 'active', reason: tiers.siteReason(site) }
+    const reason = standby?.reason ?? tiers.siteReason(site)
     if (service.sites[site]!) return { ...own, state: 'overflow', reason }
     return { ...own, state: healthy > 0 ? 'standby' : 'down', reason }
   })

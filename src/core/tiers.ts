@@ -192,17 +192,20 @@ export class Tiers {
     }
   }
 
+  /** How many of a site are healthy, and why the first one that isn't is not; for people. */
+  siteReason(site: number): string {
+    const { fit, total, minHealthy, reasons } = this.#sites[site]!
+    const least = fit < minHealthy && minHealthy > 1 ? `, fewer than ${minHealthy}` : ''
+    const [first] = reasons
+    const why = first === undefined ? '' : ` (${this.#plan.backends[first[0]]!.name}: ${first[1]})`
+    return `${fit} of ${total} healthy${least}${why}`
+  }
+
   #reasonOf(tier: number): string {
     const { sites } = this.all[tier]!
-    const parts = sites.map((site) => {
-      const { fit, total, minHealthy, reasons } = this.#sites[site]!
-      const name = sites.length > 1 ? `${this.#plan.sites[site]!.name}: ` : ''
-      const least = fit < minHealthy && minHealthy > 1 ? `, fewer than ${minHealthy}` : ''
-      const [first] = reasons
-      const why =
-        first === undefined ? '' : ` (${this.#plan.backends[first[0]]!.name}: ${first[1]})`
-      return `${name}${fit} of ${total} healthy${least}${why}`
-    })
-    return parts.join(', ')
+    if (sites.length === 1) return this.siteReason(sites[0]!)
+    return sites
+      .map((site) => `${this.#plan.sites[site]!.name}: ${this.siteReason(site)}`)
+      .join(', ')
   }
 }

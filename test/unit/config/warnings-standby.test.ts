@@ -122,9 +122,9 @@ doubtful(
     .replace('active-standby', 'active-active')
     .replace('stateDir: /var/lib/evenkeel', 'threads: 1'),
   `
-bad.yaml:9:5: warning: pools.app.sites: who is active, and whether it is frozen, is forgotten at each restart
+bad.yaml:9:12: warning: pools.app.sites: who is active, and whether it is frozen, is forgotten at each restart
     9 |     sites: { a: hot, b: cold }
-      |     ^^^^^
+      |            ^^^^^^^^^^^^^^^^^^^
   hint: add runtime: { stateDir: /var/lib/evenkeel }
 `,
 )
