@@ -250,7 +250,6 @@ test('after a restart the last active goes on under its epoch', () => {
         acknowledge: () => {},
         freeze: () => {},
         save: () => {},
-        sees: () => 'own',
       },
     },
   }).begin(12_000)
