@@ -101,7 +101,8 @@ export function stepMove(draft: Draft, event: FailoverEvent): void {
 
 function afterClaim(draft: Draft, move: Move): void {
   draft.state = { ...draft.state, agreedEpoch: move.epoch, heard: null }
-  if (move.failure === null) stop(draft, move)
+  // With agreement the other replicas stop at the claim: this one must not send on under the old epoch.
+  if (move.failure === null || draft.machine.plan.agreement === 'etcd') stop(draft, move)
   // Nobody has stopped yet; all that is to be undone is the claim.
   else if (draft.state.active >= 0) commit(draft, move, move.from)
   else abandon(draft, move.failure)
