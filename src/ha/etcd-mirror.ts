@@ -25,10 +25,11 @@ const RETRY_MAX_MS = 2_000
 type WatchEnd = Extract<WatchLine, { kind: 'ended' }>
 
 export interface MirrorListener {
-  /** Called with each change, oldest first. */
-  changed(changes: readonly Change[]): void
-  /** etcd holds an older state than it once did, or is another one: what follows is all there is. */
-  wentBack(): void
+  /**
+   * Called with each change, oldest first. `isAnew`: etcd holds an older state than it once did, or
+   * is another one, and this is all there is.
+   */
+  changed(changes: readonly Change[], isAnew: boolean): void
   /** The watch is up (`null`), or why it isn't: for the log. */
   watching(trouble: string | null): void
 }
@@ -90,16 +91,15 @@ export class EtcdMirror {
     const changes = this.#difference(range, back)
     this.#cluster = range.cluster
     this.#revision = range.revision
-    if (back) {
-      this.#listener.wentBack()
-      this.#restartWatch()
-    } else if (changes.length > 0 && known > 0) {
+    if (back) this.#restartWatch()
+    else if (changes.length > 0 && known > 0) {
       if (this.#watchIsBehind) this.#restartWatch()
       this.#watchIsBehind = !this.#watchIsBehind
     }
-    this.#report(changes)
+    this.#report(changes, back)
   }
 
+  /** `back`: all there is, also what has not changed. */
   #difference(range: Range, back: boolean): Change[] {
     const present = new Set(range.entries.map((entry) => entry.key))
     const changes: Change[] = []
@@ -115,13 +115,13 @@ export class EtcdMirror {
     return changes.sort((a, b) => a.modRevision - b.modRevision)
   }
 
-  #report(changes: readonly Change[]): void {
-    if (changes.length === 0) return
+  #report(changes: readonly Change[], isAnew = false): void {
+    if (changes.length === 0 && !isAnew) return
     for (const { key, entry } of changes) {
       if (entry === null) this.#entries.delete(key)
       else this.#entries.set(key, entry)
     }
-    this.#listener.changed(changes)
+    this.#listener.changed(changes, isAnew)
   }
 
   #restartWatch(): void {

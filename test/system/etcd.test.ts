@@ -40,12 +40,12 @@ class Heard {
 
   constructor(of: EtcdClient) {
     const listener = {
-      changed: (changes: readonly Change[]) => {
+      changed: (changes: readonly Change[], isAnew: boolean) => {
+        if (isAnew) this.backs++
         for (const { key, entry } of changes) {
           this.texts.push(`${key.slice(PREFIX.length)}=${entry?.value ?? 'gone'}`)
         }
       },
-      wentBack: () => void this.backs++,
       watching: (trouble: string | null) => void this.troubles.push(trouble),
     }
     this.mirror = new EtcdMirror(of, PREFIX, listener, seededRandom(1))
