@@ -1,6 +1,7 @@
 // The state file of a plan whose pools have an active, opened and looked over at the start.
 
-import type { Plan } from '../core/plan.ts'
+import type { Plan, PoolPlan } from '../core/plan.ts'
+import { tiersOf } from '../core/tiers.ts'
 import type { StateStore } from '../ha/state-file.ts'
 import { openState } from '../ha/state-file.ts'
 import { strangersIn } from '../ha/state-record.ts'
@@ -14,10 +15,14 @@ import type { Log } from '../observe/log.ts'
 export async function openFailoverState({ runtime, pools }: Plan, log: Log): Promise<StateStore> {
   const movable = pools.filter((pool) => pool.failover !== null)
   const state = await openState(movable.length > 0 ? runtime.stateDir : null)
-  const known = movable.map(
-    ({ name, backends }) => [name, backends.map((backend) => backend.name)] as const,
-  )
+  const known = movable.map((pool) => [pool.name, membersOf(pool)] as const)
   const { pools: records, warnings } = state.loaded
   for (const line of [...warnings, ...strangersIn(records, new Map(known))]) log.warn(line)
   return state
+}
+
+/** Who can be the active of it: backends, or tiers of sites. */
+function membersOf({ mode, backends, sites }: PoolPlan): string[] {
+  const members = mode === 'active-standby' ? backends : tiersOf(sites)
+  return members.map(({ name }) => name)
 }

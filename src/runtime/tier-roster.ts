@@ -55,6 +55,8 @@ export class TierRoster implements Roster {
   #weight: Float64Array
   /** Sites about which something was said, by what. */
   readonly #said = new Map<number, SiteNews['kind']>()
+  /** Sites that the pool knows to serve; `null` before anybody does. */
+  #told: readonly boolean[] | null = null
   #isDirty = true
   #sending = -1
 
@@ -145,8 +147,7 @@ export class TierRoster implements Roster {
     this.#service = serviceOf(this.#tiers, plan, seat)
     this.#pool.changed = true
     if (seat.sending < 0) return
-    const { sites } = this.#service
-    this.#pool.serve((backend) => sites[plan.backends[backend]!.site]!, nowMs)
+    this.#serve(this.#service.sites, nowMs)
     this.#tellOfSites(seat.sending)
   }
 
@@ -170,12 +171,22 @@ export class TierRoster implements Roster {
     return this.#service.sites[site]! ? transition : standing(transition)
   }
 
-  /** Who may be worth a probe: the fit ones first. */
+  /** Tells the pool who serves; that costs a look at every backend, so only if it is news. */
+  #serve(sites: readonly boolean[], nowMs: number): void {
+    const told = this.#told
+    if (told !== null && sites.every((serves, site) => serves === told[site])) return
+    this.#told = sites
+    const { backends } = this.#pool.plan
+    this.#pool.serve((backend) => sites[backends[backend]!.site]!, nowMs)
+  }
+
+  /** Who is worth a probe: who is fit, or all if nobody is. */
   #candidates(member: number): number[] {
-    const { plan } = this.#pool
-    const own = [...plan.backends.keys()].filter((index) => this.memberOf(index) === member)
+    const own = [...this.#pool.plan.backends.keys()].filter((index) => {
+      return this.memberOf(index) === member
+    })
     const fit = own.filter((index) => this.#tiers.isFit(index))
-    return fit.slice(0, PROOFS_MAX)
+    return (fit.length > 0 ? fit : own).slice(0, PROOFS_MAX)
   }
 
   /** Says once what happens to a site without a move. */
@@ -215,7 +226,7 @@ class Tally {
   readonly #passed = new Map<number, number>()
   #waiting: number
   #primary = false
-  #text = 'no backend of it is fit'
+  #text = ''
   #over = false
 
   constructor(plan: PoolPlan, backends: readonly number[]) {

@@ -10,7 +10,9 @@ export function logTransition(log: Log, transition: Transition): void {
   const { pool, backend, from, to, reason, available } = transition
   const message = `backend ${pool}/${backend} is ${words[to]}`
   const fields = { pool, backend, from, to, reason, available }
-  if (to === 'down' || to === 'ejected' || available === 0) log.warn(message, fields)
+  // A standby that comes up serves nobody, but that nobody serves is not its news.
+  const isOutage = available === 0 && to !== 'standby'
+  if (to === 'down' || to === 'ejected' || isOutage) log.warn(message, fields)
   else log.info(message, fields)
 }
 

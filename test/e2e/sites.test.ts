@@ -5,11 +5,13 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
-import type { SiteStatus } from '../../src/core/status.ts'
+import type { PoolStatus, SiteStatus } from '../../src/core/status.ts'
 import type { RunningBalancer } from '../../src/runtime/balancer.ts'
 import { startBackend } from '../support/backend.ts'
 import type { Backend } from '../support/backend.ts'
 import { embed, urlOf } from '../support/embedded.ts'
+import { startEvenkeel } from '../support/evenkeel.ts'
+import type { Evenkeel } from '../support/evenkeel.ts'
 import { temporaryFolder } from '../support/processes.ts'
 import { waitFor } from '../support/wait.ts'
 
@@ -183,3 +185,47 @@ for (const balance of ['round-robin', 'least-connections', 'random-two']) {
     assert.equal(rig.balancer.status()[0]!.failover!.epoch, 1)
   })
 }
+
+test('the site an operator chose survives a kill and a restart', async (context) => {
+  const placed: Record<string, object> = {}
+  for (const site of ['seoul', 'incheon', 'busan']) {
+    const backend = await startBackend({ name: site })
+    context.after(() => backend.stop())
+    placed[site] = { address: backend.address, site }
+  }
+  const stateDir = temporaryFolder('state')
+  const run = async (): Promise<Evenkeel> => {
+    const evenkeel = await startEvenkeel({
+      runtime: { stateDir },
+      listeners: { web: { pool: 'web' } },
+      pools: {
+        web: {
+          backends: placed,
+          sites: { seoul: 'mirror', incheon: 'mirror', busan: 'cold' },
+          healthCheck: { http: '/health', interval: '200ms' },
+          failover: { readyFor: 0 },
+        },
+      },
+    })
+    context.after(() => evenkeel.stop())
+    return evenkeel
+  }
+  const activeOf = async ({ adminUrl }: Evenkeel) => {
+    const { failover } = (await (await fetch(`${adminUrl}/v1/pools/web`)).json()) as PoolStatus
+    return [failover!.active, failover!.epoch]
+  }
+  const first = await run()
+  const reply = await fetch(`${first.adminUrl}/v1/pools/web/switchover`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ to: 'busan', reason: 'a drill' }),
+  })
+  assert.equal(reply.status, 200, await reply.text())
+  assert.deepEqual(await activeOf(first), ['busan', 2])
+  first.process.signal('SIGKILL')
+  await first.process.exited
+  const second = await run()
+  assert.deepEqual(await activeOf(second), ['busan', 2])
+  assert.equal(await (await fetch(second.url())).text(), 'busan')
+  assert.doesNotMatch(second.logs(), /"level":"(warn|error)"/)
+})

@@ -281,6 +281,30 @@ test('a warm site whose hook fails, or that nobody calls primary, is not served 
   assert.equal(seats(world), 'no no 1 1')
 })
 
+test('a warm site that is not fit when its hook is over is proven as soon as it is', () => {
+  const promote = { kind: 'exec', command: ['/bin/promote'], timeoutMs: 9_000 } as const
+  const world = started(sitesPool({ seoul: 'hot', busan: 'warm' }, { promote }), {
+    failover: {
+      hook: (_plan, _facts, done) => {
+        breakSite(world, 1)
+        world.at(7_000, () => {
+          done({ ok: true, sentence: '', output: '', tookMs: 7_000 })
+          world.at(1_000, () => healSite(world, 1))
+        })
+      },
+    },
+  })
+  breakSite(world, 0)
+  world.threads[0]!.request()
+  world.threads[0]!.request()
+  world.run(7_500)
+  assert.equal(world.plane.status()[0]!.failover!.move!.step, 'prove')
+  assert.equal(world.plane.status()[0]!.sites[1]!.healthy, 0)
+  world.run(3_000)
+  assert.equal(seats(world), 'no no 1 1')
+  assert.equal(world.moves.at(-1)!.outcome, 'moved')
+})
+
 test('a cold site is taken by an operator only, and kept', async () => {
   const world = started(sitesPool({ seoul: 'hot', busan: 'cold' }, SPILL))
   breakSite(world, 0)
