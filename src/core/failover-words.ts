@@ -77,7 +77,6 @@ function waitsFor({ state, nowMs }: Draft): string {
 
 function waitsForFailback({ machine, state, nowMs }: Draft, index: number): boolean {
   if (!failsBack(machine, state) || index >= state.active) return false
-  if (!state.members[index]!.siteHolds) return false
   const { ready, untilMs } = readiness(machine, state, index, 'planned', nowMs)
   return ready || untilMs < Infinity
 }

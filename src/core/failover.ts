@@ -221,9 +221,6 @@ function decide(draft: Draft): number {
   if (state.frozen !== null || !state.agreement.ok) return Infinity
   if (nowMs < state.retryMs && state.failures > 0) return state.retryMs
   if (state.active < 0) return decideNone(draft)
-  const active = state.members[state.active]!
-  // Before its first verdict nothing is known of it, good or bad.
-  if (!active.judged) return Infinity
   if (!canReign(draft.machine, state, state.active)) return decideLost(draft)
   return decideSteady(draft)
 }
@@ -279,7 +276,7 @@ function decideFirst(draft: Draft): number {
   return Infinity
 }
 
-/** The active can't serve: somebody else, or wait. */
+/** The active can't serve, or has had no verdict: somebody else, or wait. */
 function decideLost(draft: Draft): number {
   const { state, machine } = draft
   if (state.active >= 0 && state.members.some(({ judged }) => !judged)) return Infinity
@@ -329,7 +326,6 @@ function preferred(draft: Draft): { index: number; untilMs: number } {
   let untilMs = Infinity
   if (!failsBack(machine, state)) return { index: -1, untilMs }
   for (let index = 0; index < state.active; index++) {
-    if (!state.members[index]!.siteHolds) continue
     const answer = readiness(machine, state, index, 'planned', nowMs)
     if (answer.ready) return { index, untilMs: Infinity }
     untilMs = Math.min(untilMs, answer.untilMs)

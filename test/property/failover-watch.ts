@@ -299,7 +299,8 @@ export class FailoverWatch {
       assert.fail('somebody is promoted beside a primary')
     }
     if (plan.elect === 'role' && plan.promote === null) assert.ok(isElected)
-    if (move.from >= 0 && this.reigns(move.from)) this.#fromLiving(move, fitMs, nowMs - siteSinceMs)
+    if (move.from >= 0 && this.reigns(move.from))
+      this.#fromLiving(move, fitMs, nowMs - siteSinceMs, nowMs - this.#holdsSinceMs)
     else if (!isElected && !isFirst && !isLast && plan.allDown === 'stay') {
       const isKnown = plan.promote !== null || facts!.role === 'primary'
       assert.ok(isKnown || this.#accounts[move.to]!.inStep, 'a stale one takes over by itself')
@@ -311,7 +312,7 @@ export class FailoverWatch {
   }
 
   /** The active lives: the preferred one is back, or the active's site is left. */
-  #fromLiving(move: Move, fitMs: number, siteMs: number): void {
+  #fromLiving(move: Move, fitMs: number, siteMs: number, holdsMs: number): void {
     const { plan } = this.#machine
     const from = this.#accounts[move.from]!.facts!
     if (!from.siteHolds) {
@@ -325,6 +326,7 @@ export class FailoverWatch {
     assert.ok(!this.#pinned, 'away from one that an operator chose')
     assert.ok(move.to < move.from, 'failback to a less preferred one')
     assert.ok(fitMs >= plan.stableForMs, `failback after ${fitMs} ms`)
+    assert.ok(holdsMs >= plan.stableForMs, `failback from one that has held for ${holdsMs} ms`)
     assert.ok(siteMs >= plan.stableForMs, `failback after ${siteMs} ms of its site`)
   }
 }
