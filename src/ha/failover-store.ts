@@ -18,8 +18,14 @@ export interface FailoverStore {
   acknowledge(pool: string, epoch: number): void
   /** An operator's freeze, which holds for all replicas. */
   freeze(pool: string, frozen: Frozen | null): void
+  /** An operator takes the present state for good although etcd has lost a later one. */
+  recover(pool: string): void
   /** Keeps the rest, some time soon. */
   save(pool: string, record: FailoverRecord): void
+  /** How this process sees each member of a pool; `null`: not known yet. */
+  views(pool: string, members: readonly (boolean | null)[]): void
+  /** How all who look at a member see it together; `own`: nobody else looks. */
+  sees(pool: string, member: number): 'fit' | 'unfit' | 'unknown' | 'own'
 }
 
 /**
@@ -48,6 +54,9 @@ export function fileStore(state: StateStore, failed: (error: Error) => void): Fa
     commit: (pool, record, done) => void keep(pool, record, done),
     acknowledge: () => {},
     freeze: () => {},
+    recover: () => {},
+    views: () => {},
+    sees: () => 'own',
     save: (pool, record) => void state.save({ [pool]: record }).catch(failed),
   }
 }

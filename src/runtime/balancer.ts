@@ -17,11 +17,12 @@ import type { Log } from '../observe/log.ts'
 import { silentLog } from '../observe/log.ts'
 import { Metrics, TransitionCounter } from '../observe/metrics.ts'
 import { MoveCounter } from '../observe/move-counter.ts'
-import { fileStore } from '../ha/failover-store.ts'
+import type { Agreement } from '../ha/agreement.ts'
 import { runHook } from '../ha/hooks.ts'
 import type { HookFacts, HookResult } from '../ha/hooks.ts'
 import type { StateStore } from '../ha/state-file.ts'
 import { socketProber } from '../probe/prober.ts'
+import { makeAgreement, makeStore } from './agreement-wiring.ts'
 import { systemClock } from './clock.ts'
 import { ControlPlane } from './control-plane.ts'
 import { DataPlane } from './data-plane.ts'
@@ -133,6 +134,7 @@ class Balancer implements RunningBalancer {
   readonly #clock = systemClock()
   readonly #random = seededRandom(Math.floor(Math.random() * 2 ** 31))
   readonly #table: SharedTable
+  readonly #agreement: Agreement | null
   readonly #control: ControlPlane
   readonly #planes: DataPlanes
   readonly #sink: LineSink | null
@@ -159,6 +161,15 @@ class Balancer implements RunningBalancer {
       slots: slotsOf(plan),
     })
     this.#sink = this.#openSink()
+    this.#agreement = makeAgreement({
+      plan,
+      table: this.#table,
+      state: settings.state,
+      clock: this.#clock,
+      random: this.#random,
+      log: settings.log,
+      hear: (pool, event) => this.#control.hear(pool, event),
+    })
     this.#control = this.#makeControlPlane()
     this.#planes = settings.inProcess ? this.#makePlaneHere() : this.#makeThreads()
     this.#metrics = this.#makeMetrics()
@@ -171,6 +182,7 @@ class Balancer implements RunningBalancer {
     await this.#startAdmin()
     // Traffic that came before the first verdicts would only meet 503s.
     this.#control.start()
+    await this.#agreement?.start()
     await this.#firstVerdicts()
     this.addresses = await this.#planes.start()
     this.#phase = 'running'
@@ -219,6 +231,8 @@ class Balancer implements RunningBalancer {
     this.#vip?.stop()
     await this.#planes.close()
     this.#control.stop()
+    // Nobody sends any more: another replica need not wait for our lease to lapse.
+    await this.#agreement?.stop()
     for (const cancel of this.#hooks) cancel()
     await this.#settings.state.close()
     await this.#admin?.close()
@@ -274,7 +288,7 @@ class Balancer implements RunningBalancer {
       onTransition: (transition) => this.#announce(transition),
       onWarning: (message, fields) => this.#log.warn(message, fields),
       failover: {
-        store: fileStore(this.#settings.state, ({ message }) => this.#log.error(message)),
+        store: makeStore(this.#settings.state, this.#agreement, this.#log),
         wallMs: () => Date.now(),
         applied: () => this.#planes.applied(),
         hook: (plan, facts, done) => this.#runHook(plan, facts, done),

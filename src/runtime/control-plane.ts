@@ -5,7 +5,7 @@
 import type { Clock } from '../core/clock.ts'
 import { DueQueue } from '../core/due-queue.ts'
 import type { HookPlan, Plan } from '../core/plan.ts'
-import type { FailoverEffect } from '../core/failover-contract.ts'
+import type { FailoverEffect, FailoverEvent } from '../core/failover-contract.ts'
 import type { ActAnswer, OperatorRequest } from '../core/operator.ts'
 import { PoolHealth, type PoolEffect } from '../core/pool-health.ts'
 import type { Random } from '../core/random.ts'
@@ -195,6 +195,12 @@ export class ControlPlane {
       if (driver !== null) return driver.status(own, nowMs)
       return pool.plan.replicasOf < 0 ? own : replicaStatus(own, this.#readers(pool))
     })
+  }
+
+  /** The agreement between replicas has something for the failover machine of a pool. */
+  hear(pool: string, event: FailoverEvent): void {
+    const index = this.#pools.findIndex(({ plan }) => plan.name === pool)
+    if (index >= 0) this.#turn((nowMs) => this.#drivers[index]?.hear(event, nowMs))
   }
 
   /** An operator's word for a pool with an active. A move is answered once it is over. */

@@ -64,7 +64,8 @@ export class FailoverDriver {
   #state: FailoverState
   #deadlineMs = 0
   readonly #seat: SeatOfPool
-  #told: (MemberFacts | null)[]
+  #told: ({ readonly facts: MemberFacts; readonly agreed: MemberFacts } | null)[]
+  #views: readonly (boolean | null)[] = []
   #proveAtMs = Infinity
   #lastMoves: readonly MoveReport[]
   /** Answers that came within the machine's own step. */
@@ -127,6 +128,8 @@ export class FailoverDriver {
     this.#tellMembers(nowMs)
     const left = this.#seat.look(nowMs)
     if (left >= 0) this.#left(left, nowMs)
+    const seated = this.#seat.lookSeated()
+    if (seated >= 0) this.#ports.store.acknowledge(this.#machine.pool, seated)
     if (nowMs >= this.#proveAtMs) this.#prove()
     if (nowMs >= this.#deadlineMs) this.hear({ kind: 'due' }, nowMs)
     this.#roster.arrange(this.#seat.seat, nowMs)
@@ -209,6 +212,12 @@ export class FailoverDriver {
     const { reason, by } = request
     const event: FailoverEvent = { kind: 'operator', word, reason, by }
     if ('dryRun' in request && request.dryRun) return this.#rehearse(event)
+    if (request.verb === 'unfreeze' && !this.#state.agreement.ok) {
+      // Where etcd knows less than the replicas, this is how a person says which of them is right.
+      this.#ports.store.recover(this.#machine.pool)
+      const message = `${this.#machine.pool} is unfrozen once the replicas agree again`
+      return { ok: true, message, report: null }
+    }
     this.#reply = null
     this.#ports.enter((nowMs) => this.hear(event, nowMs))
     if (this.#reply !== null) return { ok: false, code: 'refused', message: this.#reply }
@@ -342,11 +351,53 @@ export class FailoverDriver {
   // --- what the machine is told ------------------------------------------------------------------
 
   #tellMembers(nowMs: number): void {
-    for (const [index, facts] of this.#roster.facts(nowMs).entries()) {
-      if (this.#told[index] === facts) continue
-      this.#told[index] = facts
-      this.hear({ kind: 'member', index, facts }, nowMs)
+    const all = this.#roster.facts(nowMs)
+    this.#tellViews(all)
+    for (const [index, facts] of all.entries()) {
+      const agreed = this.#agreed(index, facts)
+      const told = this.#told[index]!
+      if (told?.facts === facts && told.agreed.reason === agreed.reason) continue
+      this.#told[index] = { facts, agreed }
+      if (told !== null && told.facts.fit && !facts.fit) this.#holdForOthers(index, all)
+      this.hear({ kind: 'member', index, facts: agreed }, nowMs)
     }
+  }
+
+  /**
+   * This replica has lost the active, and what follows is for all to decide: until they have, requests
+   * wait here as they do within a move.
+   */
+  #holdForOthers(index: number, all: readonly MemberFacts[]): void {
+    const { active } = this.#state
+    if (index !== active || this.#machine.plan.agreement === 'none' || all[index]!.fit) return
+    if (!all.some(({ fit }, other) => fit && other !== active)) return
+    this.#seat.hold(this.#nowMs + this.#machine.plan.pauseMaxMs)
+  }
+
+  #tellViews(all: readonly MemberFacts[]): void {
+    const views = all.map(({ judged, fit }) => (judged ? fit : null))
+    if (views.every((view, index) => view === this.#views[index])) return
+    this.#views = views
+    this.#ports.store.views(this.#machine.pool, views)
+  }
+
+  /**
+   * A member as the replicas together see it: the active is lost when they agree on that, and a
+   * standby is fit when they agree on that. What only this one sees may be its own network.
+   */
+  #agreed(index: number, facts: MemberFacts): MemberFacts {
+    const seen = this.#ports.store.sees(this.#machine.pool, index)
+    if (seen === 'own') return facts
+    const { active, epoch } = this.#state
+    if (index === active) {
+      if (facts.fit || facts.withdrawn || !facts.judged || seen === 'unfit') return facts
+      const reason = `${facts.reason}, but the replicas do not agree on that`
+      return { ...facts, fit: true, doubtful: true, reason }
+    }
+    if (!facts.fit || seen === 'fit') return facts
+    const reason = 'it passes here, but not for enough other replicas'
+    // At the first start it may only be that they have not said so yet.
+    return { ...facts, fit: false, judged: epoch > 0, reason }
   }
 
   // --- reports -----------------------------------------------------------------------------------

@@ -49,6 +49,8 @@ export class SeatOfPool {
   readonly #ports: SeatPorts
   #seat: Seat
   #leaving: Leaving | null = null
+  /** Who has just sat down, until every thread knows; `null` version: not published yet. */
+  #sitting: { readonly epoch: number; version: number | null } | null = null
 
   /** @param sending who sits from the start; −1 for nobody */
   constructor(ports: SeatPorts, sending: number, epoch: number) {
@@ -74,11 +76,13 @@ export class SeatOfPool {
     const cutting = overlaps && cuts && sending !== index ? sending : -1
     if (cutting >= 0) this.sessions = { ...this.sessions, cut: this.inFlight(cutting) }
     this.#leaving = null
+    this.#sitting = { epoch, version: null }
     this.#set({ sending: index, draining: -1, cutting, epoch, holdUntilMs: 0 })
   }
 
   leave({ index, epoch, sessions, drainUntilMs, holdUntilMs }: Leave, nowMs: number): void {
     const at = this.inFlight(index)
+    this.#sitting = null
     if (this.#ports.overlaps) {
       // It goes on as well as it can: nothing may fall between the two.
       this.sessions = { at, finished: 0, cut: 0 }
@@ -110,6 +114,7 @@ export class SeatOfPool {
   /** The pool's snapshot went out under this version. */
   published(version: number): void {
     if (this.#leaving !== null) this.#leaving.version ??= version
+    if (this.#sitting !== null) this.#sitting.version ??= version
   }
 
   /** Looks how far things have come. Returns the epoch of a leave that is complete, once; else −1. */
@@ -137,10 +142,20 @@ export class SeatOfPool {
     return leaving.epoch
   }
 
+  /** Epoch of one that has sat down and that every thread sends under by now, once; else −1. */
+  lookSeated(): number {
+    const sitting = this.#sitting
+    if (sitting === null || sitting.version === null) return -1
+    if (this.#ports.applied() < sitting.version) return -1
+    this.#sitting = null
+    return sitting.epoch
+  }
+
   /** When to look again, if nothing happens. */
   deadlineMs(nowMs: number): number {
     const { holdUntilMs } = this.#seat
-    const heldMs = holdUntilMs > 0 ? holdUntilMs : Infinity
+    const lookMs = (this.#sitting?.version ?? null) === null ? Infinity : nowMs + ACKNOWLEDGE_MS
+    const heldMs = Math.min(lookMs, holdUntilMs > 0 ? holdUntilMs : Infinity)
     const leaving = this.#leaving
     if (leaving !== null && this.#ports.overlaps) return nowMs
     if (leaving === null || leaving.version === null) return heldMs

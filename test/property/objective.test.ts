@@ -213,6 +213,9 @@ function failOver(pool: PoolPlan, kind: Kind, seed: number, slow: Slowness): num
         acknowledge: () => {},
         freeze: () => {},
         save: () => {},
+        recover: () => {},
+        views: () => {},
+        sees: () => 'own',
       },
       hook: (_plan, facts, done) => {
         const result = { ok: true, sentence: '', output: '', tookMs: 0 }

@@ -221,6 +221,9 @@ export class World {
         acknowledge: () => {},
         freeze: () => {},
         save: () => {},
+        recover: () => {},
+        views: () => {},
+        sees: () => 'own',
       },
       wallMs: () => this.nowMs,
       applied: () => {

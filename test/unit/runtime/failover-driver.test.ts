@@ -250,6 +250,9 @@ test('after a restart the last active goes on under its epoch', () => {
         acknowledge: () => {},
         freeze: () => {},
         save: () => {},
+        recover: () => {},
+        views: () => {},
+        sees: () => 'own',
       },
     },
   }).begin(12_000)
@@ -346,7 +349,15 @@ test('one failed probe of the primary is doubt, not the loss of its role', () =>
 })
 
 test('requests are held as soon as the active is lost, while the claim is being written', () => {
-  const kept = { restore: () => null, acknowledge: () => {}, freeze: () => {}, save: () => {} }
+  const kept = {
+    restore: () => null,
+    acknowledge: () => {},
+    freeze: () => {},
+    save: () => {},
+    recover: () => {},
+    views: () => {},
+    sees: () => 'own' as const,
+  }
   let claim: (lost: string | null) => void = () => {}
   const world = new World(standbyPool(), {
     failover: {
