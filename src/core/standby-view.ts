@@ -86,7 +86,7 @@ export function failoverStatus(
     reason: state.reason,
     sinceMs: nowMs - state.sinceMs,
     active: nameOf(state.active),
-    epoch: state.epoch,
+    epoch: state.agreedEpoch,
     preferred: machine.members[0]!.name,
     frozen: state.frozen,
     standbys: machine.members.flatMap((_, index) =>
