@@ -1,5 +1,6 @@
 // What is done to two Evenkeels behind a virtual IP address, and what clients notice of it.
 
+import type { TestContext } from 'node:test'
 import assert from 'node:assert/strict'
 import { worstCase } from '../../src/ha/keepalived.ts'
 import type { ProfileName } from '../../src/ha/keepalived.ts'
@@ -214,4 +215,20 @@ export async function splitBrain(pair: VipPair): Promise<void> {
     `split brain: ${failed} of ${sent} new connections failed, longest gap ${gapMs} ms; one again after ${healedMs} ms`,
   )
   assert.ok(gapMs < 1_000, `${gapMs}`)
+}
+
+/** Steps of one story; what follows on a failed one would mean nothing. */
+export function stepsOf(t: TestContext) {
+  return async (name: string, run: () => Promise<unknown>): Promise<void> => {
+    let failure: unknown = null
+    await t.test(name, async () => {
+      try {
+        await run()
+      } catch (error) {
+        failure = error
+        throw error
+      }
+    })
+    if (failure !== null) throw failure
+  }
 }

@@ -110,7 +110,7 @@ test('kill -9 of the active fails no GET and no more POSTs than it had in hand',
   assert.equal(get.failed, 0)
   // A POST that was sent and got no answer can't be sent again: it fails, and is counted as unknown.
   const metrics = await (await fetch(`${evenkeel.adminUrl}/metrics`)).text()
-  const unknown = /^evenkeel_unknown_outcomes_total\{pool="web"\} (\d+)$/m.exec(metrics)?.[1]
+  const unknown = /^evenkeel_pool_unknown_outcomes_total\{pool="web"\} (\d+)$/m.exec(metrics)?.[1]
   assert.equal(String(post.failed), unknown)
   assert.ok(post.failed <= 10, `${post.failed} POSTs failed`)
 })

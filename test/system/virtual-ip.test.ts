@@ -4,7 +4,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import type { TestContext } from 'node:test'
 import { stringify } from 'yaml'
 import { PROFILE_NAMES } from '../../src/ha/keepalived.ts'
 import { mainFile } from '../support/evenkeel.ts'
@@ -13,29 +12,12 @@ import type { NetworkNode } from '../support/netns.ts'
 import { temporaryFolder } from '../support/processes.ts'
 import {
   failOver,
-  killKeepalived,
   nobodyReady,
   restAndReturn,
-  splitBrain,
+  stepsOf,
   stopAndStart,
   withPair,
 } from '../support/vip-story.ts'
-
-/** Steps of one story; what follows on a failed one would mean nothing. */
-function stepsOf(t: TestContext) {
-  return async (name: string, run: () => Promise<unknown>): Promise<void> => {
-    let failure: unknown = null
-    await t.test(name, async () => {
-      try {
-        await run()
-      } catch (error) {
-        failure = error
-        throw error
-      }
-    })
-    if (failure !== null) throw failure
-  }
-}
 
 test('two nodes, profile fast', (t) =>
   withPair({ profile: 'fast' }, async (pair) => {
@@ -49,34 +31,6 @@ test('two nodes, profile fast', (t) =>
       failOver(pair, 'fast'),
     )
   }))
-
-test('two nodes, profile default', (t) =>
-  withPair({ profile: 'default' }, async (pair) => {
-    const step = stepsOf(t)
-    await step('moving the address loses nothing and keeps every connection', () =>
-      restAndReturn(pair, 'default, moved twice'),
-    )
-    await step('a frozen, killed or lost node costs no more than computed', () =>
-      failOver(pair, 'default'),
-    )
-  }))
-
-test('two nodes, and keepalived itself fails', (t) =>
-  withPair({ profile: 'fast' }, async (pair) => {
-    const step = stepsOf(t)
-    await step('nodes that do not hear each other agree again by themselves', () =>
-      splitBrain(pair),
-    )
-    await step('a killed keepalived is not noticed by clients', () => killKeepalived(pair))
-  }))
-
-test('over IPv6, too, moving the address loses nothing and keeps every connection', () =>
-  withPair({ profile: 'fast', family: 6 }, (pair) => restAndReturn(pair, 'IPv6, moved twice')))
-
-test('with three nodes, too, moving the address loses nothing and keeps every connection', () =>
-  withPair({ profile: 'fast', nodes: 3 }, (nodes) =>
-    restAndReturn(nodes, 'three nodes, moved twice'),
-  ))
 
 test('keepalived, nft and sh accept the files of every profile', async () => {
   const network = await createNetwork(['one'])
