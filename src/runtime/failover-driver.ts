@@ -206,7 +206,7 @@ export class FailoverDriver {
     if (word === null) {
       const names = this.#machine.members.map(({ name }) => name)
       const to = request.verb === 'switchover' ? request.to : ''
-      const message = `pool '${this.#machine.pool}' has no ${this.#roster.noun} '${to}'`
+      const message = `Pool '${this.#machine.pool}' has no ${this.#roster.noun} '${to}'.`
       return { ok: false, code: 'no-backend', message, names }
     }
     const { reason, by } = request
