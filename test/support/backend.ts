@@ -4,6 +4,7 @@
 import { createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import { freePort } from './ports.ts'
+import { resetSocket } from './reset.ts'
 
 /** What the backend does with a request (or, `refuse`, with a connection). */
 export type Behaviour =
@@ -101,7 +102,7 @@ class MisbehavingBackend implements Backend {
   }
 
   disconnect(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy()
+    for (const socket of this.#sockets) resetSocket(socket)
   }
 
   async stop(): Promise<void> {
@@ -171,7 +172,7 @@ class MisbehavingBackend implements Backend {
         return
       case 'reset':
       case 'refuse':
-        socket.resetAndDestroy()
+        resetSocket(socket)
         return
       case 'silent':
     }

@@ -3,6 +3,7 @@
 
 import { createHash } from 'node:crypto'
 import net from 'node:net'
+import { resetSocket } from './reset.ts'
 
 const WAIT_MS = 5_000
 
@@ -129,7 +130,7 @@ export class Peer {
   reset(): void {
     // A unix socket knows no reset.
     if (this.socket.remoteAddress === undefined) this.socket.destroy()
-    else this.socket.resetAndDestroy()
+    else resetSocket(this.socket)
   }
 
   destroy(): void {
