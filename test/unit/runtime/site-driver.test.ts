@@ -128,7 +128,7 @@ test('mirror sites share the load as one, and each may be named', async () => {
   assert.equal(back.report!.to, 'seoul+incheon')
   const unknown = await ask(world, to('daegu'))
   assert.ok(!unknown.ok)
-  assert.equal(unknown.message, "pool 'web' has no site 'daegu'")
+  assert.equal(unknown.message, "Pool 'web' has no site 'daegu'.")
 })
 
 test('a mirror below its minHealthy is left while another one holds', () => {
