@@ -34,7 +34,9 @@ export function isHolder(setup: AgreementSetup, { holder, registered }: Agreemen
 export function isLost({ key, seen, known }: AgreedPoolState): boolean {
   const epoch = key?.epoch ?? 0
   if (epoch < seen) return true
-  return known !== null && key !== null && known.epoch === epoch && !sameReign(known, key)
+  if (known === null || key === null || known.epoch !== epoch) return false
+  // Another claim of the same epoch, or a move that was over and is not any more.
+  return !sameReign(known, key) || (key.moving && !known.moving)
 }
 
 /** Brings every pool up to date with what has been heard. */

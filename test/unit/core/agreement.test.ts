@@ -235,6 +235,14 @@ test('a lower epoch than was seen is a lost etcd: frozen, until an operator begi
   assert.ok(events.some((event) => 'leads' in event && event.leads === true))
 })
 
+test('a move that was over and is not any more shows a lost etcd as well', () => {
+  const hand = new AgreementHand()
+  hand.join({ 'pools/db': KEY })
+  const events = told(hand.mirror({ 'pools/db': { ...KEY, to: 'b', moving: true } }))
+  assert.match(JSON.stringify(events), /etcd was set back or emptied/)
+  assert.ok(!JSON.stringify(events).includes('followed'))
+})
+
 test('an emptied etcd is a lost one, too', () => {
   const hand = new AgreementHand()
   hand.join({ 'pools/db': KEY })
