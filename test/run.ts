@@ -36,9 +36,7 @@ let skipped = 0
 // A test that never ends is a failure soon, not a hang.
 const timeout = set === 'fast' ? 90_000 : 600_000
 // System tests share ports, cores and real servers: one file at a time.
-// A test file ends with its tests: Node spins for ever at the end of a process in which libuv has
-// refused a reset (test/support/reset.ts), and the tests' own clients and servers can't all avoid that.
-const stream = run({ files, concurrency: set === 'fast' ? 2 : 1, timeout, forceExit: true })
+const stream = run({ files, concurrency: set === 'fast' ? 2 : 1, timeout })
 stream.on('test:pass', (event) => {
   if (event.details.type === 'suite' || event.name.endsWith('.test.js')) return
   if (event.skip === undefined) passed++
