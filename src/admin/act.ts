@@ -1,6 +1,7 @@
 // What an operator asks of a pool with an active: from the body of a request to the machine that
 // judges it, and its answer back. Every word that reaches the machine leaves an audit entry.
 
+import type { OperatorNews } from '../core/events.ts'
 import type { ActAnswer, OperatorRequest, OperatorVerb } from '../core/operator.ts'
 import { BY_CHARS_MAX, REASON_CHARS_MAX } from '../core/operator.ts'
 import type { Answer } from './answer.ts'
@@ -14,21 +15,10 @@ export interface Actor {
   act(pool: string, request: OperatorRequest): Promise<ActAnswer>
 }
 
-/** One request of an operator and what came of it: for the log. */
-export interface AuditEntry {
-  readonly pool: string
-  readonly request: OperatorRequest
-  /** Address of the client, or `unix socket`. */
-  readonly from: string
-  readonly outcome: 'done' | Extract<ActAnswer, { ok: false }>['code']
-  readonly message: string
-  readonly tookMs: number
-}
-
 /** What hears of it. */
 export interface ActEvents {
   /** An operator's word was carried out or refused. */
-  audit(entry: AuditEntry): void
+  audit(news: OperatorNews): void
   /** An error in our own code. */
   failed(error: unknown): void
 }
@@ -111,7 +101,20 @@ async function carryOut(
   }
   const outcome = answer.ok ? 'done' : answer.code
   const tookMs = Math.round(performance.now() - startMs)
-  events.audit({ pool, request, from, outcome, message: answer.message, tookMs })
+  const { verb, by, reason, ...wishes } = request
+  const { message } = answer
+  events.audit({
+    verb,
+    pool,
+    backend: null,
+    wishes,
+    by,
+    from,
+    reason,
+    outcome,
+    message,
+    tookMs,
+  })
   return answer
 }
 

@@ -39,6 +39,7 @@ export function compileListener(
   return {
     name: place.name,
     index: place.index,
+    slot: place.index,
     address: tree.bind,
     protocol: tree.protocol,
     routes: isTcp ? [] : compileRoutes(tree, scope),

@@ -52,6 +52,7 @@ export function compilePool(
   const plan: PoolPlan = {
     name: place.name,
     index: place.index,
+    slot: place.index,
     mode: tree.mode,
     balance: tree.balance === 'weighted' ? 'round-robin' : tree.balance,
     backends,

@@ -43,6 +43,7 @@ export function compileReadSide(
     ...pool,
     name: readSideName(pool.name),
     index: place.index,
+    slot: place.index,
     mode: 'active-active',
     backends: pool.backends.map((backend, index) => ({
       ...backend,

@@ -91,6 +91,8 @@ export interface ListenerPlan {
   readonly name: string
   /** Position in `Plan.listeners`. */
   readonly index: number
+  /** Row of this listener in the shared memory, unique in the process; a reload keeps it. */
+  readonly slot: number
   readonly address: Address
   readonly protocol: 'http' | 'tcp'
   /** `http` only; first match wins. Empty for `tcp`. */
@@ -173,6 +175,8 @@ export interface PoolPlan {
   readonly name: string
   /** Position in `Plan.pools`. */
   readonly index: number
+  /** Row of this pool in the shared memory, unique in the process; a reload keeps it. */
+  readonly slot: number
   readonly mode: PoolMode
   readonly balance: BalanceKind
   readonly backends: readonly BackendPlan[]

@@ -119,7 +119,7 @@ export class PoolHealth {
     this.#table = table
     this.#random = random
     this.#windowMs = plan.outlierDetection?.windowMs ?? WINDOW_DEFAULT_MS
-    this.#probation = new PoolProbation(table, plan.index)
+    this.#probation = new PoolProbation(table, plan.slot)
     const settings = {
       slowStart: plan.mode === 'active-standby' ? NO_SLOW_START : plan.slowStart,
       breaker: plan.outlierDetection ?? BREAKER_DEFAULT,

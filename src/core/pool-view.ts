@@ -57,7 +57,7 @@ export function poolStatus(
     minAvailable: plan.minAvailable,
     failover: null,
     sites: [],
-    queued: table.sum(table.poolBase(plan.index) + POOL.queued),
+    queued: table.sum(table.poolBase(plan.slot) + POOL.queued),
     backends: backends.map((backend) => backend.status(table, nowMs)),
   }
 }

@@ -53,7 +53,7 @@ export class WaitQueue {
 
   /**
    * @param thread number of this data thread: its row in the table
-   * @param pool index of the pool
+   * @param pool slot of the pool
    * @param max waiters over all threads
    * @param isLimited whether what is waited for is room on a backend, which threads share
    */

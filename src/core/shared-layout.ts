@@ -215,13 +215,13 @@ export class SharedTable {
   }
 
   /** First cell of a listener's record in any row. */
-  listenerBase(index: number): number {
-    return THREAD_CELLS + index * LISTENER_CELLS
+  listenerBase(slot: number): number {
+    return THREAD_CELLS + slot * LISTENER_CELLS
   }
 
   /** First cell of a pool's record in any row. */
-  poolBase(index: number): number {
-    return THREAD_CELLS + this.shape.listeners * LISTENER_CELLS + index * POOL_CELLS
+  poolBase(slot: number): number {
+    return THREAD_CELLS + this.shape.listeners * LISTENER_CELLS + slot * POOL_CELLS
   }
 
   /** First cell of a backend's record in any row. */
@@ -235,8 +235,8 @@ export class SharedTable {
   }
 
   /** First cell of a pool's record in the control row. */
-  controlPoolBase(index: number): number {
-    return this.shape.slots * CONTROL_CELLS + index * CONTROL_POOL_CELLS
+  controlPoolBase(slot: number): number {
+    return this.shape.slots * CONTROL_CELLS + slot * CONTROL_POOL_CELLS
   }
 
   /**
@@ -246,22 +246,27 @@ export class SharedTable {
   retire(thread: number): void {
     const row = this.rows[thread]!
     this.#clearLevels(row)
-    for (let cell = 0; cell < row.length; cell++) this.retired[cell]! += row[cell]!
-    row.fill(0)
+    // Rows that were never used stay untouched: they have no memory yet.
+    for (let cell = 0; cell < row.length; cell++) {
+      if (row[cell] === 0) continue
+      this.retired[cell]! += row[cell]!
+      row[cell] = 0
+    }
   }
 
   #clearLevels(row: Float64Array): void {
-    for (const column of THREAD_LEVELS) row[column] = 0
-    for (let i = 0; i < this.shape.listeners; i++)
-      row[this.listenerBase(i) + LISTENER.connections] = 0
+    for (const column of THREAD_LEVELS) clear(row, column)
+    for (let i = 0; i < this.shape.listeners; i++) {
+      clear(row, this.listenerBase(i) + LISTENER.connections)
+    }
     for (let i = 0; i < this.shape.pools; i++) {
-      row[this.poolBase(i) + POOL.queued] = 0
-      row[this.poolBase(i) + POOL.queuedSinceMs] = 0
+      clear(row, this.poolBase(i) + POOL.queued)
+      clear(row, this.poolBase(i) + POOL.queuedSinceMs)
     }
     for (let slot = 0; slot < this.shape.slots; slot++) {
       const base = this.backendBase(slot)
-      for (const column of BACKEND_LEVELS) row[base + column] = 0
-      row.fill(0, base + BACKEND.recent, base + BACKEND.recent + RECENT_ATTEMPTS)
+      for (const column of BACKEND_LEVELS) clear(row, base + column)
+      for (let i = 0; i < RECENT_ATTEMPTS; i++) clear(row, base + BACKEND.recent + i)
     }
   }
 
@@ -270,5 +275,23 @@ export class SharedTable {
     let total = this.retired[cell]!
     for (const row of this.rows) total += row[cell]!
     return total
+  }
+}
+
+/** A write would give memory to a page that has none yet. */
+function clear(row: Float64Array, cell: number): void {
+  if (row[cell] !== 0) row[cell] = 0
+}
+
+/**
+ * Room for a plan of this size and for what reloads and discovery add to it. What is not used costs
+ * address space and no memory.
+ */
+export function reserveShape(threads: number, needed: Omit<SharedShape, 'threads'>): SharedShape {
+  return {
+    threads,
+    listeners: Math.max(256, needed.listeners * 2),
+    pools: Math.max(1_024, needed.pools * 2),
+    slots: Math.max(16_384, needed.slots * 4),
   }
 }

@@ -1,6 +1,8 @@
 // What the control plane tells the data threads: which backends may get traffic, with what weight.
 // A snapshot is complete for each pool it names, so the last one wins and none has to be replayed.
 
+import type { Plan } from './plan.ts'
+
 /** What a data thread may do with a backend. */
 export const ELIGIBILITY = {
   /** No new attempts. Waiting replayable attempts are rescued, idle connections closed. */
@@ -40,6 +42,24 @@ export interface Snapshot {
   /** Grows by one with each snapshot; threads write it to THREAD.appliedVersion once applied. */
   readonly version: number
   readonly pools: readonly PoolSnapshot[]
+  /**
+   * A reload: this plan holds from here on, and `pools` names every pool of it. What a thread kept
+   * (same listener address and protocol, same backend address under the same names) goes on without
+   * a break. Positions in `pools` are those of this plan.
+   */
+  readonly plan?: Plan
+  /**
+   * Rows that nobody uses any more: each thread zeroes its own records there before it acknowledges,
+   * so that they can be given to others.
+   */
+  readonly freed?: FreedSlots
+}
+
+/** Rows of the shared memory whose owners are gone. */
+export interface FreedSlots {
+  readonly listeners: readonly number[]
+  readonly pools: readonly number[]
+  readonly backends: readonly number[]
 }
 
 /** Facts that make a data thread call for attention at once instead of at the next look. */
@@ -77,6 +97,8 @@ export type DataMessage =
     }
   /** A listener could not be opened, or failed later. */
   | { readonly kind: 'listen-failed'; readonly listener: string; readonly message: string }
+  /** The listeners of a reload's plan are open, and those it leaves out are closed. */
+  | { readonly kind: 'adopted'; readonly version: number }
   /** All exchanges are done, answer to `drain`. */
   | { readonly kind: 'drained' }
 

@@ -50,10 +50,10 @@ export class Metrics {
     const { plan, table } = source
     const page = new Page()
     await page.add(processFamilies, [{ source }])
-    const listeners = plan.listeners.map(({ name, index }) => ({
+    const listeners = plan.listeners.map(({ name, slot }) => ({
       table,
       labels: label('listener', name),
-      base: table.listenerBase(index),
+      base: table.listenerBase(slot),
     }))
     await page.add(listenerFamilies, listeners)
     const status = source.status()
@@ -67,10 +67,10 @@ export class Metrics {
 
   #pools(status: readonly PoolStatus[]) {
     const { plan, table } = this.#source
-    return plan.pools.map(({ name, index }, i) => ({
+    return plan.pools.map(({ name, slot }, i) => ({
       table,
       labels: label('pool', name),
-      base: table.poolBase(index),
+      base: table.poolBase(slot),
       status: status[i]!,
     }))
   }

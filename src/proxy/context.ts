@@ -191,7 +191,7 @@ export class ThreadContext {
 
   private makePool(plan: PoolPlan): PoolState {
     const pool = new Pool(plan, this.table, this.thread, this.random)
-    const base = this.table.poolBase(plan.index)
+    const base = this.table.poolBase(plan.slot)
     const backends: BackendState[] = []
     const state: PoolState = {
       plan,
@@ -201,14 +201,14 @@ export class ThreadContext {
       suspected: [],
       rightCell:
         plan.failover?.agreement === 'etcd'
-          ? this.table.controlPoolBase(plan.index) + CONTROL_POOL.sendUntilMs
+          ? this.table.controlPoolBase(plan.slot) + CONTROL_POOL.sendUntilMs
           : -1,
       holdUntilMs: 0,
       epochEnd: '',
       queue: new WaitQueue(
         this.table,
         this.thread,
-        plan.index,
+        plan.slot,
         plan.limits.queue,
         plan.limits.perBackend > 0,
       ),

@@ -29,7 +29,7 @@ export function makeAgreement(parts: AgreementParts): Agreement | null {
   const pools = plan.pools.filter(({ failover }) => failover?.agreement === 'etcd')
   if (plan.cluster === null || pools.length === 0) return null
   const cells = new Map(
-    pools.map(({ name, index }) => [name, table.controlPoolBase(index) + CONTROL_POOL.sendUntilMs]),
+    pools.map(({ name, slot }) => [name, table.controlPoolBase(slot) + CONTROL_POOL.sendUntilMs]),
   )
   for (const cell of cells.values()) table.control[cell] = 0
   return new Agreement({

@@ -2,8 +2,8 @@
 // `startBalancer` down; each part is explained where it is made.
 // Must never hold policy: parts decide, this connects them.
 
-import type { Address, HookPlan, Plan } from '../core/plan.ts'
-import { SharedTable, THREAD } from '../core/shared-layout.ts'
+import type { Address, Plan } from '../core/plan.ts'
+import { SharedTable, THREAD, reserveShape } from '../core/shared-layout.ts'
 import { seededRandom } from '../core/random.ts'
 import type { DataMessage } from '../core/snapshot.ts'
 import type { ActAnswer, OperatorRequest } from '../core/operator.ts'
@@ -12,14 +12,13 @@ import type { Readiness, VersionInfo } from '../admin/server.ts'
 import { AdminServer } from '../admin/server.ts'
 import type { Reach } from '../admin/host-check.ts'
 import { formatAddress, isLocal } from '../config/address.ts'
+import { EventLog } from '../observe/event-log.ts'
 import { LineSink } from '../observe/line-sink.ts'
 import type { Log } from '../observe/log.ts'
 import { silentLog } from '../observe/log.ts'
 import { Metrics, TransitionCounter } from '../observe/metrics.ts'
 import { MoveCounter } from '../observe/move-counter.ts'
 import type { Agreement } from '../ha/agreement.ts'
-import { runHook } from '../ha/hooks.ts'
-import type { HookFacts, HookResult } from '../ha/hooks.ts'
 import type { StateStore } from '../ha/state-file.ts'
 import { socketProber } from '../probe/prober.ts'
 import { makeAgreement, makeStore } from './agreement-wiring.ts'
@@ -31,9 +30,10 @@ import type { DataPlanes } from './data-threads.ts'
 import { DataThreads, threadCount } from './data-threads.ts'
 import { clearStaleSockets, settleAddress, settleAddresses } from './port-check.ts'
 import { canReusePort } from './reuse-port.ts'
-import { logAudit } from './audit-log.ts'
 import { openFailoverState } from './failover-state.ts'
-import { logMove, logSite, logTransition } from './transition-log.ts'
+import { logEvent } from './event-lines.ts'
+import { RunningHooks } from './running-hooks.ts'
+import { threadNews } from './thread-news.ts'
 import { packageVersion } from './version.ts'
 import { VirtualIp } from './virtual-ip.ts'
 
@@ -139,11 +139,11 @@ class Balancer implements RunningBalancer {
   readonly #planes: DataPlanes
   readonly #sink: LineSink | null
   readonly #metrics: Metrics
+  /** The one place where things are announced. */
+  readonly #events: EventLog
   readonly #transitions = new TransitionCounter()
   readonly #moves = new MoveCounter()
-  /** Ends a running hook. */
-  readonly #hooks = new Set<() => void>()
-  readonly #listeners = new Set<(transition: Transition) => void>()
+  readonly #hooks: RunningHooks
   readonly #vip: VirtualIp | null
   #admin: AdminServer | null = null
   #finishing: Promise<number> | null = null
@@ -154,12 +154,15 @@ class Balancer implements RunningBalancer {
     this.#plan = plan
     this.#settings = settings
     this.#log = settings.log
-    this.#table = SharedTable.allocate({
-      threads: settings.threads,
-      listeners: plan.listeners.length,
-      pools: plan.pools.length,
-      slots: slotsOf(plan),
-    })
+    this.#events = this.#openEvents()
+    this.#hooks = new RunningHooks(settings.log)
+    this.#table = SharedTable.allocate(
+      reserveShape(settings.threads, {
+        listeners: plan.listeners.length,
+        pools: plan.pools.length,
+        slots: slotsOf(plan),
+      }),
+    )
     this.#sink = this.#openSink()
     this.#agreement = makeAgreement({
       plan,
@@ -203,8 +206,9 @@ class Balancer implements RunningBalancer {
   }
 
   onTransition(listener: (transition: Transition) => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    return this.#events.subscribe((event) => {
+      if (event.kind === 'transition') listener(event.transition)
+    })
   }
 
   reopenLogs(): void {
@@ -233,7 +237,7 @@ class Balancer implements RunningBalancer {
     this.#control.stop()
     // Nobody sends any more: another replica need not wait for our lease to lapse.
     await this.#agreement?.stop()
-    for (const cancel of this.#hooks) cancel()
+    this.#hooks.cancel()
     await this.#settings.state.close()
     await this.#admin?.close()
     await this.#sink?.close(LAST_LINES_MS)
@@ -251,7 +255,12 @@ class Balancer implements RunningBalancer {
     this.#phase = 'draining'
     this.#vip?.look()
     const { drainMs } = this.#plan.runtime
-    this.#log.info('draining: no new connections, finishing what runs', { drainMs })
+    this.#events.publish({
+      kind: 'process',
+      state: 'draining',
+      message: 'draining: no new connections, finishing what runs',
+      fields: { drainMs },
+    })
     await within(drainMs, this.#planes.drain())
     const cut = this.#table.sum(THREAD.exchanges)
     if (cut > 0) this.#log.warn('drain time is over; exchanges were cut', { cut })
@@ -259,6 +268,20 @@ class Balancer implements RunningBalancer {
   }
 
   // --- the parts -----------------------------------------------------------------------------
+
+  #openEvents(): EventLog {
+    const events = new EventLog({
+      wallMs: () => Date.now(),
+      nowMs: () => this.#clock.nowMs(),
+      failed: (error) => this.#log.error('internal error', { cause: messageOf(error) }),
+    })
+    events.subscribe((event) => {
+      if (event.kind === 'transition') this.#transitions.add(event.transition)
+      else if (event.kind === 'move') this.#moves.add(event.pool, event.report)
+      logEvent(this.#log, event)
+    })
+    return events
+  }
 
   /** Access-log lines of all data planes meet here; what it has taken is credited to the sender. */
   #openSink(): LineSink | null {
@@ -285,20 +308,19 @@ class Balancer implements RunningBalancer {
         clear: (handle) => clearTimeout(handle as NodeJS.Timeout),
       },
       publish: (snapshot) => this.#planes.publish(snapshot),
-      onTransition: (transition) => this.#announce(transition),
-      onWarning: (message, fields) => this.#log.warn(message, fields),
+      onTransition: (transition) => this.#events.publish({ kind: 'transition', transition }),
+      onWarning: (message, fields) => this.#events.publish({ kind: 'warning', message, fields }),
       failover: {
         store: makeStore(this.#settings.state, this.#agreement, this.#log),
         wallMs: () => Date.now(),
         applied: () => this.#planes.applied(),
-        hook: (plan, facts, done) => this.#runHook(plan, facts, done),
+        hook: (plan, facts, done) => this.#hooks.run(plan, facts, done),
         onMove: (pool, report) => {
-          this.#moves.add(pool, report)
-          logMove(this.#log, pool, report)
+          this.#events.publish({ kind: 'move', pool, report })
         },
-        onSite: (pool, news) => logSite(this.#log, pool, news),
+        onSite: (pool, news) => this.#events.publish({ kind: 'site', pool, news }),
         onTurn: (pool, { from, to, reason }) => {
-          this.#log.info(`pool ${pool} is ${to}`, { pool, from, to, reason })
+          this.#events.publish({ kind: 'turn', pool, from, to, reason })
         },
       },
     })
@@ -338,16 +360,7 @@ class Balancer implements RunningBalancer {
       ...(dataPlaneModule === undefined ? {} : { module: dataPlaneModule }),
       events: {
         message: (thread, message) => this.#receive(thread, message),
-        down: (thread, reason) => {
-          this.#log.error('a data thread failed; its connections are lost', { thread, reason })
-          this.#control.threadDown(thread)
-        },
-        replaced: (thread, ms) => {
-          this.#log.info('data thread replaced', { thread, tookMs: Math.round(ms) })
-        },
-        looping: (thread, deaths, delayMs) => {
-          this.#log.error('a data thread keeps failing', { thread, deaths, nextStartMs: delayMs })
-        },
+        ...threadNews(this.#events, (thread) => this.#control.threadDown(thread)),
       },
     })
   }
@@ -413,7 +426,7 @@ class Balancer implements RunningBalancer {
       failed: (error) => {
         this.#log.error('the admin API met an error', { cause: messageOf(error) })
       },
-      audit: (entry) => logAudit(this.#log, entry),
+      audit: (news) => this.#events.publish({ kind: 'operator', news }),
     })
     this.adminAddress = await this.#admin.listen(address)
   }
@@ -435,27 +448,10 @@ class Balancer implements RunningBalancer {
         this.#log.error('a listener failed', { listener: message.listener, cause: message.message })
         break
       case 'ready':
+      case 'adopted':
       case 'drained':
         break
     }
-  }
-
-  #runHook(plan: HookPlan, facts: HookFacts, done: (result: HookResult) => void): void {
-    const { hook, pool, epoch } = facts
-    this.#log.info(`running the ${hook} hook of pool ${pool}`, { pool, epoch, to: facts.to.name })
-    const cancel = runHook(plan, facts, (result) => {
-      this.#hooks.delete(cancel)
-      const { ok, sentence, output } = result
-      this.#log[ok ? 'info' : 'error'](sentence, { pool, epoch, output })
-      done(result)
-    })
-    this.#hooks.add(cancel)
-  }
-
-  #announce(transition: Transition): void {
-    this.#transitions.add(transition)
-    logTransition(this.#log, transition)
-    for (const listener of this.#listeners) listener(transition)
   }
 
   #readiness(): Readiness {
@@ -493,14 +489,16 @@ class Balancer implements RunningBalancer {
   }
 
   #sayHello(): void {
-    this.#log.info(`evenkeel ${this.#version} is running`, {
+    const fields = {
       listeners: this.addresses.map(
         (address, i) => `${this.#plan.listeners[i]!.name} on ${formatAddress(address)}`,
       ),
       admin: this.adminAddress === null ? 'off' : formatAddress(this.adminAddress),
       threads: this.#settings.threads,
       node: process.versions.node,
-    })
+    }
+    const message = `evenkeel ${this.#version} is running`
+    this.#events.publish({ kind: 'process', state: 'running', message, fields })
   }
 }
 

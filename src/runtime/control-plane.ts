@@ -4,6 +4,7 @@
 
 import type { Clock } from '../core/clock.ts'
 import { DueQueue } from '../core/due-queue.ts'
+import type { SiteNews } from '../core/events.ts'
 import type { HookPlan, Plan } from '../core/plan.ts'
 import type { FailoverEffect, FailoverEvent } from '../core/failover-contract.ts'
 import type { ActAnswer, OperatorRequest } from '../core/operator.ts'
@@ -19,7 +20,7 @@ import { ControlProbes } from './control-probes.ts'
 import { ControlWatch } from './control-watch.ts'
 import { BackendRoster } from './backend-roster.ts'
 import { FailoverDriver } from './failover-driver.ts'
-import { TierRoster, type SiteNews } from './tier-roster.ts'
+import { TierRoster } from './tier-roster.ts'
 import { replicaSnapshot, replicaStatus } from '../core/replica-view.ts'
 
 /** Timers as a value, so that a test can run the loop on a clock of its own. */

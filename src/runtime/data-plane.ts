@@ -111,7 +111,7 @@ export class DataPlane {
 
   private makeListener(plan: ListenerPlan): Listener {
     const { context } = this
-    const base = this.options.table.listenerBase(plan.index)
+    const base = this.options.table.listenerBase(plan.slot)
     const routes = compileRoutes(plan.routes)
     const state: ListenerState = { plan, base, routes, isTrusted: trustOf(plan) }
     const protocol =

@@ -1,6 +1,7 @@
 // The sites of an active-active pool, in tiers: the backends of one tier serve together, and what
 // they have no capacity for spills to the next.
 
+import type { SiteNews } from '../core/events.ts'
 import type { Member, MemberFacts } from '../core/failover-contract.ts'
 import type { PoolHealth } from '../core/pool-health.ts'
 import { asksRole } from '../core/roles.ts'
@@ -28,13 +29,6 @@ import { Signs } from './signs.ts'
 const PROOFS_MAX = 64
 /** So many of their addresses a hook is told. */
 const ADDRESSES_MAX = 64
-
-/** Something that happened to a site without a move. */
-export interface SiteNews {
-  readonly site: string
-  readonly kind: 'left' | 'returned' | 'overflow' | 'relieved'
-  readonly reason: string
-}
 
 export class TierRoster implements Roster {
   readonly members: readonly Member[]

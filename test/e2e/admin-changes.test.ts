@@ -147,7 +147,7 @@ test('a change over a unix socket says that it came from there', async () => {
   const reply = await post('/v1/pools/db/freeze', { reason: 'x' }, {}, { socketPath: path })
   assert.equal(reply.status, 200)
   assert.deepEqual(
-    local.audit.map(({ from, request }) => [from, request.by]),
+    local.audit.map(({ from, by }) => [from, by]),
     [['unix socket', 'admin API (unix socket)']],
   )
 })

@@ -1,9 +1,9 @@
 // The real admin API over a source that a test makes up.
 
 import { after } from 'node:test'
-import type { AuditEntry } from '../../src/admin/act.ts'
 import { AdminServer } from '../../src/admin/server.ts'
 import type { Reach } from '../../src/admin/host-check.ts'
+import type { OperatorNews } from '../../src/core/events.ts'
 import type { HandoverAnswer, HandoverRequest } from '../../src/core/handover.ts'
 import type { Address } from '../../src/core/plan.ts'
 import type { ActAnswer, OperatorRequest } from '../../src/core/operator.ts'
@@ -15,7 +15,7 @@ export interface FakeAdmin {
   readonly host: string
   /** What was asked for, latest last. */
   readonly asked: { readonly pool: string; readonly request: OperatorRequest }[]
-  readonly audit: AuditEntry[]
+  readonly audit: OperatorNews[]
   readonly errors: unknown[]
   /** How the next requests are answered. */
   answer: (pool: string, request: OperatorRequest) => ActAnswer | Promise<ActAnswer>
@@ -29,7 +29,7 @@ export async function startFakeAdmin(
   reach: Reach = 'loopback',
   address: Address = { kind: 'tcp', host: '127.0.0.1', port: 0 },
 ): Promise<FakeAdmin> {
-  const audit: AuditEntry[] = []
+  const audit: OperatorNews[] = []
   const handovers: HandoverRequest[] = []
   const errors: unknown[] = []
   const asked: { pool: string; request: OperatorRequest }[] = []
@@ -49,7 +49,7 @@ export async function startFakeAdmin(
   }
   const server = new AdminServer(source, reach, {
     failed: (error) => errors.push(error),
-    audit: (entry) => audit.push(entry),
+    audit: (news) => audit.push(news),
   })
   const bound = await server.listen(address)
   after(() => server.close())

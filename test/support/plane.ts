@@ -242,7 +242,7 @@ export class TestPlane {
       note(`${name} connections`, this.table.listenerBase(index) + LISTENER.connections)
     }
     for (const pool of this.plan.pools) {
-      note(`${pool.name} queued`, this.table.poolBase(pool.index) + POOL.queued)
+      note(`${pool.name} queued`, this.table.poolBase(pool.slot) + POOL.queued)
       for (const { slot, name } of pool.backends) {
         const base = this.table.backendBase(slot)
         const kept = this.table.sum(base + BACKEND.idleConnections)

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ActContext, AuditEntry } from '../../../src/admin/act.ts'
+import type { ActContext } from '../../../src/admin/act.ts'
 import { act, readRequest } from '../../../src/admin/act.ts'
+import type { OperatorNews } from '../../../src/core/events.ts'
 import type { ActAnswer, OperatorRequest } from '../../../src/core/operator.ts'
 import type { MoveReport } from '../../../src/core/status.ts'
 
@@ -31,11 +32,11 @@ const report: MoveReport = {
 async function answered(
   carryOut: () => Promise<ActAnswer>,
   more: Partial<ActContext> = {},
-): Promise<{ status: number; body: unknown; audit: AuditEntry[]; errors: unknown[] }> {
-  const audit: AuditEntry[] = []
+): Promise<{ status: number; body: unknown; audit: OperatorNews[]; errors: unknown[] }> {
+  const audit: OperatorNews[] = []
   const errors: unknown[] = []
   const events = {
-    audit: (entry: AuditEntry) => audit.push(entry),
+    audit: (entry: OperatorNews) => audit.push(entry),
     failed: (error: unknown) => errors.push(error),
   }
   const context = { actor: { act: carryOut }, events, from: '127.0.0.1', waitMs: 1_000, ...more }
@@ -73,9 +74,13 @@ test('what was done is answered with its report and leaves an audit entry', asyn
   const { tookMs, ...entry } = done.audit[0]!
   assert.ok(tookMs >= 0)
   assert.deepEqual(entry, {
+    verb: 'switchover',
     pool: 'db',
-    request,
+    backend: null,
+    wishes: { to: 'b', force: false, dryRun: false },
+    by: 'kim',
     from: '127.0.0.1',
+    reason: 'new kernel',
     outcome: 'done',
     message: 'moved',
   })

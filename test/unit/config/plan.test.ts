@@ -21,7 +21,7 @@ const everything = {
 }
 
 /** A pool with every default. */
-const defaults: Omit<PoolPlan, 'name' | 'index' | 'backends'> = {
+const defaults: Omit<PoolPlan, 'name' | 'index' | 'slot' | 'backends'> = {
   mode: 'active-active',
   balance: 'round-robin',
   sites: [],
@@ -78,6 +78,7 @@ test('the shortest configuration gets every default', () => {
       {
         name: 'web',
         index: 0,
+        slot: 0,
         address: { kind: 'tcp', host: '', port: 8080 },
         protocol: 'http',
         routes: [
@@ -103,6 +104,7 @@ test('the shortest configuration gets every default', () => {
       {
         name: 'app',
         index: 0,
+        slot: 0,
         backends: [
           {
             name: 'a:1',
@@ -223,6 +225,7 @@ test('every key reaches the plan, names keep their order, slots count on over th
       {
         name: 'web',
         index: 0,
+        slot: 0,
         address: { kind: 'tcp', host: '::1', port: 8080 },
         protocol: 'http',
         pool: -1,
@@ -237,6 +240,7 @@ test('every key reaches the plan, names keep their order, slots count on over th
       {
         name: 'raw',
         index: 1,
+        slot: 1,
         address: { kind: 'tcp', host: '0.0.0.0', port: 0 },
         protocol: 'tcp',
         pool: 1,
@@ -303,6 +307,7 @@ test('every key reaches the plan, names keep their order, slots count on over th
   assert.deepEqual(pools[0], {
     name: 'site',
     index: 0,
+    slot: 0,
     mode: 'active-active',
     balance: 'round-robin',
     backends: [

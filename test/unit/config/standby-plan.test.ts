@@ -175,6 +175,7 @@ pools:
     ...one,
     name: 'one:replicas',
     index: 3,
+    slot: 3,
     mode: 'active-active',
     backends: [
       { ...one.backends[0], slot: 8 },

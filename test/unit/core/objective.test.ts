@@ -204,6 +204,7 @@ test('read sides have no figures of their own, and listeners say who reads what 
   const listener = {
     name: 'l',
     index: 0,
+    slot: 0,
     address: { kind: 'tcp', host: '', port: 1 },
     protocol: 'tcp',
     routes: [],

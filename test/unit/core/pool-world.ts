@@ -19,6 +19,7 @@ export function poolPlan(options: WorldOptions): PoolPlan {
   return {
     name: 'web',
     index: 0,
+    slot: 0,
     mode: 'active-active',
     balance: options.balance ?? 'round-robin',
     backends: options.weights.map((weight, slot) => ({

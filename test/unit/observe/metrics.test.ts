@@ -9,8 +9,8 @@ import { Metrics, TransitionCounter } from '../../../src/observe/metrics.ts'
 import { MoveCounter } from '../../../src/observe/move-counter.ts'
 
 const plan = {
-  listeners: [{ name: 'web', index: 0 }],
-  pools: [{ name: 'p', index: 0, backends: [{ name: 'a', slot: 1 }] }],
+  listeners: [{ name: 'web', index: 0, slot: 0 }],
+  pools: [{ name: 'p', index: 0, slot: 0, backends: [{ name: 'a', slot: 1 }] }],
 } as unknown as Plan
 const status = [
   {

@@ -73,6 +73,7 @@ export function poolPlan(backends: number, changes: Partial<PoolPlan> = {}): Poo
   return {
     name: 'web',
     index: 0,
+    slot: 0,
     mode: 'active-active',
     balance: 'round-robin',
     backends: Array.from({ length: backends }, (_, slot) => ({
