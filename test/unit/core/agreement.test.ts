@@ -414,6 +414,36 @@ test('who gave a confirmation ends no move until it has run out', () => {
   assert.deepEqual(told(hand.wait(1)), [{ kind: 'stopped', epoch: 2 }])
 })
 
+test('with a claim of its own under way a replica confirms nothing', () => {
+  const asked = { kind: 'asked', id: 1, from: 'r2', incarnation: 'two', pools: ACKED } as const
+  const claim = { kind: 'claim', pool: 0, epoch: 2, active: 'a', to: 'b', pinned: false } as const
+  const hand = new AgreementHand()
+  hand.hold({ 'pools/db': KEY })
+  hand.put(hand.hear({ kind: 'acknowledge', pool: 0, epoch: 1 }))
+  hand.hear(claim)
+  // The claim is on its way: etcd may have taken it.
+  assert.equal(hand.state.pools[0]!.known?.moving, false)
+  hand.hear({ kind: 'cycle-failed', reason: 'no etcd' })
+  const answer = hand.hear(asked).find(({ kind }) => kind === 'answer')
+  const why = { kind: 'answer', id: 1, pools: { db: 'it knows of a move under way' } }
+  assert.deepEqual(answer, why)
+})
+
+test('what etcd answers after it was set back belongs to the state that is gone', () => {
+  const hand = new AgreementHand()
+  hand.hold({ 'pools/db': KEY })
+  hand.put(hand.hear({ kind: 'acknowledge', pool: 0, epoch: 1 }))
+  const claim = { kind: 'claim', pool: 0, epoch: 2, active: 'a', to: 'b', pinned: false } as const
+  const [write] = hand.hear(claim)
+  assert.ok(write?.kind === 'write')
+  const { era, pool, value } = write
+  hand.hear({ kind: 'changed', changes: [], isAnew: true })
+  const answered = told(hand.hear({ kind: 'wrote', era, pool, value, revision: 100 }))
+  const reason = 'another replica was faster'
+  assert.deepEqual(answered[0], { kind: 'claim-lost', epoch: 2, reason })
+  assert.deepEqual(hand.state.pools[0]!.key, null)
+})
+
 test('a freeze is written into the key, for all', () => {
   const hand = new AgreementHand()
   hand.hold({ 'pools/db': KEY })
