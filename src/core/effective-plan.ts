@@ -76,11 +76,15 @@ export function effectivePlan(configured: Plan, inputs: PlanInputs): Composed {
   function readSide(pool: PoolPlan, all: readonly PoolPlan[]): PoolPlan {
     if (pool.replicasOf < 0) return pool
     const own = new Map(pool.backends.map((backend) => [backend.name, backend.slot]))
-    const backends = all[pool.replicasOf]!.backends.map((backend): BackendPlan => {
-      return { ...backend, slot: own.get(backend.name) ?? -1, site: -1 }
-    })
+    const backends = all[pool.replicasOf]!.backends.map((backend) =>
+      withoutSite(backend, own.get(backend.name) ?? -1),
+    )
     return { ...pool, backends: weighed(pool.name, backends, inputs.overrides) }
   }
+}
+
+function withoutSite(backend: BackendPlan, slot: number): BackendPlan {
+  return { ...backend, slot, site: -1 }
 }
 
 type Backends =
