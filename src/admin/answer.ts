@@ -1,14 +1,19 @@
-// What an admin request is answered with, as a value, and its way onto the wire. Errors are problem
-// details (RFC 9457), so that a script can read them and a person needs no manual.
+// What an admin request is answered with, as a value, and its way onto the wire.
 
 import type { ServerResponse } from 'node:http'
 
 export interface Answer {
   readonly status: number
   readonly type: string
-  readonly body: string | Buffer
+  readonly body: string | Buffer | Stream
   readonly headers?: Readonly<Record<string, string>>
 }
+
+/**
+ * Writes a body that takes its time, and ends it. The head has been sent. Must bound what it buffers
+ * (`response.writableLength`) and let go of everything at the response's `close`.
+ */
+export type Stream = (response: ServerResponse) => void
 
 /** A line of plain text. */
 export function text(status: number, line: string): Answer {
@@ -16,29 +21,29 @@ export function text(status: number, line: string): Answer {
 }
 
 /** Pretty-printed JSON: it is read by people with curl as often as by programs. */
-export function json(status: number, value: unknown): Answer {
-  return { status, type: 'application/json', body: `${JSON.stringify(value, null, 2)}\n` }
-}
-
-/** An error. `more` holds further members, such as what would have been possible. */
-export function problem(
+export function json(
   status: number,
-  title: string,
-  detail: string,
-  more: Readonly<Record<string, unknown>> = {},
+  value: unknown,
+  headers: Readonly<Record<string, string>> = {},
 ): Answer {
-  const body = { title, status, detail, ...more }
-  return { ...json(status, body), type: 'application/problem+json' }
+  const body = `${JSON.stringify(value, null, 2)}\n`
+  return { status, type: 'application/json', body, headers }
 }
 
 /** Writes an answer. The body of an answer to HEAD is left out by Node. */
-export function send(response: ServerResponse, answer: Answer): void {
-  response.writeHead(answer.status, {
-    'content-type': answer.type,
-    'content-length': Buffer.byteLength(answer.body),
+export function send(response: ServerResponse, { status, type, body, headers }: Answer): void {
+  const common = {
+    'content-type': type,
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
-    ...answer.headers,
-  })
-  response.end(answer.body)
+  }
+  if (typeof body !== 'function') {
+    const length = { 'content-length': Buffer.byteLength(body) }
+    response.writeHead(status, { ...common, ...length, ...headers })
+    response.end(body)
+    return
+  }
+  response.writeHead(status, { ...common, ...headers })
+  if (response.req.method === 'HEAD') response.end()
+  else body(response)
 }

@@ -8,7 +8,7 @@ import { seededRandom } from '../core/random.ts'
 import type { DataMessage } from '../core/snapshot.ts'
 import type { ActAnswer, OperatorRequest } from '../core/operator.ts'
 import type { PoolStatus, Transition } from '../core/status.ts'
-import type { Readiness, VersionInfo } from '../admin/server.ts'
+import type { Readiness, VersionInfo } from '../admin/process-routes.ts'
 import { AdminServer } from '../admin/server.ts'
 import type { Reach } from '../admin/host-check.ts'
 import { formatAddress, isLocal } from '../config/address.ts'
@@ -21,6 +21,7 @@ import { MoveCounter } from '../observe/move-counter.ts'
 import type { Agreement } from '../ha/agreement.ts'
 import type { StateStore } from '../ha/state-file.ts'
 import { socketProber } from '../probe/prober.ts'
+import { adminRoutes } from './admin-routes.ts'
 import { makeAgreement, makeStore } from './agreement-wiring.ts'
 import { systemClock } from './clock.ts'
 import { ControlPlane } from './control-plane.ts'
@@ -411,7 +412,7 @@ class Balancer implements RunningBalancer {
         bind: formatAddress(address),
       })
     }
-    const source = {
+    const routes = adminRoutes({
       version: () => this.#versionInfo(),
       pools: () => this.#control.status(),
       readiness: () => this.#readiness(),
@@ -421,8 +422,8 @@ class Balancer implements RunningBalancer {
       }),
       act: (pool: string, request: OperatorRequest) => this.act(pool, request),
       handOver: this.#vip?.handOver ?? null,
-    }
-    this.#admin = new AdminServer(source, reach, {
+    })
+    this.#admin = new AdminServer(routes, reach, {
       failed: (error) => {
         this.#log.error('the admin API met an error', { cause: messageOf(error) })
       },

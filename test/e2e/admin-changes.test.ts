@@ -130,7 +130,7 @@ test('changes are made with POST and found at their paths alone', async () => {
   response.resume()
   const lost = await post('/v1/pools/db/freez', { reason: 'x' })
   assert.equal(lost.status, 404)
-  assert.ok('POST /v1/pools/NAME/freeze' in (lost.body['paths'] as object))
+  assert.ok('POST /v1/pools/{pool}/freeze' in (lost.body['paths'] as object))
 })
 
 test('over the network the API can only be read', async () => {

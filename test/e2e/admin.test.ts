@@ -78,9 +78,11 @@ test('what is not there is a problem that says what is', async () => {
   assert.equal(pool.status, 404)
   assert.equal(pool.headers['content-type'], 'application/problem+json')
   assert.deepEqual(JSON.parse(pool.body), {
+    type: '/v1/problems/no-pool',
     title: 'No such pool',
     status: 404,
     detail: "There is no pool 'wbe'.",
+    code: 'no-pool',
     pools: ['web'],
   })
   const path = await ask('/metricz')

@@ -8,6 +8,7 @@ import type { HandoverAnswer, HandoverRequest } from '../../src/core/handover.ts
 import type { Address } from '../../src/core/plan.ts'
 import type { ActAnswer, OperatorRequest } from '../../src/core/operator.ts'
 import type { PoolStatus } from '../../src/core/status.ts'
+import { adminRoutes } from '../../src/runtime/admin-routes.ts'
 
 export interface FakeAdmin {
   readonly address: Address
@@ -47,7 +48,7 @@ export async function startFakeAdmin(
       return fake.handoverAnswer
     },
   }
-  const server = new AdminServer(source, reach, {
+  const server = new AdminServer(adminRoutes(source), reach, {
     failed: (error) => errors.push(error),
     audit: (news) => audit.push(news),
   })

@@ -1,19 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ActContext } from '../../../src/admin/act.ts'
-import { act, readRequest } from '../../../src/admin/act.ts'
+import { z } from 'zod'
+import { carryOut, nameOf } from '../../../src/admin/carry-out.ts'
+import { failoverRoutes } from '../../../src/admin/failover-routes.ts'
+import { changeRoute } from '../../../src/admin/route.ts'
+import type { ChangeCall, ChangeRoute } from '../../../src/admin/route.ts'
 import type { OperatorNews } from '../../../src/core/events.ts'
-import type { ActAnswer, OperatorRequest } from '../../../src/core/operator.ts'
+import type { ActAnswer } from '../../../src/core/operator.ts'
 import type { MoveReport } from '../../../src/core/status.ts'
 
-const request: OperatorRequest = {
-  verb: 'switchover',
-  to: 'b',
-  force: false,
-  dryRun: false,
-  reason: 'new kernel',
-  by: 'kim',
-}
 const report: MoveReport = {
   kind: 'switchover',
   outcome: 'moved',
@@ -29,9 +24,20 @@ const report: MoveReport = {
   metObjective: null,
 }
 
+const call: ChangeCall = {
+  params: { pool: 'db' },
+  query: {},
+  headers: {},
+  who: { from: '127.0.0.1', name: null },
+  body: { to: 'b', force: false, reason: 'new kernel', by: 'kim' },
+  by: 'kim',
+  reason: 'new kernel',
+  dryRun: false,
+}
+
 async function answered(
-  carryOut: () => Promise<ActAnswer>,
-  more: Partial<ActContext> = {},
+  carry: () => Promise<ActAnswer>,
+  more: Partial<ChangeRoute> = {},
 ): Promise<{ status: number; body: unknown; audit: OperatorNews[]; errors: unknown[] }> {
   const audit: OperatorNews[] = []
   const errors: unknown[] = []
@@ -39,33 +45,39 @@ async function answered(
     audit: (entry: OperatorNews) => audit.push(entry),
     failed: (error: unknown) => errors.push(error),
   }
-  const context = { actor: { act: carryOut }, events, from: '127.0.0.1', waitMs: 1_000, ...more }
-  const { status, body } = await act('db', request, context)
+  const [switchover] = failoverRoutes({ act: carry })
+  const route = { ...(switchover as ChangeRoute), ...more }
+  const { status, body } = await carryOut(route, call, events)
   return { status, body: JSON.parse(String(body)), audit, errors }
 }
 
-test('a body becomes a request, with who asked if it does not say', () => {
-  assert.deepEqual(readRequest('switchover', { to: 'b', reason: 'x', force: true }, '::1'), {
-    ok: true,
-    value: {
-      verb: 'switchover',
-      to: 'b',
-      force: true,
-      dryRun: false,
-      reason: 'x',
-      by: 'admin API (::1)',
-    },
+test('who asked is what he says, bound to what he proved', () => {
+  assert.equal(nameOf('kim', { from: '::1', name: null }), 'kim')
+  assert.equal(nameOf(undefined, { from: '::1', name: null }), 'admin API (::1)')
+  assert.equal(nameOf(undefined, { from: '::1', name: 'ops' }), 'ops')
+  assert.equal(nameOf('ops', { from: '::1', name: 'ops' }), 'ops')
+  assert.equal(nameOf('kim', { from: '::1', name: 'ops' }), 'ops for kim')
+})
+
+test('a route that keeps something to itself says what its audit entry notes', async () => {
+  const route = changeRoute({
+    path: '/v1/pools/{pool}/backends/{backend}/secret',
+    tag: 'backends',
+    verb: 'secret',
+    summary: 'x',
+    result: { says: 'x' },
+    body: z.string(),
+    wishes: ({ body }) => ({ characters: body.length }),
+    change: () => ({ ok: true, message: 'kept' }),
   })
-  assert.deepEqual(readRequest('failback', { reason: 'x', by: 'kim', dryRun: true }, '::1'), {
-    ok: true,
-    value: { verb: 'failback', force: false, dryRun: true, reason: 'x', by: 'kim' },
-  })
-  assert.deepEqual(readRequest('freeze', { reason: 'x' }, '::1'), {
-    ok: true,
-    value: { verb: 'freeze', reason: 'x', by: 'admin API (::1)' },
-  })
-  assert.equal(readRequest('freeze', { reason: 'x', force: true }, '::1').ok, false)
-  assert.equal(readRequest('switchover', { reason: 'x' }, '::1').ok, false)
+  const audit: OperatorNews[] = []
+  const events = { audit: (entry: OperatorNews) => audit.push(entry), failed: () => {} }
+  const params = { pool: 'db', backend: 'a' }
+  const answer = await carryOut(route, { ...call, params, body: 'hush' }, events)
+  assert.deepEqual(JSON.parse(String(answer.body)), { message: 'kept' })
+  assert.deepEqual([audit[0]?.pool, audit[0]?.backend], ['db', 'a'])
+  assert.deepEqual(audit[0]?.wishes, { characters: 4 })
+  assert.equal(audit.length, 1)
 })
 
 test('what was done is answered with its report and leaves an audit entry', async () => {
@@ -113,7 +125,14 @@ test('what was not done is a problem with its code and what there is instead', a
     const result = await answered(async () => answer)
     assert.equal(result.status, status)
     const { code, message: detail } = answer
-    assert.deepEqual(result.body, { status, detail, code, pool: 'db', ...body })
+    assert.deepEqual(result.body, {
+      type: `/v1/problems/${code}`,
+      status,
+      detail,
+      code,
+      pool: 'db',
+      ...body,
+    })
     assert.deepEqual(
       result.audit.map((entry) => [entry.outcome, entry.message]),
       [[code, detail]],

@@ -1,0 +1,30 @@
+// All paths of the admin API, put together: each topic's from its own file.
+
+import type { Actor } from '../admin/failover-routes.ts'
+import { failoverRoutes } from '../admin/failover-routes.ts'
+import type { HandOver } from '../admin/handover-routes.ts'
+import { handoverRoutes } from '../admin/handover-routes.ts'
+import { poolRoutes } from '../admin/pool-routes.ts'
+import type { ProcessSource } from '../admin/process-routes.ts'
+import { processRoutes } from '../admin/process-routes.ts'
+import type { Route } from '../admin/route.ts'
+import type { PoolStatus } from '../core/status.ts'
+
+/** What the API tells about, and who acts on what it is told. */
+export interface AdminSource extends ProcessSource, Actor {
+  pools(): readonly PoolStatus[]
+  /** Gives the virtual IP address to another node; `null` where there is none. */
+  readonly handOver: HandOver | null
+  /** Paths of other parts. */
+  readonly more?: readonly Route[]
+}
+
+export function adminRoutes(source: AdminSource): readonly Route[] {
+  return [
+    ...processRoutes(source),
+    ...poolRoutes(() => source.pools()),
+    ...failoverRoutes(source),
+    ...handoverRoutes(source.handOver),
+    ...(source.more ?? []),
+  ]
+}
