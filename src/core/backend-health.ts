@@ -165,6 +165,8 @@ export class BackendHealth {
       role: this.role,
       lag: this.lag,
       admin: this.admin,
+      drained: false,
+      override: null,
       traffic: trafficVerdict(this.breaker.state),
       ejectedForMs: open ? Math.max(0, this.breaker.untilMs - nowMs) : null,
       inFlight: table.sum(base + BACKEND.inFlight),

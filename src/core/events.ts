@@ -66,6 +66,14 @@ export type EventBody =
   | { readonly kind: 'operator'; readonly news: OperatorNews }
   | { readonly kind: 'config'; readonly news: ConfigNews }
   | { readonly kind: 'discovery'; readonly news: DiscoveryNews }
+  /** An operator took a backend out, and now nothing runs on it any more. */
+  | {
+      readonly kind: 'drained'
+      readonly pool: string
+      readonly backend: string
+      /** From the word to the end of the last exchange. */
+      readonly tookMs: number
+    }
   /** The control plane warns of something; `fields` name the pool where it has one. */
   | {
       readonly kind: 'warning'

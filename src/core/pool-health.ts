@@ -30,13 +30,15 @@ import {
   trafficFails,
   type OutlierFinding,
 } from './outlier.ts'
+import type { Shortage } from './override-refusal.ts'
+import type { AdminWord } from './overrides.ts'
 import type { PoolPlan } from './plan.ts'
 import { poolSnapshot, poolStatus } from './pool-view.ts'
 import { PoolProbation } from './probation.ts'
 import type { Random } from './random.ts'
 import type { SharedTable } from './shared-layout.ts'
 import { SUSPICION, type PoolSnapshot } from './snapshot.ts'
-import type { AdminState, BackendRole, Lag, PoolStatus, Transition } from './status.ts'
+import type { BackendRole, Lag, PoolStatus, Transition } from './status.ts'
 import { refreshThresholds, setThresholds } from './thresholds.ts'
 import type { BackendTraffic } from './traffic.ts'
 
@@ -266,31 +268,34 @@ export class PoolHealth {
   }
 
   /**
-   * An operator's word. Refused (a sentence that says why) if it would leave fewer than
-   * `minAvailable`, unless forced. Follow with `settle`.
+   * What the pool would be left with if an operator took these out; `null` if that is enough, or if
+   * it would not miss them.
    */
-  setAdmin(
-    index: number,
-    state: AdminState,
-    reason: string,
-    force: boolean,
-    nowMs: number,
-  ): string | null {
+  shortageWithout(indexes: readonly number[], nowMs: number): Shortage | null {
+    const isMissed = (index: number): boolean => this.#serves(index) && this.isOpen(index)
+    const left = this.available - indexes.filter(isMissed).length
+    const { minAvailable } = this.plan
+    if (left === this.available || left >= minAvailable || this.elsewhere()) return null
+    const others = this.#backends.filter(({ index }) => {
+      return this.#serves(index) && !this.isOpen(index) && !indexes.includes(index)
+    })
+    const out = others.map((other) => ({
+      backend: other.plan.name,
+      availability: other.availability,
+      reason: other.explain(nowMs),
+    }))
+    return { left, minAvailable, out }
+  }
+
+  /** An operator's word, whatever follows from it. Follow with `settle`. */
+  setAdmin(index: number, { state, reason }: AdminWord, nowMs: number): void {
     const backend = this.#backends[index]!
-    const floor = this.plan.minAvailable
-    const isMissed = isAvailable(backend.availability) && this.#serves(index) && !this.elsewhere()
-    if (state !== 'ready' && !force && isMissed) {
-      if (this.available - 1 < floor) {
-        return `pool '${this.plan.name}' would be left with ${this.available - 1} available backends, its minAvailable is ${floor}`
-      }
-    }
     const returns = backend.admin !== 'ready' && state === 'ready'
     backend.admin = state
     backend.adminReason = reason
     if (returns) this.#ramp(backend, nowMs)
     this.changed = true
     this.#judge(backend, nowMs, null)
-    return null
   }
 
   /**

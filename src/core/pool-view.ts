@@ -59,5 +59,6 @@ export function poolStatus(
     sites: [],
     queued: table.sum(table.poolBase(plan.slot) + POOL.queued),
     backends: backends.map((backend) => backend.status(table, nowMs)),
+    removed: [],
   }
 }

@@ -26,6 +26,25 @@ export type Availability =
   /** Fit, but another backend of its active-standby pool is the active. */
   | 'standby'
 
+/** Who changed something while it runs, and why. */
+export interface Signature {
+  readonly by: string
+  /** One line; empty if none was given. */
+  readonly reason: string
+  /** Wall clock, ms since 1970. */
+  readonly at: number
+}
+
+/** What operators have changed about a backend while it runs. */
+export interface OverrideStatus {
+  /** Why it is out; `null` if it is not. */
+  readonly admin: (Signature & { readonly state: 'drain' | 'maint' }) | null
+  /** `text` is the weight that was asked for: `3`, `50 %`. */
+  readonly weight: (Signature & { readonly text: string }) | null
+  /** Who added it; `null` for a backend of the configuration, or of its discovery. */
+  readonly added: Signature | null
+}
+
 export interface BackendStatus {
   readonly name: string
   readonly address: string
@@ -45,6 +64,10 @@ export interface BackendStatus {
   /** How far a replica is behind, where its check can tell. */
   readonly lag: Lag | null
   readonly admin: AdminState
+  /** An operator took it out, every data thread knows, and nothing runs on it any more. */
+  readonly drained: boolean
+  /** `null`: everything is as configured. */
+  readonly override: OverrideStatus | null
   readonly traffic: TrafficVerdict
   /** Milliseconds until an ejection ends; `null` unless ejected. */
   readonly ejectedForMs: number | null
@@ -170,6 +193,8 @@ export interface PoolStatus {
   /** In order of preference; empty for a pool without sites. */
   readonly sites: readonly SiteStatus[]
   readonly backends: readonly BackendStatus[]
+  /** Backends of the configuration, or of its discovery, that an operator has removed. */
+  readonly removed: readonly (Signature & { readonly name: string })[]
 }
 
 /** One change of a backend's availability; announced once, so no two readers can disagree. */

@@ -8,6 +8,9 @@ import type { SiteNews } from '../core/events.ts'
 import type { HookPlan, Plan } from '../core/plan.ts'
 import type { FailoverEffect, FailoverEvent } from '../core/failover-contract.ts'
 import type { ActAnswer, OperatorRequest } from '../core/operator.ts'
+import { lastActive, noBackend, noPool, tooFew } from '../core/override-refusal.ts'
+import type { Refusal, Result } from '../core/override-refusal.ts'
+import type { AdminWord } from '../core/overrides.ts'
 import { PoolHealth, type PoolEffect } from '../core/pool-health.ts'
 import type { Random } from '../core/random.ts'
 import type { SharedTable } from '../core/shared-layout.ts'
@@ -44,6 +47,8 @@ export interface ControlPlaneOptions {
   onWarning?(message: string, fields: Readonly<Record<string, unknown>>): void
   /** What pools with an active need; required if the plan has one. */
   readonly failover?: FailoverOptions
+  /** What an operator has said of a backend before; `null` if nothing that still holds. */
+  readonly recall?: (pool: string, backend: string) => AdminWord | null
 }
 
 export interface FailoverOptions {
@@ -60,8 +65,11 @@ export interface FailoverOptions {
   onTurn(pool: string, effect: Extract<FailoverEffect, { kind: 'turned' }>): void
 }
 
-/** Whether an operator's word was taken, and if not, why. */
-export type Result = { readonly ok: true } | { readonly ok: false; readonly message: string }
+interface FoundBackends {
+  readonly ok: true
+  readonly health: PoolHealth
+  readonly indexes: readonly number[]
+}
 
 /** Time between two looks at the rows. */
 export const TICK_MS = 100
@@ -127,6 +135,7 @@ export class ControlPlane {
     this.#indexOf = new Int32Array(table.shape.slots).fill(-1)
     this.#slots = Int32Array.from(backends, (backend) => backend.slot)
     this.#publishedMs = new Float64Array(plan.pools.length).fill(-Infinity)
+    this.#recall(nowMs)
     for (const pool of plan.pools) {
       pool.backends.forEach((backend, index) => {
         this.#poolOf[backend.slot] = pool.index
@@ -233,21 +242,72 @@ export class ControlPlane {
     reason: string,
     force = false,
   ): Result {
-    const found = this.#pools.find(({ plan }) => plan.name === pool)
-    if (found === undefined) return { ok: false, message: `there is no pool '${pool}'` }
-    const index = found.plan.backends.findIndex(({ name }) => name === backend)
-    if (index < 0) {
-      return { ok: false, message: `pool '${pool}' has no backend '${backend}'` }
-    }
-    if (state !== 'ready' && !force && this.#drivers[found.plan.index]?.mayLose(index) === false) {
-      const message = `'${backend}' is the active of pool '${pool}', and nobody could take over from it`
-      return { ok: false, message }
-    }
-    let refusal: string | null = null
+    return this.setAdminStates(pool, [backend], { state, reason }, force)
+  }
+
+  /** The same for several backends of a pool: for all of them or none. */
+  setAdminStates(
+    pool: string,
+    backends: readonly string[],
+    word: AdminWord,
+    force: boolean,
+  ): Result {
+    const found = this.#find(pool, backends)
+    if (!found.ok) return found
+    const { health, indexes } = found
+    const nowMs = this.#options.clock.nowMs()
+    const refusal = force || word.state === 'ready' ? null : this.#refuse(health, indexes, nowMs)
+    if (refusal !== null) return refusal
     this.#turn((nowMs) => {
-      refusal = found.setAdmin(index, state, reason, force, nowMs)
+      for (const index of indexes) health.setAdmin(index, word, nowMs)
     })
-    return refusal === null ? { ok: true } : { ok: false, message: refusal }
+    return { ok: true }
+  }
+
+  /** Whether an operator may take these out of their pool, by whatever means, without force. */
+  maySpare(pool: string, backends: readonly string[]): Result {
+    const found = this.#find(pool, backends)
+    if (!found.ok) return found
+    const nowMs = this.#options.clock.nowMs()
+    return this.#refuse(found.health, found.indexes, nowMs) ?? { ok: true }
+  }
+
+  /** What was said of backends before they were here holds before they get any traffic. */
+  #recall(nowMs: number): void {
+    const { recall } = this.#options
+    if (recall === undefined) return
+    for (const pool of this.#pools) {
+      pool.plan.backends.forEach(({ name }, index) => {
+        const word = recall(pool.plan.name, name)
+        if (word !== null) pool.setAdmin(index, word, nowMs)
+      })
+    }
+  }
+
+  #find(pool: string, backends: readonly string[]): FoundBackends | Refusal {
+    const health = this.#pools.find(({ plan }) => plan.name === pool)
+    if (health === undefined) {
+      return noPool(
+        pool,
+        this.#pools.map(({ plan }) => plan.name),
+      )
+    }
+    const names = health.plan.backends.map(({ name }) => name)
+    const unknown = backends.find((name) => !names.includes(name))
+    if (unknown !== undefined) return noBackend(pool, unknown, names)
+    return { ok: true, health, indexes: backends.map((name) => names.indexOf(name)) }
+  }
+
+  #refuse(health: PoolHealth, indexes: readonly number[], nowMs: number): Refusal | null {
+    const { name, index, backends } = health.plan
+    const driver = this.#drivers[index] ?? null
+    const active = indexes.find((one) => driver !== null && !driver.mayLose(one, indexes))
+    if (driver !== null && active !== undefined) {
+      const { failover } = driver.status(health.status(nowMs), nowMs)
+      return lastActive(name, backends[active]!.name, failover?.standbys ?? [])
+    }
+    const shortage = health.shortageWithout(indexes, nowMs)
+    return shortage === null ? null : tooFew(name, shortage)
   }
 
   /** Everything that happens happens in a turn: facts first, then conclusions, then the word. */

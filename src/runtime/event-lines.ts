@@ -38,6 +38,11 @@ export function logEvent(log: Log, event: BalancerEvent): void {
       log[state === 'failed' ? 'warn' : 'info'](message, { state, ...fields })
       break
     }
+    case 'drained': {
+      const { pool, backend, tookMs } = event
+      log.info(`backend ${pool}/${backend} is drained`, { pool, backend, tookMs })
+      break
+    }
     case 'warning':
       log.warn(event.message, event.fields)
       break

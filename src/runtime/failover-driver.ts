@@ -184,18 +184,19 @@ export class FailoverDriver {
   }
 
   /** Whether the pool can do without this backend: without the active only if another is ready. */
-  mayLose(backend: number): boolean {
+  mayLose(backend: number, besides: readonly number[] = []): boolean {
     if (this.#roster.isGroup || backend !== this.#state.active) return true
-    return this.#isElsewhere()
+    return this.#isElsewhere(besides)
   }
 
   /** Somebody else could take over from the active at once. */
-  #isElsewhere(): boolean {
+  #isElsewhere(besides: readonly number[] = []): boolean {
     const { active, frozen, agreement } = this.#state
     if (frozen !== null || !agreement.ok) return false
     return this.#machine.members.some(
       (_, other) =>
         other !== active &&
+        !besides.includes(other) &&
         readiness(this.#machine, this.#state, other, 'failover', this.#nowMs).ready,
     )
   }

@@ -18,6 +18,8 @@ const backend: BackendStatus = {
   lag: null,
   lastProbe: '200 in 3 ms',
   admin: 'ready',
+  drained: false,
+  override: null,
   traffic: 'ok',
   ejectedForMs: null,
   inFlight: 3,
@@ -35,6 +37,7 @@ const pool: PoolStatus = {
   sites: [],
   queued: 4,
   backends: [backend, { ...backend, name: 'long-name', availability: 'down', lastProbe: null }],
+  removed: [],
 }
 
 test('a pool is a line and a table with numbers to the right', () => {

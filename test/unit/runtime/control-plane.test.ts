@@ -529,19 +529,57 @@ test('a drain below minAvailable is refused with a reason, unless forced', () =>
   const world = inUse(2, 1, { minAvailable: 2 })
   assert.deepEqual(world.plane.setAdminState('web', 'a', 'drain', ''), {
     ok: false,
-    message: "pool 'web' would be left with 1 available backends, its minAvailable is 2",
+    code: 'too-few',
+    message: "pool 'web' would be left with 1 available backend, and its minAvailable is 2",
+    shortage: { left: 1, minAvailable: 2, out: [] },
   })
   assert.equal(world.states(), 'a available, b available')
   assert.deepEqual(world.plane.setAdminState('web', 'a', 'drain', '', true), { ok: true })
   assert.equal(world.states(), 'a drain, b available')
   assert.deepEqual(world.plane.setAdminState('shop', 'a', 'drain', ''), {
     ok: false,
+    code: 'no-pool',
     message: "there is no pool 'shop'",
+    names: ['web'],
   })
   assert.deepEqual(world.plane.setAdminState('web', 'z', 'drain', ''), {
     ok: false,
+    code: 'no-backend',
     message: "pool 'web' has no backend 'z'",
+    names: ['a', 'b'],
   })
+})
+
+test('several backends are taken out together or not at all, and a refusal names those that are out', () => {
+  const world = inUse(4, 1, { minAvailable: 2 })
+  const word = { state: 'drain', reason: 'new kernel (kim)' } as const
+  assert.deepEqual(world.plane.setAdminStates('web', ['a', 'b'], word, false), { ok: true })
+  world.break(3, 'refuse', 'refuse')
+  world.load(100, 5_000)
+  assert.equal(world.states(), 'a drain, b drain, c available, d down')
+  const refused = world.plane.setAdminStates('web', ['b', 'c'], word, false)
+  assert.ok(!refused.ok)
+  assert.equal(
+    refused.message,
+    `pool 'web' would be left with 0 available backends, and its minAvailable is 2; out already: a (draining, no new requests: new kernel (kim)), d (${world.why(3)})`,
+  )
+  assert.equal(world.states(), 'a drain, b drain, c available, d down')
+  // Who takes no traffic anyway is not missed, and back is always possible.
+  assert.deepEqual(world.plane.maySpare('web', ['a', 'd']), { ok: true })
+  assert.deepEqual(world.plane.setAdminStates('web', ['d'], word, false), { ok: true })
+  assert.ok(!world.plane.maySpare('web', ['c']).ok)
+  const back = { state: 'ready', reason: '' } as const
+  assert.deepEqual(world.plane.setAdminStates('web', ['a', 'b'], back, false), { ok: true })
+})
+
+test('what was said of a backend before the start holds before its first request', () => {
+  const recall = (pool: string, backend: string) =>
+    pool === 'web' && backend === 'b' ? ({ state: 'drain', reason: 'disk (kim)' } as const) : null
+  const world = new World(poolPlan(2), { recall })
+  world.begin()
+  assert.ok(world.snapshots.every(({ pools }) => pools[0]!.eligibility[1] === finish))
+  assert.equal(world.states(), 'a available, b drain')
+  assert.equal(world.why(1), 'draining, no new requests: disk (kim)')
 })
 
 test('a backend in maintenance comes back only by the operator, whatever the checks say', () => {
@@ -606,6 +644,8 @@ test('the status tells everything that is known', () => {
     role: null,
     lag: null,
     admin: 'ready',
+    drained: false,
+    override: null,
     traffic: 'ok',
     ejectedForMs: null,
     inFlight: 0,

@@ -19,6 +19,7 @@ import type { BackendRole, MoveReport, Transition } from '../../../src/core/stat
 import type { ProbeRequest, ProbeResult, Prober } from '../../../src/probe/contract.ts'
 import {
   ControlPlane,
+  type ControlPlaneOptions,
   type FailoverOptions,
   type Timers,
 } from '../../../src/runtime/control-plane.ts'
@@ -149,6 +150,8 @@ export interface WorldOptions {
   readonly seed?: number
   /** What an active-standby pool uses instead of a store of its own and hooks that succeed. */
   readonly failover?: Partial<FailoverOptions>
+  /** What operators have said before. */
+  readonly recall?: ControlPlaneOptions['recall']
 }
 
 export class World {
@@ -207,6 +210,7 @@ export class World {
       onTransition: (transition) => this.transitions.push(transition),
       onWarning: (message) => this.warnings.push(message),
       failover: { ...this.#failover(), ...options.failover },
+      ...(options.recall === undefined ? {} : { recall: options.recall }),
     })
     for (const thread of this.threads) thread.start()
   }

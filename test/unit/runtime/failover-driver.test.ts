@@ -204,8 +204,19 @@ test('taking the active out moves to the standby first; without one it is refuse
   assert.equal(world.moves.at(-1)!.kind, 'switchover')
   assert.deepEqual(world.plane.setAdminState('web', 'b', 'maint', 'too'), {
     ok: false,
-    message: "'b' is the active of pool 'web', and nobody could take over from it",
+    code: 'active',
+    message:
+      "'b' is the active of pool 'web', and nobody could take over from it now: a (draining, no new requests: kernel); switch over first, once that is possible",
   })
+  // Neither can both go at once.
+  const both = started(standbyPool())
+  const refused = both.plane.setAdminStates(
+    'web',
+    ['a', 'b'],
+    { state: 'drain', reason: '' },
+    false,
+  )
+  assert.equal(refused.ok ? '' : refused.code, 'active')
 })
 
 test('an active whose checks pass but whose traffic fails is left, if somebody can take over', () => {
