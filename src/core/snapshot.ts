@@ -78,6 +78,13 @@ export const SUSPICION = {
   probation: 32,
 } as const
 
+/** A listening socket of this process. */
+export interface OpenSocket {
+  /** The listener's name. */
+  readonly listener: string
+  readonly fd: number
+}
+
 /** Messages from a data thread to the control plane. */
 export type DataMessage =
   | { readonly kind: 'ready' }
@@ -99,6 +106,8 @@ export type DataMessage =
   | { readonly kind: 'listen-failed'; readonly listener: string; readonly message: string }
   /** The listeners of a reload's plan are open, and those it leaves out are closed. */
   | { readonly kind: 'adopted'; readonly version: number }
+  /** Answer to `tell-sockets`: what the thread listens on now. */
+  | { readonly kind: 'sockets'; readonly sockets: readonly OpenSocket[] }
   /** All exchanges are done, answer to `drain`. */
   | { readonly kind: 'drained' }
 
@@ -107,8 +116,13 @@ export type ControlMessage =
   | { readonly kind: 'snapshot'; readonly snapshot: Snapshot }
   /** Open the listeners. Comes after the first snapshot. */
   | { readonly kind: 'listen' }
-  /** Stop accepting, `Connection: close` on answers, finish what runs, then say `drained`. */
-  | { readonly kind: 'drain' }
+  /**
+   * Stop accepting, `Connection: close` on answers, finish what runs, then say `drained`. With
+   * `isHandedOver` another process goes on accepting on the same sockets.
+   */
+  | { readonly kind: 'drain'; readonly isHandedOver?: boolean }
+  /** Say `sockets`. */
+  | { readonly kind: 'tell-sockets' }
   /** Access-log lines of this many characters have been taken by the sink. */
   | { readonly kind: 'access-taken'; readonly characters: number }
   /** End everything at once. */

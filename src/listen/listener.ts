@@ -4,6 +4,7 @@
 import fs from 'node:fs'
 import net from 'node:net'
 import type { Address } from '../core/plan.ts'
+import { SocketName } from './socket-name.ts'
 
 /** Connections the kernel holds for us until we accept them; it cuts this to net.core.somaxconn. */
 const BACKLOG = 4_096
@@ -17,67 +18,106 @@ export interface ListenerOptions {
   readonly address: Address
   /** Several threads listen on the same address and the kernel spreads connections (Node ≥ 22.12). */
   readonly reusePort: boolean
+  /**
+   * Descriptors of sockets that listen on the address already, from the process before this one:
+   * they are accepted from, all of them, instead of opening one.
+   */
+  readonly inherited?: readonly number[]
   /** Called for each connection, synchronously. */
   onAccept(handle: AcceptedHandle): void
   /** The kernel refused to hand over a connection, e.g. because no file descriptor is left. */
   onError(message: string): void
 }
 
+/** `fd` and `reusePort` are missing in the type definitions of the oldest Node we run on. */
+type Where = net.ListenOptions & { readonly fd?: number; readonly reusePort?: boolean }
+
 interface ServerHandle {
+  readonly fd?: number
   onconnection?: (status: number, handle?: AcceptedHandle) => void
 }
 
 export class Listener {
-  private readonly server: net.Server
+  private readonly servers: net.Server[] = []
   private readonly options: ListenerOptions
+  private name: SocketName | null = null
 
   constructor(options: ListenerOptions) {
     this.options = options
-    this.server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => {
+  }
+
+  /** Opens the socket. Rejects with a sentence that names the address and the cause. */
+  async open(): Promise<void> {
+    const { address, reusePort, inherited = [] } = this.options
+    if (address.kind === 'unix') this.name = new SocketName(address.path, inherited.length > 0)
+    if (inherited.length > 0) {
+      for (const fd of inherited) await this.listen({ fd })
+      return
+    }
+    if (address.kind === 'tcp') {
+      await this.listen({ host: address.host, port: address.port, reusePort })
+      return
+    }
+    await this.listen({ path: this.name!.bindPath })
+    try {
+      this.name!.settle()
+    } catch (error) {
+      throw new Error(listenError(address, error as NodeJS.ErrnoException), { cause: error })
+    }
+  }
+
+  /** Where it listens: tells the port the kernel chose for port 0. */
+  get address(): Address {
+    const address = this.servers[0]?.address() ?? null
+    if (address === null || typeof address === 'string') return this.options.address
+    return { kind: 'tcp', host: address.address, port: address.port }
+  }
+
+  /**
+   * Descriptors of its sockets, for a process that takes over. None if the end of this process would
+   * take the name of the socket with it.
+   */
+  get descriptors(): readonly number[] {
+    if (this.name?.isLasting === false) return []
+    return this.servers.flatMap((server) => handleOf(server)?.fd ?? [])
+  }
+
+  /**
+   * Stops accepting. Connections that were accepted are not touched.
+   * @param isHandedOver another process accepts on these sockets: a unix socket keeps its name
+   */
+  close(isHandedOver = false): void {
+    for (const server of this.servers) server.close()
+    if (!isHandedOver) this.name?.remove()
+    this.name = null
+  }
+
+  private listen(where: Where): Promise<void> {
+    const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => {
       // Only where the handle of the server could not be taken over.
       const inner = socket as unknown as { _handle: AcceptedHandle | null }
       const handle = inner._handle
       inner._handle = null
       socket.destroy()
-      if (handle !== null) options.onAccept(handle)
+      if (handle !== null) this.options.onAccept(handle)
     })
-  }
-
-  /** Opens the socket. Rejects with a sentence that names the address and the cause. */
-  open(): Promise<void> {
-    const { address, reusePort } = this.options
-    const where =
-      address.kind === 'unix'
-        ? { path: address.path, backlog: BACKLOG }
-        : { host: address.host, port: address.port, backlog: BACKLOG, reusePort }
+    this.servers.push(server)
     return new Promise((resolve, reject) => {
-      this.server.once('error', (error: NodeJS.ErrnoException) => {
-        reject(new Error(listenError(address, error)))
+      server.once('error', (error: NodeJS.ErrnoException) => {
+        reject(new Error(listenError(this.options.address, error)))
       })
-      this.server.listen(where as net.ListenOptions, () => {
-        this.server.removeAllListeners('error')
-        this.server.on('error', (error) => this.options.onError(error.message))
-        this.takeOver()
+      server.listen({ ...where, backlog: BACKLOG }, () => {
+        server.removeAllListeners('error')
+        server.on('error', (error) => this.options.onError(error.message))
+        this.takeOver(server)
         resolve()
       })
     })
   }
 
-  /** Where it listens: tells the port the kernel chose for port 0. */
-  get address(): Address {
-    const address = this.server.address()
-    if (address === null || typeof address === 'string') return this.options.address
-    return { kind: 'tcp', host: address.address, port: address.port }
-  }
-
-  /** Stops accepting. Connections that were accepted are not touched. */
-  close(): void {
-    this.server.close()
-  }
-
   /** Takes accepted handles before Node makes sockets of them. */
-  private takeOver(): void {
-    const handle = (this.server as unknown as { _handle?: ServerHandle })._handle
+  private takeOver(server: net.Server): void {
+    const handle = handleOf(server)
     if (handle === undefined || typeof handle.onconnection !== 'function') return
     handle.onconnection = (status, client) => {
       if (client !== undefined) this.options.onAccept(client)
@@ -86,10 +126,15 @@ export class Listener {
   }
 }
 
+function handleOf(server: net.Server): ServerHandle | undefined {
+  return (server as unknown as { _handle?: ServerHandle | null })._handle ?? undefined
+}
+
 function listenError(address: Address, error: NodeJS.ErrnoException): string {
   const where = address.kind === 'unix' ? `unix:${address.path}` : `${address.host}:${address.port}`
   switch (error.code) {
     case 'EADDRINUSE':
+    case 'EEXIST':
       return `${where} is in use by another program`
     case 'EACCES':
       return address.kind === 'unix' ||

@@ -450,6 +450,7 @@ class Balancer implements RunningBalancer {
         break
       case 'ready':
       case 'adopted':
+      case 'sockets':
       case 'drained':
         break
     }

@@ -3,7 +3,7 @@
 // ever called from within its own call, just as with a real thread.
 
 import type { Address } from '../core/plan.ts'
-import type { ControlMessage, DataMessage, Snapshot } from '../core/snapshot.ts'
+import type { ControlMessage, DataMessage, OpenSocket, Snapshot } from '../core/snapshot.ts'
 import { THREAD } from '../core/shared-layout.ts'
 import type { DataPlaneOptions } from './data-plane.ts'
 import type { DataPlanes } from './data-threads.ts'
@@ -70,6 +70,10 @@ export class DataPlaneHere implements DataPlanes {
     queueMicrotask(() => {
       if (!this.#isClosed) this.#plane.receive(message)
     })
+  }
+
+  sockets(): Promise<readonly OpenSocket[]> {
+    return Promise.resolve([])
   }
 
   async drain(): Promise<void> {

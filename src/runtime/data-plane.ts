@@ -10,7 +10,13 @@ import type { Random } from '../core/random.ts'
 import { LISTENER, THREAD } from '../core/shared-layout.ts'
 import type { SharedTable } from '../core/shared-layout.ts'
 import { ELIGIBILITY } from '../core/snapshot.ts'
-import type { ControlMessage, DataMessage, PoolSnapshot, Snapshot } from '../core/snapshot.ts'
+import type {
+  ControlMessage,
+  DataMessage,
+  OpenSocket,
+  PoolSnapshot,
+  Snapshot,
+} from '../core/snapshot.ts'
 import { Listener } from '../listen/listener.ts'
 import { AccessOutbox } from '../observe/access-outbox.ts'
 import { reportWaiting } from '../proxy/attempt.ts'
@@ -39,6 +45,8 @@ export interface DataPlaneOptions {
   readonly reusePort: boolean
   /** Indexes of listeners that another thread opens. */
   readonly skip?: readonly number[]
+  /** Sockets that listen already, taken over from the process before this one. */
+  readonly inherited?: readonly OpenSocket[]
   /** `fresh` uses ordinary 'data' events instead of `onread`. */
   readonly readInto?: ReadInto
   send(message: DataMessage): void
@@ -50,7 +58,7 @@ export class DataPlane {
   private readonly options: DataPlaneOptions
   private readonly context: ThreadContext
   private readonly outbox: AccessOutbox
-  private readonly listeners: Listener[] = []
+  private readonly listeners: { readonly name: string; readonly listener: Listener }[] = []
   private readonly protocols: ProtocolListener[] = []
   private readonly ticker: NodeJS.Timeout
   private queueTicker: NodeJS.Timeout | null = null
@@ -75,7 +83,10 @@ export class DataPlane {
         void this.listen()
         break
       case 'drain':
-        this.drain()
+        this.drain(message.isHandedOver === true)
+        break
+      case 'tell-sockets':
+        this.options.send({ kind: 'sockets', sockets: this.sockets() })
         break
       case 'access-taken':
         this.outbox.taken(message.characters)
@@ -88,7 +99,13 @@ export class DataPlane {
 
   /** Where the listeners of this thread listen, in the order of the plan; after `ready`. */
   addresses(): readonly Address[] {
-    return this.listeners.map((listener) => listener.address)
+    return this.listeners.map(({ listener }) => listener.address)
+  }
+
+  private sockets(): readonly OpenSocket[] {
+    return this.listeners.flatMap(({ name, listener }) =>
+      listener.descriptors.map((fd) => ({ listener: name, fd })),
+    )
   }
 
   // --- listeners -----------------------------------------------------------------------------
@@ -98,7 +115,7 @@ export class DataPlane {
       if (this.options.skip?.includes(plan.index) === true) continue
       try {
         const listener = this.makeListener(plan)
-        this.listeners.push(listener)
+        this.listeners.push({ name: plan.name, listener })
         await listener.open()
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error)
@@ -123,6 +140,9 @@ export class DataPlane {
     return new Listener({
       address: plan.address,
       reusePort: this.options.reusePort,
+      inherited: (this.options.inherited ?? [])
+        .filter((socket) => socket.listener === plan.name)
+        .map(({ fd }) => fd),
       onAccept: (handle) => {
         row[base + LISTENER.accepted]!++
         if (table.sum(base + LISTENER.connections) >= plan.connectionsMax) {
@@ -208,11 +228,11 @@ export class DataPlane {
 
   // --- ends ----------------------------------------------------------------------------------
 
-  private drain(): void {
+  private drain(isHandedOver: boolean): void {
     if (this.context.draining) return
     this.context.draining = true
     this.drainStartMs = this.context.nowMs()
-    for (const listener of this.listeners) listener.close()
+    for (const { listener } of this.listeners) listener.close(isHandedOver)
     this.watchDrain(this.drainStartMs)
   }
 
@@ -236,7 +256,7 @@ export class DataPlane {
     this.context.draining = true
     clearInterval(this.ticker)
     if (this.queueTicker !== null) clearInterval(this.queueTicker)
-    for (const listener of this.listeners) listener.close()
+    for (const { listener } of this.listeners) listener.close()
     for (const tunnel of this.context.tunnels) tunnel.cut(fault('draining'))
     for (const protocol of this.protocols) {
       for (const one of protocol.connections) one.quit(fault('draining'))

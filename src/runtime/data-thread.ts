@@ -8,7 +8,7 @@ import { seededRandom } from '../core/random.ts'
 import { systemClock } from './clock.ts'
 import type { DataPlaneModule, ThreadData } from './data-threads.ts'
 
-const { plan, buffers, thread, reusePort, skip, seed, module } = workerData as ThreadData
+const { plan, buffers, thread, reusePort, skip, inherited, seed, module } = workerData as ThreadData
 const port = parentPort!
 const { DataPlane } = (await import(module)) as DataPlaneModule
 const plane = new DataPlane({
@@ -19,6 +19,7 @@ const plane = new DataPlane({
   random: seededRandom(seed),
   reusePort,
   skip,
+  inherited,
   send: (message) => port.postMessage(message),
 })
 port.on('message', (message: ControlMessage) => {

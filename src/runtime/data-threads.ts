@@ -7,7 +7,7 @@ import { availableParallelism, totalmem } from 'node:os'
 import type { Clock } from '../core/clock.ts'
 import type { Address, Plan } from '../core/plan.ts'
 import type { Random } from '../core/random.ts'
-import type { ControlMessage, DataMessage, Snapshot } from '../core/snapshot.ts'
+import type { ControlMessage, DataMessage, OpenSocket, Snapshot } from '../core/snapshot.ts'
 import type { SharedBuffers, SharedTable } from '../core/shared-layout.ts'
 import { THREAD } from '../core/shared-layout.ts'
 import type { DataPlaneOptions } from './data-plane.ts'
@@ -30,6 +30,8 @@ export interface ThreadData {
   readonly reusePort: boolean
   /** Indexes of listeners that another thread opens. */
   readonly skip: readonly number[]
+  /** Sockets that listen already, taken over from the process before this one. */
+  readonly inherited: readonly OpenSocket[]
   readonly seed: number
   /** URL of the module whose `DataPlane` it runs. */
   readonly module: string
@@ -56,8 +58,16 @@ export interface DataPlanes {
   publish(snapshot: Snapshot): void
   /** Sends one message to one of them; if it is gone it misses it. */
   send(thread: number, message: ControlMessage): void
-  /** Stops accepting and resolves when all has been finished. */
-  drain(): Promise<void>
+  /**
+   * What all of them listen on, for a process that takes over. @throws Error (rejects) when one of them
+   * does not answer
+   */
+  sockets(): Promise<readonly OpenSocket[]>
+  /**
+   * Stops accepting and resolves when all has been finished.
+   * @param isHandedOver another process goes on accepting on the same sockets
+   */
+  drain(isHandedOver?: boolean): Promise<void>
   /** Ends everything at once. */
   close(): Promise<void>
 }
@@ -80,6 +90,10 @@ export interface DataThreadsOptions {
   readonly random: Random
   readonly reusePort: boolean
   readonly events: ThreadEvents
+  /** Sockets that listen already, for the first occupants; by thread. */
+  readonly inherited?: readonly (readonly OpenSocket[])[]
+  /** Listeners, by name, that the first thread alone accepts on, besides those on unix sockets. */
+  readonly alone?: readonly string[]
   /** All pools as they are now: what a thread is started with. */
   readonly current: () => Snapshot
   /** Called before a replacement starts; clears what the dead thread left in the way. */
@@ -110,6 +124,8 @@ interface Seat {
 
 /** How long a thread may take to end by itself. */
 const CLOSE_MS = 200
+/** How long it may take to say what it listens on; it may be busy. */
+const SOCKETS_MS = 2_000
 
 const sentences = {
   'start-timeout': 'it did not open its listeners in time',
@@ -180,7 +196,8 @@ export class DataThreads implements DataPlanes {
   async start(): Promise<readonly Address[]> {
     const { promise, resolve, reject } = deferred()
     this.#starting = { resolve, reject }
-    for (const seat of this.#seats) this.#occupy(seat)
+    const { inherited = [] } = this.#options
+    for (const seat of this.#seats) this.#occupy(seat, inherited[seat.thread])
     this.#watch = setInterval(() => this.#look(), SUPERVISION_TICK_MS)
     try {
       await promise
@@ -203,13 +220,17 @@ export class DataThreads implements DataPlanes {
     this.#seats[thread]?.worker?.postMessage(message)
   }
 
-  async drain(): Promise<void> {
+  async sockets(): Promise<readonly OpenSocket[]> {
+    return (await Promise.all(this.#seats.map(socketsOf))).flat()
+  }
+
+  async drain(isHandedOver = false): Promise<void> {
     this.#stop()
     const { promise, resolve } = deferred()
     this.#drained = resolve
     for (const seat of this.#seats) {
       if (seat.worker === null) seat.isDrained = true
-      else seat.worker.postMessage({ kind: 'drain' })
+      else seat.worker.postMessage({ kind: 'drain', isHandedOver })
     }
     this.#settleDrain()
     await promise
@@ -244,14 +265,15 @@ export class DataThreads implements DataPlanes {
     }
   }
 
-  #occupy(seat: Seat): void {
-    const { plan, table, random, reusePort, module, heapMb } = this.#options
+  #occupy(seat: Seat, inherited: readonly OpenSocket[] = []): void {
+    const { plan, table, random, reusePort, module, heapMb, alone = [] } = this.#options
     const data: ThreadData = {
       plan,
       buffers: table.buffers,
       thread: seat.thread,
       reusePort,
-      skip: seat.thread === 0 ? [] : unshared(plan),
+      skip: seat.thread === 0 ? [] : unshared(plan, alone),
+      inherited,
       seed: Math.floor(random.next() * 2 ** 31),
       module: (module ?? new URL('./data-plane.js', import.meta.url)).href,
     }
@@ -370,9 +392,33 @@ export class DataThreads implements DataPlanes {
   }
 }
 
+function socketsOf({ thread, worker, isRunning }: Seat): Promise<readonly OpenSocket[]> {
+  return new Promise((resolve, reject) => {
+    const end = (): void => {
+      clearTimeout(timer)
+      worker?.off('message', hear)
+    }
+    const refuse = (): void => {
+      end()
+      reject(new Error(`data thread ${thread} is not running`))
+    }
+    const hear = (message: DataMessage): void => {
+      if (message.kind !== 'sockets') return
+      end()
+      resolve(message.sockets)
+    }
+    const timer = setTimeout(refuse, SOCKETS_MS)
+    if (worker === null || !isRunning) return refuse()
+    worker.on('message', hear)
+    worker.postMessage({ kind: 'tell-sockets' })
+  })
+}
+
 /** Listeners that only one thread can have: a unix socket has one accept queue. */
-function unshared(plan: Plan): readonly number[] {
-  return plan.listeners.filter(({ address }) => address.kind === 'unix').map(({ index }) => index)
+function unshared(plan: Plan, alone: readonly string[]): readonly number[] {
+  return plan.listeners
+    .filter(({ name, address }) => address.kind === 'unix' || alone.includes(name))
+    .map(({ index }) => index)
 }
 
 // Half of what the machine or container has, shared out; the rest is for buffers outside the heap.
