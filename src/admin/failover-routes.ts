@@ -6,6 +6,7 @@ import type { ActAnswer, OperatorRequest } from '../core/operator.ts'
 import { REASON_CHARS_MAX } from '../core/operator.ts'
 import type { Outcome, Route } from './route.ts'
 import { changeRoute } from './route.ts'
+import { movedSchema } from './schemas.ts'
 import { by, flag, line, reason } from './words.ts'
 
 /** Whoever carries requests out. */
@@ -18,8 +19,7 @@ const signed = { reason, by: by.optional() }
 const force = flag('Also where the balancer advises against it.')
 const dryRun = flag('Only say what would happen.')
 
-const answer = z.looseObject({ message: z.string(), report: z.looseObject({}).nullable() })
-const result = { says: 'It is done; `report` tells of the move.', schema: answer }
+const result = { says: 'It is done; `report` tells of the move.', schema: movedSchema }
 const frame = {
   tag: 'pools',
   result,

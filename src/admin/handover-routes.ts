@@ -1,7 +1,7 @@
 // What an operator asks about the virtual IP address, from the body of a request to the answer.
 
 import { z } from 'zod'
-import type { HandoverAnswer, HandoverRequest } from '../core/handover.ts'
+import type { HandoverAnswer, HandoverReport, HandoverRequest } from '../core/handover.ts'
 import { HANDOVER_TIMEOUT_MAX_MS, HANDOVER_TIMEOUT_MS } from '../core/handover.ts'
 import type { Route } from './route.ts'
 import { changeRoute } from './route.ts'
@@ -20,6 +20,14 @@ const body = z.strictObject({
   by: by.optional(),
 })
 
+const report: z.ZodType<HandoverReport> = z.strictObject({
+  vip: z.string(),
+  wasHere: z.boolean(),
+  leftMs: z.number(),
+  exchanges: z.strictObject({ at: z.int(), finished: z.int(), cut: z.int() }).nullable(),
+  drainMs: z.number(),
+})
+
 /** @param handOver `null` where there is no virtual IP address */
 export function handoverRoutes(handOver: HandOver | null): readonly Route[] {
   return [
@@ -34,7 +42,7 @@ export function handoverRoutes(handOver: HandOver | null): readonly Route[] {
       waitMs: Infinity,
       result: {
         says: 'The address is elsewhere; `report` tells how long that took.',
-        schema: z.looseObject({ message: z.string(), report: z.looseObject({}) }),
+        schema: z.strictObject({ message: z.string(), report }),
       },
       problems: ['no-virtual-ip', 'refused', 'failed'],
       change: async ({ body: { stay, back, timeoutMs }, who }) => {

@@ -1,11 +1,11 @@
 // The paths that tell how pools and backends are.
 
-import { z } from 'zod'
 import type { PoolStatus } from '../core/status.ts'
 import { json } from './answer.ts'
 import { problem } from './problem.ts'
 import type { Route } from './route.ts'
 import { readRoute } from './route.ts'
+import { poolSchema, poolsSchema } from './schemas.ts'
 
 export function poolRoutes(pools: () => readonly PoolStatus[]): readonly Route[] {
   return [
@@ -13,14 +13,14 @@ export function poolRoutes(pools: () => readonly PoolStatus[]): readonly Route[]
       path: '/v1/pools',
       tag: 'pools',
       summary: 'all pools and their backends',
-      result: { says: 'The pools in the order of the plan.', schema: z.looseObject({}) },
+      result: { says: 'The pools in the order of the plan.', schema: poolsSchema },
       answer: () => json(200, { pools: pools() }),
     }),
     readRoute({
       path: '/v1/pools/{pool}',
       tag: 'pools',
       summary: 'one pool',
-      result: { says: 'The pool.', schema: z.looseObject({}) },
+      result: { says: 'The pool.', schema: poolSchema },
       problems: ['no-pool'],
       answer: ({ params }) => {
         const all = pools()

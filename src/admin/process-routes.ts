@@ -83,7 +83,6 @@ export function processRoutes(source: ProcessSource): readonly Route[] {
     }),
     readRoute({
       path: PROBLEM_PATH,
-      access: 'open',
       tag: 'process',
       summary: 'what the code of a refusal means',
       result: { says: 'The code.', schema: problemRow, example: PROBLEMS[0] },

@@ -4,6 +4,7 @@ import type { Actor } from '../admin/failover-routes.ts'
 import { failoverRoutes } from '../admin/failover-routes.ts'
 import type { HandOver } from '../admin/handover-routes.ts'
 import { handoverRoutes } from '../admin/handover-routes.ts'
+import { openApiRoute } from '../admin/openapi.ts'
 import { poolRoutes } from '../admin/pool-routes.ts'
 import type { ProcessSource } from '../admin/process-routes.ts'
 import { processRoutes } from '../admin/process-routes.ts'
@@ -15,16 +16,21 @@ export interface AdminSource extends ProcessSource, Actor {
   pools(): readonly PoolStatus[]
   /** Gives the virtual IP address to another node; `null` where there is none. */
   readonly handOver: HandOver | null
-  /** Paths of other parts. */
-  readonly more?: readonly Route[]
 }
 
+/** All paths, the document that describes them included. */
 export function adminRoutes(source: AdminSource): readonly Route[] {
-  return [
+  const routes = [
     ...processRoutes(source),
     ...poolRoutes(() => source.pools()),
     ...failoverRoutes(source),
     ...handoverRoutes(source.handOver),
-    ...(source.more ?? []),
   ]
+  return [...routes, openApiRoute(routes)]
+}
+
+/** The paths without a balancer behind them, for their description: none may be asked. */
+export function describedRoutes(): readonly Route[] {
+  const nobody: unknown = new Proxy(() => nobody, { get: () => nobody })
+  return adminRoutes(nobody as AdminSource)
 }

@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { PoolStatus } from '../../src/core/status.ts'
 import { FAMILIES } from '../../src/observe/metric-families.ts'
+import { describedRoutes } from '../../src/runtime/admin-routes.ts'
 import { startBackend } from '../support/backend.ts'
 import { embed, urlOf } from '../support/embedded.ts'
 import { freePort } from '../support/ports.ts'
@@ -71,6 +72,19 @@ test('a pool is shown with its backends and the reason for each', async () => {
   assert.match(pools[0]!.backends[1]!.reason, /refused/)
   const one = await ask('/v1/pools/web')
   assert.equal((JSON.parse(one.body) as PoolStatus).name, 'web')
+})
+
+test('what is told is what the API says of itself', async () => {
+  const { body } = await ask('/v1/openapi.json')
+  assert.equal((JSON.parse(body) as { openapi: string }).openapi, '3.1.1')
+  for (const { method, path, result } of describedRoutes()) {
+    if (method !== 'GET' || result.schema === undefined) continue
+    const { status, headers, body } = await ask(
+      path.replace('{pool}', 'web').replace('{code}', 'no-pool'),
+    )
+    assert.deepEqual([status, headers['content-type']], [200, 'application/json'], path)
+    result.schema.parse(JSON.parse(body))
+  }
 })
 
 test('what is not there is a problem that says what is', async () => {
