@@ -1,7 +1,9 @@
 // Runs a set of compiled test files under node:test and sums them up in one closing line.
 //   node dist/test/run.js fast | system | long [name-part …]
-// A file belongs to `system` or `long` by its folder; everything else is `fast`.
+// A file belongs to `system` or `long` by its folder; everything else is `fast`. Tests in `system/load`
+// put load on the machine.
 
+import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -35,26 +37,37 @@ let passed = 0
 let skipped = 0
 // A test that never ends is a failure soon, not a hang.
 const timeout = set === 'fast' ? 90_000 : 600_000
-// System tests share ports, cores and real servers: one file at a time.
-const stream = run({ files, concurrency: set === 'fast' ? 2 : 1, timeout })
-stream.on('test:pass', (event) => {
-  if (event.details.type === 'suite' || event.name.endsWith('.test.js')) return
-  if (event.skip === undefined) passed++
-  else skipped++
-})
-stream.on('test:fail', (event) => {
-  // A test fails with its subtests; those are counted already.
-  const error = event.details.error as { failureType?: string } | undefined
-  if (error?.failureType === 'subtestsFailed') return
-  failed.push(`${relative(here, event.file ?? '')}: ${event.name}`)
-})
-// The summary waits for the reporter, not for the tests: its closing line must be the last one.
-const report = stream.compose(new spec())
-report.on('end', () => {
-  const seconds = ((performance.now() - started) / 1000).toFixed(1)
-  console.log(`\n${set}: ${files.length} files in ${seconds} s`)
-  for (const name of failed) console.log(`  failed: ${name}`)
-  console.log(`${passed} passed, ${failed.length} failed, ${skipped} skipped`)
-  process.exitCode = failed.length > 0 || passed === 0 || (skipped > 0 && set === 'system') ? 1 : 0
-})
-report.pipe(process.stdout, { end: false })
+
+// System tests share real servers and two cores: those that put load on them run one file at a time,
+// beside them one of those that mostly wait.
+const isLoad = (file: string): boolean => relative(here, file).startsWith('system/load/')
+const lanes =
+  set === 'system' ? [files.filter((file) => !isLoad(file)), files.filter(isLoad)] : [files]
+
+/** Runs files one after another, or two at a time, and counts what came of them. */
+async function runLane(lane: readonly string[]): Promise<void> {
+  if (lane.length === 0) return
+  const stream = run({ files: [...lane], concurrency: set === 'fast' ? 2 : 1, timeout })
+  stream.on('test:pass', (event) => {
+    if (event.details.type === 'suite' || event.name.endsWith('.test.js')) return
+    if (event.skip === undefined) passed++
+    else skipped++
+  })
+  stream.on('test:fail', (event) => {
+    // A test fails with its subtests; those are counted already.
+    const error = event.details.error as { failureType?: string } | undefined
+    if (error?.failureType === 'subtestsFailed') return
+    failed.push(`${relative(here, event.file ?? '')}: ${event.name}`)
+  })
+  // The summary waits for the reporter, not for the tests: its closing line must be the last one.
+  const report = stream.compose(new spec())
+  report.pipe(process.stdout, { end: false })
+  await once(report, 'end')
+}
+
+await Promise.all(lanes.map(runLane))
+const seconds = ((performance.now() - started) / 1000).toFixed(1)
+console.log(`\n${set}: ${files.length} files in ${seconds} s`)
+for (const name of failed) console.log(`  failed: ${name}`)
+console.log(`${passed} passed, ${failed.length} failed, ${skipped} skipped`)
+process.exitCode = failed.length > 0 || passed === 0 || (skipped > 0 && set === 'system') ? 1 : 0

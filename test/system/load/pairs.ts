@@ -3,12 +3,12 @@
 
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
-import { startEvenkeel } from '../support/evenkeel.ts'
-import type { Evenkeel } from '../support/evenkeel.ts'
-import { startHaproxy } from '../support/haproxy.ts'
-import { describeLoad, startLoad } from '../support/load.ts'
-import type { LoadOptions, LoadResult } from '../support/load.ts'
-import { waitFor } from '../support/wait.ts'
+import { startEvenkeel } from '../../support/evenkeel.ts'
+import type { Evenkeel } from '../../support/evenkeel.ts'
+import { startHaproxy } from '../../support/haproxy.ts'
+import { describeLoad, startLoad } from '../../support/load.ts'
+import type { LoadOptions, LoadResult } from '../../support/load.ts'
+import { waitFor } from '../../support/wait.ts'
 
 /** A server that both have in their pool. */
 export interface Member {

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
-import { sumUp } from '../support/load.ts'
-import { startNginx } from '../support/nginx.ts'
-import type { Nginx } from '../support/nginx.ts'
-import { pause } from '../support/wait.ts'
+import { sumUp } from '../../support/load.ts'
+import { startNginx } from '../../support/nginx.ts'
+import type { Nginx } from '../../support/nginx.ts'
+import { pause } from '../../support/wait.ts'
 import { loadBoth, startPair } from './pairs.ts'
 
 async function startThree(context: TestContext): Promise<readonly [Nginx, Nginx, Nginx]> {

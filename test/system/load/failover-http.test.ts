@@ -4,13 +4,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
-import type { PoolStatus } from '../../src/core/status.ts'
-import { startEvenkeel } from '../support/evenkeel.ts'
-import type { Evenkeel } from '../support/evenkeel.ts'
-import { describeLoad, startLoad } from '../support/load.ts'
-import { startNginx } from '../support/nginx.ts'
-import type { Nginx } from '../support/nginx.ts'
-import { waitFor } from '../support/wait.ts'
+import type { PoolStatus } from '../../../src/core/status.ts'
+import { startEvenkeel } from '../../support/evenkeel.ts'
+import type { Evenkeel } from '../../support/evenkeel.ts'
+import { describeLoad, startLoad } from '../../support/load.ts'
+import { startNginx } from '../../support/nginx.ts'
+import type { Nginx } from '../../support/nginx.ts'
+import { waitFor } from '../../support/wait.ts'
 
 const RATE = 250
 

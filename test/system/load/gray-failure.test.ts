@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
-import { startBackend } from '../support/backend.ts'
-import type { Behaviour } from '../support/backend.ts'
-import type { LoadResult } from '../support/load.ts'
-import { pause } from '../support/wait.ts'
+import { startBackend } from '../../support/backend.ts'
+import type { Behaviour } from '../../support/backend.ts'
+import type { LoadResult } from '../../support/load.ts'
+import { pause } from '../../support/wait.ts'
 import { loadBoth, startPair } from './pairs.ts'
 
 /** Six seconds of load with the fault, after one without it. */

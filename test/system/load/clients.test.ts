@@ -10,9 +10,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { WebSocket, WebSocketServer } from 'ws'
-import type { Evenkeel } from '../support/evenkeel.ts'
-import { startNginx } from '../support/nginx.ts'
-import { runProcess, temporaryFolder } from '../support/processes.ts'
+import type { Evenkeel } from '../../support/evenkeel.ts'
+import { startNginx } from '../../support/nginx.ts'
+import { runProcess, temporaryFolder } from '../../support/processes.ts'
 import { allServe, startWeb } from './pairs.ts'
 
 const large = randomBytes(10 << 20)

@@ -5,11 +5,11 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { stringify } from 'yaml'
-import { PROFILE_NAMES } from '../../src/ha/keepalived.ts'
-import { mainFile } from '../support/evenkeel.ts'
-import { createNetwork } from '../support/netns.ts'
-import type { NetworkNode } from '../support/netns.ts'
-import { temporaryFolder } from '../support/processes.ts'
+import { PROFILE_NAMES } from '../../../src/ha/keepalived.ts'
+import { mainFile } from '../../support/evenkeel.ts'
+import { createNetwork } from '../../support/netns.ts'
+import type { NetworkNode } from '../../support/netns.ts'
+import { temporaryFolder } from '../../support/processes.ts'
 import {
   failOver,
   nobodyReady,
@@ -17,7 +17,7 @@ import {
   stepsOf,
   stopAndStart,
   withPair,
-} from '../support/vip-story.ts'
+} from '../../support/vip-story.ts'
 
 test('two nodes, profile fast', (t) =>
   withPair({ profile: 'fast' }, async (pair) => {

@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
-import { startEvenkeel } from '../support/evenkeel.ts'
-import type { Evenkeel } from '../support/evenkeel.ts'
-import { startPostgres } from '../support/postgres.ts'
-import { runProcess } from '../support/processes.ts'
-import { startRedis } from '../support/redis.ts'
-import { waitFor } from '../support/wait.ts'
+import { startEvenkeel } from '../../support/evenkeel.ts'
+import type { Evenkeel } from '../../support/evenkeel.ts'
+import { startPostgres } from '../../support/postgres.ts'
+import { runProcess } from '../../support/processes.ts'
+import { startRedis } from '../../support/redis.ts'
+import { waitFor } from '../../support/wait.ts'
 
 async function startTcp(context: TestContext, address: string): Promise<Evenkeel> {
   const evenkeel = await startEvenkeel({
