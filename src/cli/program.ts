@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander'
 import { checkCommand } from './check.ts'
 import { completionCommand } from './completion.ts'
+import { explainCommand } from './explain.ts'
 import { failbackCommand } from './failback.ts'
 import { freezeCommand, unfreezeCommand } from './freeze.ts'
 import { handoverCommand } from './handover.ts'
@@ -54,6 +55,7 @@ Exit codes: 0 ok, 1 failed, 2 wrong usage.`,
     runCommand(finish),
     checkCommand(finish),
     statusCommand(finish),
+    explainCommand(finish),
     switchoverCommand(finish),
     failbackCommand(finish),
     freezeCommand(finish),

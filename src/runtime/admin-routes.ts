@@ -1,5 +1,7 @@
 // All paths of the admin API, put together: each topic's from its own file.
 
+import type { Explainer } from '../admin/explain-routes.ts'
+import { explainRoutes } from '../admin/explain-routes.ts'
 import type { Actor } from '../admin/failover-routes.ts'
 import { failoverRoutes } from '../admin/failover-routes.ts'
 import type { HandOver } from '../admin/handover-routes.ts'
@@ -16,6 +18,7 @@ export interface AdminSource extends ProcessSource, Actor {
   pools(): readonly PoolStatus[]
   /** Gives the virtual IP address to another node; `null` where there is none. */
   readonly handOver: HandOver | null
+  readonly explain: Explainer
 }
 
 /** All paths, the document that describes them included. */
@@ -23,6 +26,7 @@ export function adminRoutes(source: AdminSource): readonly Route[] {
   const routes = [
     ...processRoutes(source),
     ...poolRoutes(() => source.pools()),
+    ...explainRoutes((question) => source.explain(question)),
     ...failoverRoutes(source),
     ...handoverRoutes(source.handOver),
   ]

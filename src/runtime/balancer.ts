@@ -31,6 +31,7 @@ import type { DataPlanes } from './data-threads.ts'
 import { DataThreads, threadCount } from './data-threads.ts'
 import { clearStaleSockets, settleAddress, settleAddresses } from './port-check.ts'
 import { canReusePort } from './reuse-port.ts'
+import { explainHere } from './explain.ts'
 import { openFailoverState } from './failover-state.ts'
 import { logEvent } from './event-lines.ts'
 import { RunningHooks } from './running-hooks.ts'
@@ -404,14 +405,16 @@ class Balancer implements RunningBalancer {
 
   /** Tells about all this. */
   async #startAdmin(): Promise<void> {
-    if (this.#plan.admin === null) return
-    const address = await settleAddress(this.#plan.admin.address, 'the admin API')
+    const plan = this.#plan
+    if (plan.admin === null) return
+    const address = await settleAddress(plan.admin.address, 'the admin API')
     const reach = reachOf(address)
     if (reach === 'network') {
       this.#log.warn('the admin API can be read by anybody who reaches its address', {
         bind: formatAddress(address),
       })
     }
+    const parts = { plan, table: this.#table, clock: this.#clock, control: this.#control }
     const routes = adminRoutes({
       version: () => this.#versionInfo(),
       pools: () => this.#control.status(),
@@ -422,6 +425,7 @@ class Balancer implements RunningBalancer {
       }),
       act: (pool: string, request: OperatorRequest) => this.act(pool, request),
       handOver: this.#vip?.handOver ?? null,
+      explain: (question) => explainHere(parts, question),
     })
     this.#admin = new AdminServer(routes, reach, {
       failed: (error) => {

@@ -5,7 +5,9 @@ import type { RouteMatch } from '../../src/core/plan.ts'
 import { hasPrefix, normalizeHost, type RouteRequest } from '../../src/route/match.ts'
 import { AMBIGUOUS, normalizePath } from '../../src/route/path.ts'
 import { rewritePath, redirectLocation } from '../../src/route/rewrite.ts'
-import { matched, request } from '../unit/route/routes.ts'
+import { compileRoutes } from '../../src/route/compile.ts'
+import { explainRoutes } from '../../src/route/explain.ts'
+import { matched, request, route } from '../unit/route/routes.ts'
 
 /** The meaning of a route list in its plainest form: look at each in turn. */
 function firstMatch(routes: readonly RouteMatch[], sent: RouteRequest): number {
@@ -145,5 +147,29 @@ test('whatever the client sends, a rewritten target is a path, and a redirect st
       assert.equal(url.host, 'b.example')
     }),
     { numRuns: 2_000 },
+  )
+})
+
+test('an explanation names the route that is taken, and what is wrong with each before it', () => {
+  fc.assert(
+    fc.property(
+      fc.array(routeMatch, { maxLength: 12 }),
+      fc.constantFrom('GET', 'PUT', 'POST'),
+      fc.oneof(host, fc.constantFrom('B.A.X.:80', '', 'z')),
+      fc.oneof(path, oddPath),
+      fc.constantFrom<Record<string, string>>({}, { k: 'v' }, { k: 'w' }),
+      (routes, method, sentHost, sentPath, headers) => {
+        const sent = request(sentPath, sentHost, method, headers)
+        const { index, routes: verdicts } = explainRoutes(compileRoutes(routes.map(route)), sent)
+        assert.equal(index, firstMatch(routes, sent))
+        verdicts.forEach(({ verdict, reason }, at) => {
+          if (index >= 0 && at > index) assert.equal(verdict, 'passed')
+          else assert.equal(verdict, at === index ? 'matches' : 'differs')
+          // Nothing wrong with it would mean that it should have been taken.
+          assert.notEqual(reason, '', `route ${at} of ${JSON.stringify(routes)}`)
+        })
+      },
+    ),
+    { numRuns: 500 },
   )
 })

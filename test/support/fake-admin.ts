@@ -43,6 +43,7 @@ export async function startFakeAdmin(
       asked.push({ pool, request })
       return fake.answer(pool, request)
     },
+    explain: () => ({ ok: false as const, message: 'nothing to explain', listeners: [] }),
     handOver: async (request: HandoverRequest) => {
       handovers.push(request)
       return fake.handoverAnswer
