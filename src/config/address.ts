@@ -2,8 +2,11 @@
 // Pure text work; nothing is looked up.
 
 import { isIPv4, isIPv6 } from 'node:net'
+import { formatAddress } from '../core/address-text.ts'
 import type { Address } from '../core/plan.ts'
 import { accept, quote, type Reading, refuse } from './units.ts'
+
+export { formatAddress }
 
 /** Longest path of a unix socket: `sun_path` of Linux less its final NUL. */
 const unixPathMax = 107
@@ -115,13 +118,6 @@ function readHost(host: string): Reading<string> {
   }
   if (!hostPattern.test(host)) return refuse(`${quote(host)} is not a host name`)
   return accept(host)
-}
-
-/** The text that reads back as the same address. */
-export function formatAddress(address: Address): string {
-  if (address.kind === 'unix') return `unix:${address.path}`
-  const { host, port } = address
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
 /** One spelling per address: lower case, IPv6 in its short form. */

@@ -13,8 +13,10 @@ import type {
 import { canonicalAddress, formatAddress } from './address.ts'
 import { checkStandby } from './check-standby.ts'
 import { compileHealthCheck } from './compile-check.ts'
+import { compileDiscovery } from './compile-discovery.ts'
 import { compileFailover } from './compile-failover.ts'
 import { checkSites, compileSites, siteOf } from './compile-sites.ts'
+import { missing } from './issues.ts'
 import { orderedNames } from './names.ts'
 import type { Path, Source } from './diagnostics.ts'
 import type { Findings } from './findings.ts'
@@ -43,6 +45,7 @@ export function compilePool(
   const scope = { path: ['pools', place.name], source, findings }
   const sites = compileSites(tree.sites, scope)
   const backends = compileBackends(tree, sites, place.slot, scope)
+  const discovery = compileDiscovery(tree, scope)
   const retry = compileRetry(tree, scope)
   const healthCheck = compileHealthCheck(tree.healthCheck, backends, scope)
   const { tcp, cluster } = place
@@ -56,6 +59,7 @@ export function compilePool(
     mode: tree.mode,
     balance: tree.balance === 'weighted' ? 'round-robin' : tree.balance,
     backends,
+    ...(discovery === null ? {} : { discovery }),
     sites,
     failover,
     replicasOf: -1,
@@ -91,6 +95,13 @@ function compileBackends(
   scope: Scope,
 ): BackendPlan[] {
   const path = [...scope.path, 'backends']
+  if (tree.backends === undefined) {
+    if (tree.discovery === undefined) {
+      const hint = 'expected a map from names to addresses, or a list of addresses'
+      scope.findings.error(path, missing, hint)
+    }
+    return []
+  }
   const written = namedBackends(tree.backends, path, scope)
   checkTwice(written, scope)
   const placed = written.map((backend) => ({
@@ -130,7 +141,11 @@ interface NamedBackend {
   readonly site: string | undefined
 }
 
-function namedBackends(tree: PoolTree['backends'], path: Path, scope: Scope): NamedBackend[] {
+function namedBackends(
+  tree: NonNullable<PoolTree['backends']>,
+  path: Path,
+  scope: Scope,
+): NamedBackend[] {
   if (!Array.isArray(tree)) {
     return orderedNames(path, tree, scope.source, scope.findings).map((name) => {
       const { address, weight, zone, site } = tree[name]!
@@ -251,13 +266,50 @@ function compileTimeouts(
 }
 
 function checkPool(pool: PoolPlan, { path, source, findings }: Scope): void {
-  const { backends, minAvailable } = pool
-  const count = backends.length
+  const count = pool.backends.length
   const at = (...keys: string[]): Path => [...path, ...keys]
-  if (count === 0) {
-    findings.error(at('backends'), 'is empty', 'add a backend, such as a: 127.0.0.1:9000')
-    return
+  // How many there will be, somebody else says.
+  if (pool.discovery === undefined) {
+    if (count > 0) checkCount(pool, at, findings)
+    else {
+      const isWritten = source.has(at('backends'))
+      const hint = 'add a backend, such as a: 127.0.0.1:9000'
+      if (isWritten) findings.error(at('backends'), 'is empty', hint)
+      return
+    }
   }
+  const isQueueIdle = pool.limits.perBackend === 0 && pool.failover === null
+  if (source.has(at('limits', 'queue')) && pool.limits.queue > 0 && isQueueIdle) {
+    findings.warning(
+      at('limits', 'queue'),
+      'has no effect, because without perBackend nothing ever waits',
+      'set limits.perBackend, or remove queue',
+    )
+  }
+  const isStandby = pool.mode === 'active-standby'
+  if (pool.healthCheck === null && pool.outlierDetection === null && !isStandby) {
+    findings.warning(
+      at('outlierDetection'),
+      'is off, and there is no healthCheck: nothing would notice a dead backend',
+      'add a healthCheck, such as healthCheck: { tcp: {} }',
+    )
+  }
+  if (count === 1 && !isStandby && pool.discovery === undefined) {
+    findings.note(
+      at('backends'),
+      'there is one backend only: when it fails, nothing takes over',
+      'add a second one',
+      { on: 'key' },
+    )
+  }
+}
+
+function checkCount(
+  { backends, minAvailable }: PoolPlan,
+  at: (...keys: string[]) => Path,
+  findings: Findings,
+): void {
+  const count = backends.length
   if (backends.every(({ weight }) => weight === 0)) {
     findings.error(
       at('backends'),
@@ -277,30 +329,6 @@ function checkPool(pool: PoolPlan, { path, source, findings }: Scope): void {
       at('minAvailable'),
       `${minAvailable} is every backend of this pool, so none could ever be ejected or drained`,
       `make it at most ${count - 1}`,
-    )
-  }
-  const isQueueIdle = pool.limits.perBackend === 0 && pool.failover === null
-  if (source.has(at('limits', 'queue')) && pool.limits.queue > 0 && isQueueIdle) {
-    findings.warning(
-      at('limits', 'queue'),
-      'has no effect, because without perBackend nothing ever waits',
-      'set limits.perBackend, or remove queue',
-    )
-  }
-  const isStandby = pool.mode === 'active-standby'
-  if (pool.healthCheck === null && pool.outlierDetection === null && !isStandby) {
-    findings.warning(
-      at('outlierDetection'),
-      'is off, and there is no healthCheck: nothing would notice a dead backend',
-      'add a healthCheck, such as healthCheck: { tcp: {} }',
-    )
-  }
-  if (count === 1 && !isStandby) {
-    findings.note(
-      at('backends'),
-      'there is one backend only: when it fails, nothing takes over',
-      'add a second one',
-      { on: 'key' },
     )
   }
 }

@@ -11,7 +11,6 @@ const later: Readonly<Record<string, string>> = {
   http2: 'HTTP/2',
   proxyProtocol: 'the PROXY protocol',
   sticky: 'stickiness',
-  discover: 'discovery of backends',
   grpc: 'the gRPC check',
   rateLimit: 'rate limiting',
 }

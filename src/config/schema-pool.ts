@@ -19,6 +19,7 @@ import {
   word,
 } from './leaf.ts'
 import { healthCheckSchema } from './schema-check.ts'
+import { discoverySchema } from './schema-discovery.ts'
 import { failoverSchema, sitesSchema } from './schema-failover.ts'
 import { accept, type Reading } from './units.ts'
 
@@ -216,9 +217,14 @@ export const poolSchema = map(
     balance: word(['round-robin', 'weighted', 'least-connections', 'random-two'], laterBalances)
       .prefault('round-robin')
       .describe('How a backend is picked. weighted is another name of round-robin.'),
-    backends: backends.describe(
-      'The servers: a map from names to addresses, or a list of addresses.',
-    ),
+    backends: backends
+      .optional()
+      .describe(
+        'The servers: a map from names to addresses, or a list of addresses. Required without discovery.',
+      ),
+    discovery: discoverySchema
+      .optional()
+      .describe('Where further servers come from: DNS, a file, Docker or Kubernetes.'),
     failover: failoverSchema
       .prefault({})
       .describe('How the active changes: of active-standby pools, and between sites.'),

@@ -180,6 +180,8 @@ export interface PoolPlan {
   readonly mode: PoolMode
   readonly balance: BalanceKind
   readonly backends: readonly BackendPlan[]
+  /** Where further backends come from at run time; absent: from nowhere. */
+  readonly discovery?: DiscoveryPlan
   /** In order of preference; empty if the backends name none. */
   readonly sites: readonly SitePlan[]
   /** How the active changes: of active-standby pools, and of active-active pools with sites. */
@@ -225,6 +227,68 @@ export interface BackendPlan {
   readonly zone: string | null
   /** Position in `PoolPlan.sites`; −1 if the pool has none. */
   readonly site: number
+}
+
+/** Where the backends of a pool come from, beside those that the configuration names. */
+export interface DiscoveryPlan {
+  /** At most one of each kind. */
+  readonly sources: readonly SourcePlan[]
+  /** Members until a source has answered for the first time. */
+  readonly seed: readonly Address[]
+  /** An empty answer empties the pool; else what was known before stays. */
+  readonly allowEmpty: boolean
+  /** Of one source; what is beyond is left out and counted. */
+  readonly membersMax: number
+  /** CIDR blocks that members may be in; `null`: all but those that can hardly be meant. */
+  readonly allow: readonly string[] | null
+}
+
+export type SourcePlan = DnsSourcePlan | FileSourcePlan | DockerSourcePlan | KubernetesSourcePlan
+
+export interface DnsSourcePlan {
+  readonly kind: 'dns'
+  readonly name: string
+  /** `address`: A and AAAA. */
+  readonly type: 'address' | 'A' | 'AAAA' | 'SRV'
+  /** Of every member; 0 with SRV, whose records say it. */
+  readonly port: number
+  /** `10.0.0.2:53`, `[::1]:53`; empty for those of the system. */
+  readonly servers: readonly string[]
+  /** A record is asked for again after its TTL, within these bounds. */
+  readonly ttlMinMs: number
+  readonly ttlMaxMs: number
+}
+
+export interface FileSourcePlan {
+  readonly kind: 'file'
+  /** Absolute. */
+  readonly path: string
+}
+
+export interface DockerSourcePlan {
+  readonly kind: 'docker'
+  /** Path of the unix socket of its API. */
+  readonly socket: string
+  /** The network whose addresses are used; `null`: the only one of a container. */
+  readonly network: string | null
+  /** A further label that containers must have, `name` or `name=value`. */
+  readonly label: string | null
+  /** For containers without `evenkeel.port`; `null`: their only exposed one. */
+  readonly port: number | null
+}
+
+export interface KubernetesSourcePlan {
+  readonly kind: 'kubernetes'
+  readonly service: string
+  /** `null`: that of the service account. */
+  readonly namespace: string | null
+  /** Name or number; `null`: the only one of the service. */
+  readonly port: string | number | null
+  /** Base address of the API such as `https://10.96.0.1:443`; `null`: the cluster's own. */
+  readonly server: string | null
+  /** Files with the token and the authority; `null`: those of the service account. */
+  readonly tokenFile: string | null
+  readonly caFile: string | null
 }
 
 /**

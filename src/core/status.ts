@@ -1,7 +1,7 @@
 // What the control plane knows, as plain data: the answer of `GET /v1/pools`, the table of
 // `evenkeel status`, and the events that logs, metrics and later the ledger share.
 
-import type { SiteKind } from './plan.ts'
+import type { SiteKind, SourcePlan } from './plan.ts'
 
 /** Verdict of the health checks. `none`: the pool has no health check. */
 export type Health = 'none' | 'checking' | 'up' | 'down'
@@ -195,6 +195,31 @@ export interface PoolStatus {
   readonly backends: readonly BackendStatus[]
   /** Backends of the configuration, or of its discovery, that an operator has removed. */
   readonly removed: readonly (Signature & { readonly name: string })[]
+  /** Where further backends come from; absent where the configuration names all of them. */
+  readonly discovery?: readonly DiscoveryStatus[]
+}
+
+/** A source of members of a pool. */
+export interface DiscoveryStatus {
+  readonly kind: SourcePlan['kind']
+  /** For people: `dns api.internal`. */
+  readonly source: string
+  /** `waiting`: no good answer yet. `stale`: the last one failed, and what it said before holds. */
+  readonly state: 'waiting' | 'ok' | 'stale'
+  /** Why it is so; for people. */
+  readonly reason: string
+  /** Milliseconds since the state last changed. */
+  readonly sinceMs: number
+  /** Milliseconds since the last good answer; `null` before the first. */
+  readonly answeredMs: number | null
+  /** Members it told of that are in force. */
+  readonly members: number
+  /** What its last answer told of that cannot be a backend. */
+  readonly refused: number
+  /** Answers that were of no use, since the start. */
+  readonly failures: number
+  /** Answers that changed the members, since the start. */
+  readonly changes: number
 }
 
 /** One change of a backend's availability; announced once, so no two readers can disagree. */

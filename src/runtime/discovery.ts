@@ -1,0 +1,278 @@
+// Runs the sources of all pools and hands what they find to whoever makes the plan. Changes are
+// gathered for a moment, so that a roll-out is a few new plans and not one per container.
+// Must never remove a backend by itself: what a source's word means is core/membership-source.ts.
+
+import type { Clock } from '../core/clock.ts'
+import type { EventBody } from '../core/events.ts'
+import { mergeMembers, membersOf } from '../core/membership.ts'
+import type { Member } from '../core/membership.ts'
+import { firstState, hear } from '../core/membership-source.ts'
+import type { SourceNews, SourceState, SourceWord } from '../core/membership-source.ts'
+import type { Address, DiscoveryPlan, Plan, PoolPlan, SourcePlan } from '../core/plan.ts'
+import type { Random } from '../core/random.ts'
+import type { DiscoveryStatus, PoolStatus } from '../core/status.ts'
+import { filterFound } from '../discover/address-filter.ts'
+import type { Source, SourceHost, Timers } from '../discover/contract.ts'
+import { describeSource, newsText, statusOf } from './discovery-text.ts'
+
+export interface DiscoveryPorts {
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly random: Random
+  /** Makes the source that a plan describes. */
+  open(plan: SourcePlan, host: SourceHost): Source
+  /** IP addresses of this machine. */
+  machine(): readonly string[]
+  publish(event: EventBody): void
+  /** All members of a pool; tells why they could not be taken, `null` if they were. */
+  setMembers(pool: string, members: readonly Member[]): Promise<string | null>
+}
+
+/** Changes within this time are one. */
+const GATHER_MS = 100
+/** Two new plans of a pool are at least this far apart. */
+const APART_MS = 1_000
+/** How soon members that were refused are offered again. */
+const AGAIN_MS = 5_000
+/** DNS servers and their caches may leave somebody out once: two answers in a row have to agree. */
+const DNS_AGREEING = 2
+
+interface Running {
+  readonly plan: SourcePlan
+  readonly source: Source
+  readonly counts: { failures: number; changes: number }
+  state: SourceState
+}
+
+export class Discovery {
+  readonly #ports: DiscoveryPorts
+  readonly #pools = new Map<string, PoolDiscovery>()
+  readonly #waiting = new Set<() => void>()
+
+  constructor(ports: DiscoveryPorts) {
+    this.#ports = ports
+  }
+
+  /** Looks after the pools of this plan from now on; sources that are in it unchanged go on. */
+  adopt(plan: Plan): void {
+    const own = plan.listeners.map(({ address }) => address)
+    const wanted = new Map(plan.pools.map((pool) => [pool.name, pool]))
+    for (const [name, running] of this.#pools) {
+      if (wanted.get(name)?.discovery !== undefined) continue
+      running.stop()
+      this.#pools.delete(name)
+    }
+    for (const pool of plan.pools) {
+      if (pool.discovery === undefined) continue
+      let running = this.#pools.get(pool.name)
+      if (running === undefined) {
+        running = new PoolDiscovery(pool.name, this.#ports, () => this.#settle())
+        this.#pools.set(pool.name, running)
+      }
+      running.adopt(pool, pool.discovery, own)
+    }
+  }
+
+  stop(): void {
+    for (const pool of this.#pools.values()) pool.stop()
+    this.#pools.clear()
+    this.#settle()
+  }
+
+  /** Resolves when each source has said something and its members are taken, or after `ms`. */
+  firstWords(ms: number): Promise<void> {
+    if (this.#isSettled()) return Promise.resolve()
+    return new Promise((resolve) => {
+      const { timers } = this.#ports
+      const done = (): void => {
+        timers.clear(timer)
+        this.#waiting.delete(done)
+        resolve()
+      }
+      const timer = timers.set(ms, done)
+      this.#waiting.add(done)
+    })
+  }
+
+  /** The pools as people are shown them: with where their backends come from. */
+  dress(pools: readonly PoolStatus[]): readonly PoolStatus[] {
+    if (this.#pools.size === 0) return pools
+    return pools.map((pool) => {
+      const running = this.#pools.get(pool.name)
+      return running === undefined ? pool : { ...pool, discovery: running.status() }
+    })
+  }
+
+  #isSettled(): boolean {
+    return [...this.#pools.values()].every((pool) => pool.isSettled)
+  }
+
+  #settle(): void {
+    if (!this.#isSettled()) return
+    for (const done of this.#waiting) done()
+  }
+}
+
+/** The sources of one pool. */
+class PoolDiscovery {
+  readonly #pool: string
+  readonly #ports: DiscoveryPorts
+  readonly #settled: () => void
+  #plan: DiscoveryPlan | null = null
+  #configured: PoolPlan['backends'] = []
+  #own: readonly Address[] = []
+  #running: readonly Running[] = []
+  #timer: unknown = null
+  #dueMs = Infinity
+  #toldMs = -Infinity
+  #isTelling = false
+  #isStopped = false
+  /** Members are on their way to the plan, or wait to be. */
+  #isBehind = false
+  #refusal: string | null = null
+
+  constructor(pool: string, ports: DiscoveryPorts, settled: () => void) {
+    this.#pool = pool
+    this.#ports = ports
+    this.#settled = settled
+  }
+
+  /** Each source has said something, and what follows from it has been done. */
+  get isSettled(): boolean {
+    const isSilent = this.#running.some(({ state }) => {
+      return state.answeredMs === null && state.trouble === null
+    })
+    return !isSilent && (!this.#isBehind || this.#refusal !== null)
+  }
+
+  adopt(pool: PoolPlan, plan: DiscoveryPlan, own: readonly Address[]): void {
+    const isFirst = this.#plan === null
+    this.#plan = plan
+    this.#configured = pool.backends
+    this.#own = own
+    const before = this.#running
+    const kept = new Set<Running>()
+    const next: (Running | SourcePlan)[] = plan.sources.map((source) => {
+      const same = before.find((one) => isSamePlan(one.plan, source))
+      if (same !== undefined) kept.add(same)
+      return same ?? source
+    })
+    for (const one of before) if (!kept.has(one)) one.source.stop()
+    const fresh: Running[] = []
+    this.#running = next.map((one) => {
+      if ('source' in one) return one
+      const running = this.#open(one)
+      fresh.push(running)
+      return running
+    })
+    if (!isFirst || plan.seed.length > 0) this.#change()
+    for (const { source } of fresh) source.start()
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    this.#ports.timers.clear(this.#timer)
+    for (const { source } of this.#running) source.stop()
+    this.#running = []
+  }
+
+  status(): readonly DiscoveryStatus[] {
+    const nowMs = this.#ports.clock.nowMs()
+    return this.#running.map(({ plan, state, counts }) => {
+      return statusOf(plan, state, { ...counts, refusal: this.#refusal, nowMs })
+    })
+  }
+
+  #open(plan: SourcePlan): Running {
+    const { clock, timers, random } = this.#ports
+    const tell = (word: SourceWord): { unsure: boolean } => this.#hear(running, word)
+    const source = this.#ports.open(plan, { clock, timers, random, tell })
+    const counts = { failures: 0, changes: 0 }
+    const running: Running = { plan, source, counts, state: firstState(clock.nowMs()) }
+    return running
+  }
+
+  #hear(running: Running, word: SourceWord): { unsure: boolean } {
+    const { membersMax, allowEmpty } = this.#plan!
+    const agreeing = running.plan.kind === 'dns' ? DNS_AGREEING : 1
+    const rules = { membersMax, allowEmpty, agreeing }
+    const wasFirst = running.state.answeredMs === null
+    const step = hear(
+      running.state,
+      this.#filtered(running, word),
+      rules,
+      this.#ports.clock.nowMs(),
+    )
+    running.state = step.state
+    if (step.state.failures > 0) running.counts.failures++
+    if (step.changed) running.counts.changes++
+    if (step.news !== null) this.#announce(running, step.news)
+    if (step.changed || (wasFirst && step.state.answeredMs !== null)) this.#change()
+    else this.#settled()
+    return { unsure: step.unsure }
+  }
+
+  /** A file is written by somebody who may write here what he likes; others may be misled. */
+  #filtered(running: Running, word: SourceWord): SourceWord {
+    if (word.kind !== 'answer') return word
+    const allow = this.#plan!.allow ?? (running.plan.kind === 'file' ? EVERYTHING : null)
+    const machine = this.#ports.machine()
+    const { found, refused } = filterFound(word.found, { allow, own: this.#own, machine })
+    return { ...word, found, refused: [...word.refused, ...refused] }
+  }
+
+  #announce({ plan, state }: Running, news: SourceNews): void {
+    const source = describeSource(plan)
+    const message = newsText(this.#pool, source, { news, state })
+    this.#ports.publish({ kind: 'discovery', news: { pool: this.#pool, source, ...news, message } })
+  }
+
+  /** Members as the sources know them now; seeds until one of them knows anything. */
+  #members(): readonly Member[] {
+    const lists = this.#running.map(({ state }) => state.members)
+    const isKnown = this.#running.some(({ state }) => state.answeredMs !== null)
+    const seeds = this.#plan!.seed.map((address) => {
+      return { name: null, address, weight: 1, zone: null }
+    })
+    return mergeMembers(this.#configured, isKnown ? lists : [membersOf(seeds)])
+  }
+
+  #change(): void {
+    this.#isBehind = true
+    this.#tellIn(GATHER_MS)
+  }
+
+  #tellIn(ms: number): void {
+    if (this.#isStopped || this.#isTelling) return
+    const nowMs = this.#ports.clock.nowMs()
+    const dueMs = Math.max(nowMs + ms, this.#toldMs + APART_MS)
+    if (dueMs >= this.#dueMs) return
+    this.#ports.timers.clear(this.#timer)
+    this.#dueMs = dueMs
+    this.#timer = this.#ports.timers.set(dueMs - nowMs, () => void this.#tell())
+  }
+
+  async #tell(): Promise<void> {
+    this.#dueMs = Infinity
+    this.#isTelling = true
+    this.#isBehind = false
+    this.#toldMs = this.#ports.clock.nowMs()
+    const refusal = await this.#ports.setMembers(this.#pool, this.#members())
+    this.#isTelling = false
+    if (this.#isStopped) return
+    if (refusal !== null && refusal !== this.#refusal) {
+      const message = `the members of pool ${this.#pool} could not be taken: ${refusal}`
+      this.#ports.publish({ kind: 'warning', message, fields: { pool: this.#pool } })
+    }
+    this.#refusal = refusal
+    if (refusal !== null) this.#isBehind = true
+    if (this.#isBehind) this.#tellIn(refusal === null ? GATHER_MS : AGAIN_MS)
+    this.#settled()
+  }
+}
+
+const EVERYTHING = ['0.0.0.0/0', '::/0'] as const
+
+function isSamePlan(one: SourcePlan, other: SourcePlan): boolean {
+  return JSON.stringify(one) === JSON.stringify(other)
+}

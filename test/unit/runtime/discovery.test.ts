@@ -1,0 +1,304 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { formatAddress } from '../../../src/core/address-text.ts'
+import type { EventBody } from '../../../src/core/events.ts'
+import type { Member } from '../../../src/core/membership.ts'
+import type { DiscoveryPlan, ListenerPlan, Plan, SourcePlan } from '../../../src/core/plan.ts'
+import type { PoolStatus } from '../../../src/core/status.ts'
+import { Discovery } from '../../../src/runtime/discovery.ts'
+import { foundAt, ManualTime, SpokenSource, turn } from '../../support/discovery.ts'
+import { planOf, poolPlan } from './control-world.ts'
+
+const DNS: SourcePlan = {
+  kind: 'dns',
+  name: 'api.internal',
+  type: 'address',
+  port: 80,
+  servers: [],
+  ttlMinMs: 1_000,
+  ttlMaxMs: 60_000,
+}
+const FILE: SourcePlan = { kind: 'file', path: '/etc/list.yaml' }
+
+class World {
+  readonly time = new ManualTime()
+  readonly events: EventBody[] = []
+  /** Members of each new plan, in short. */
+  readonly plans: string[] = []
+  readonly sources: SpokenSource[] = []
+  refusal: string | null = null
+  /** Holds up the new plans until it is called. */
+  hold: (() => void) | null = null
+  isHolding = false
+  readonly discovery: Discovery
+
+  constructor() {
+    const { clock, random } = this.time
+    this.discovery = new Discovery({
+      clock,
+      random,
+      timers: this.time,
+      open: (plan, host) => {
+        const source = new SpokenSource(plan, host)
+        this.sources.push(source)
+        return source
+      },
+      machine: () => ['10.0.0.99'],
+      publish: (event) => this.events.push(event),
+      setMembers: async (pool, members) => {
+        this.plans.push(`${pool}: ${brief(members)}`)
+        if (this.isHolding) await new Promise<void>((resolve) => (this.hold = resolve))
+        return this.refusal
+      },
+    })
+  }
+
+  adopt(changes: Partial<DiscoveryPlan> = {}, backends = 0): void {
+    const discovery: DiscoveryPlan = {
+      sources: [DNS],
+      seed: [],
+      allowEmpty: false,
+      membersMax: 1_000,
+      allow: null,
+      ...changes,
+    }
+    this.discovery.adopt(planWith(discovery, backends))
+  }
+
+  messages(): readonly string[] {
+    return this.events.map((event) => {
+      if (event.kind === 'discovery') return `${event.news.state}: ${event.news.message}`
+      return event.kind === 'warning' ? event.message : event.kind
+    })
+  }
+
+  status() {
+    const pool = { name: 'web' } as PoolStatus
+    return this.discovery.dress([pool])[0]!.discovery
+  }
+}
+
+function planWith(discovery: DiscoveryPlan | undefined, backends: number): Plan {
+  const pool = poolPlan(backends)
+  const plan = planOf(discovery === undefined ? pool : { ...pool, discovery })
+  const listener = { address: { kind: 'tcp', host: '', port: 8_080 } } as ListenerPlan
+  return { ...plan, listeners: [listener] }
+}
+
+function brief(members: readonly Member[]): string {
+  return members.map(({ name }) => name).join(' ')
+}
+
+test('what a source finds becomes members, gathered over 100 ms', async () => {
+  const world = new World()
+  world.adopt()
+  const [dns] = world.sources
+  assert.equal(dns!.state, 'running')
+  dns!.says('10.0.0.1:80')
+  await world.time.pass(50)
+  dns!.says('10.0.0.1:80', '10.0.0.2:80')
+  assert.deepEqual(world.plans, [])
+  await world.time.pass(50)
+  assert.deepEqual(world.plans, ['web: 10.0.0.1:80 10.0.0.2:80'])
+  assert.deepEqual(world.messages(), [
+    'changed: dns api.internal knows 1 backend of pool web (1 added)',
+    'changed: dns api.internal knows 2 backends of pool web (1 added)',
+  ])
+})
+
+test('a source that flaps makes a new plan once a second at most', async () => {
+  const world = new World()
+  world.adopt({ sources: [FILE] })
+  for (let i = 0; i < 50; i++) {
+    world.sources[0]!.says('10.0.0.1:80', `10.0.1.${i % 2}:80`)
+    await world.time.pass(100)
+  }
+  assert.ok(world.plans.length <= 6, `${world.plans.length} plans`)
+  await world.time.pass(1_000)
+  assert.equal(world.plans.at(-1), 'web: 10.0.0.1:80 10.0.1.1:80')
+})
+
+test('a source that fails keeps its members, and is told of once', async () => {
+  const world = new World()
+  world.adopt()
+  world.sources[0]!.says('10.0.0.1:80')
+  await world.time.pass(2_000)
+  world.sources[0]!.fails('the server failed (SERVFAIL)')
+  world.sources[0]!.fails('the server failed (SERVFAIL)')
+  await world.time.pass(3_000)
+  assert.deepEqual(world.plans, ['web: 10.0.0.1:80'])
+  assert.deepEqual(world.messages().slice(1), [
+    'failed: dns api.internal fails: the server failed (SERVFAIL); 1 backend of pool web that it told of stay',
+  ])
+  assert.deepEqual(world.status(), [
+    {
+      kind: 'dns',
+      source: 'dns api.internal',
+      state: 'stale',
+      reason: 'what it said last still holds: the server failed (SERVFAIL)',
+      sinceMs: 3_000,
+      answeredMs: 5_000,
+      members: 1,
+      refused: 0,
+      failures: 2,
+      changes: 1,
+    },
+  ])
+})
+
+test('a pool whose source has not answered says that it waits, and for what', () => {
+  const world = new World()
+  world.adopt()
+  assert.equal(world.status()![0]!.reason, 'no answer yet')
+  world.sources[0]!.fails('there is no such name')
+  assert.equal(world.status()![0]!.reason, 'no answer yet: there is no such name')
+  assert.deepEqual(world.messages(), [
+    'failed: dns api.internal fails: there is no such name; pool web waits for it',
+  ])
+})
+
+test('seeds serve until the first good answer', async () => {
+  const world = new World()
+  world.adopt({ seed: [foundAt('10.9.9.9:80').address] })
+  await world.time.pass(100)
+  world.sources[0]!.fails('no answer in time')
+  await world.time.pass(2_000)
+  world.sources[0]!.says('10.0.0.1:80')
+  await world.time.pass(2_000)
+  world.sources[0]!.fails('no answer in time')
+  await world.time.pass(2_000)
+  assert.deepEqual(world.plans, ['web: 10.9.9.9:80', 'web: 10.0.0.1:80'])
+})
+
+test('several sources make one list, without what the configuration names', async () => {
+  const world = new World()
+  world.adopt({ sources: [DNS, FILE] }, 1)
+  world.sources[0]!.says('10.0.0.1:80', '10.0.0.2:80')
+  world.sources[1]!.says('x=10.0.0.2:80', 'y=10.0.0.3:80', `z=${configuredAddress()}`)
+  await world.time.pass(100)
+  assert.deepEqual(world.plans, ['web: 10.0.0.1:80 10.0.0.2:80 y'])
+})
+
+function configuredAddress(): string {
+  return formatAddress(poolPlan(1).backends[0]!.address)
+}
+
+test('DNS cannot make this machine a backend, a file can, and nobody can make Evenkeel its own', async () => {
+  const world = new World()
+  world.adopt({ sources: [DNS, FILE] })
+  const own = '10.0.0.99:8080'
+  world.sources[0]!.says('10.0.0.1:80', '127.0.0.1:80', '169.254.169.254:80')
+  world.sources[1]!.says('a=127.0.0.1:80', `b=${own}`)
+  await world.time.pass(100)
+  assert.deepEqual(world.plans, ['web: 10.0.0.1:80 a'])
+  assert.deepEqual(
+    world.status()!.map(({ refused, reason }) => [refused, reason]),
+    [
+      [
+        2,
+        'answers; left out: 127.0.0.1 is this machine itself; name its block in allow if it is meant and 1 more',
+      ],
+      [1, `answers; left out: ${own} is Evenkeel itself`],
+    ],
+  )
+})
+
+test('members that the plan cannot take are offered again, and the refusal is told once', async () => {
+  const world = new World()
+  world.refusal = 'there is no room for so many backends'
+  world.adopt()
+  world.sources[0]!.says('10.0.0.1:80')
+  await world.time.pass(100)
+  await world.time.pass(5_000)
+  assert.equal(world.plans.length, 2)
+  assert.deepEqual(world.messages().slice(1), [
+    'the members of pool web could not be taken: there is no room for so many backends',
+  ])
+  assert.match(world.status()![0]!.reason, /^answers; not taken yet: there is no room/)
+  world.refusal = null
+  await world.time.pass(20_000)
+  assert.equal(world.plans.length, 3)
+  assert.equal(world.status()![0]!.reason, 'answers')
+})
+
+test('changes that come while a plan is made are in the next one', async () => {
+  const world = new World()
+  world.isHolding = true
+  world.adopt()
+  world.sources[0]!.says('10.0.0.1:80')
+  await world.time.pass(100)
+  world.sources[0]!.says('10.0.0.1:80', '10.0.0.2:80')
+  await world.time.pass(5_000)
+  assert.equal(world.plans.length, 1, 'one at a time')
+  world.isHolding = false
+  world.hold!()
+  await world.time.pass(100)
+  assert.deepEqual(world.plans.slice(1), ['web: 10.0.0.1:80 10.0.0.2:80'])
+})
+
+test('a reload keeps sources that are as they were, with all they know, and ends the others', async () => {
+  const world = new World()
+  world.adopt({ sources: [DNS, FILE] })
+  world.sources[0]!.says('10.0.0.1:80')
+  world.sources[1]!.says('10.0.0.2:80')
+  await world.time.pass(2_000)
+  world.adopt({ sources: [DNS] })
+  await world.time.pass(2_000)
+  assert.deepEqual(
+    world.sources.map(({ state }) => state),
+    ['running', 'stopped'],
+  )
+  assert.equal(world.plans.at(-1), 'web: 10.0.0.1:80')
+  world.discovery.adopt(planWith(undefined, 1))
+  assert.equal(world.sources[0]!.state, 'stopped')
+  assert.equal(world.status(), undefined)
+})
+
+test('a source that a reload adds does not take away what the others know, nor bring seeds back', async () => {
+  const world = new World()
+  world.adopt({ seed: [foundAt('10.9.9.9:80').address] })
+  world.sources[0]!.says('10.0.0.1:80')
+  await world.time.pass(2_000)
+  world.adopt({ sources: [FILE, DNS], seed: [foundAt('10.9.9.9:80').address] })
+  await world.time.pass(2_000)
+  assert.equal(world.plans.at(-1), 'web: 10.0.0.1:80')
+})
+
+test('the start waits for the first words, not for good ones, and never for long', async () => {
+  const world = new World()
+  world.adopt({ sources: [DNS, FILE] })
+  let isOver = false
+  void world.discovery.firstWords(1_000).then(() => (isOver = true))
+  world.sources[0]!.fails('no answer in time')
+  await turn()
+  assert.equal(isOver, false)
+  world.sources[1]!.says('10.0.0.1:80')
+  await world.time.pass(99)
+  assert.equal(isOver, false, 'the members are not taken yet')
+  await world.time.pass(1)
+  await turn()
+  assert.equal(isOver, true)
+  const silent = new World()
+  silent.adopt()
+  let isGivenUp = false
+  void silent.discovery.firstWords(1_000).then(() => (isGivenUp = true))
+  await silent.time.pass(1_000)
+  await turn()
+  assert.equal(isGivenUp, true)
+})
+
+test('without discovery nothing is waited for', async () => {
+  const world = new World()
+  world.discovery.adopt(planWith(undefined, 1))
+  await world.discovery.firstWords(1_000)
+})
+
+test('after the stop nothing is told, and no timer is left', async () => {
+  const world = new World()
+  world.adopt()
+  world.sources[0]!.says('10.0.0.1:80')
+  world.discovery.stop()
+  await world.time.pass(10_000)
+  assert.deepEqual(world.plans, [])
+  assert.equal(world.time.waiting, 0)
+})
