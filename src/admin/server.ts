@@ -31,6 +31,8 @@ const LAST_ANSWERS_MS = 500
 export class AdminServer {
   readonly #server: Server
   readonly #router: Router
+  /** Answers without an end of their own. */
+  readonly #streams = new Set<ServerResponse>()
   readonly #reach: Reach
   readonly #events: AdminEvents
 
@@ -81,6 +83,7 @@ export class AdminServer {
       this.#server.close(() => resolve())
     })
     this.#server.closeIdleConnections()
+    for (const response of this.#streams) response.end()
     const timer = setTimeout(() => this.#server.closeAllConnections(), LAST_ANSWERS_MS)
     await closed
     clearTimeout(timer)
@@ -101,6 +104,10 @@ export class AdminServer {
     }
     // At the end a connection must not stay open for another request that nobody will take.
     if (!this.#server.listening) response.setHeader('connection', 'close')
+    if (typeof answer.body === 'function') {
+      this.#streams.add(response)
+      response.on('close', () => this.#streams.delete(response))
+    }
     send(response, answer)
   }
 

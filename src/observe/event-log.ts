@@ -51,6 +51,11 @@ export class EventLog {
     return () => this.#listeners.delete(listener)
   }
 
+  /** All kept events, oldest first. */
+  kept(): readonly BalancerEvent[] {
+    return this.#kept.slice()
+  }
+
   /**
    * The kept events after the one with this number, oldest first; `null` if some of them are not
    * kept any more.

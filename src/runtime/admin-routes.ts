@@ -2,6 +2,8 @@
 
 import type { Explainer } from '../admin/explain-routes.ts'
 import { explainRoutes } from '../admin/explain-routes.ts'
+import { eventRoutes } from '../admin/event-routes.ts'
+import type { EventStream } from '../admin/event-stream.ts'
 import type { Actor } from '../admin/failover-routes.ts'
 import { failoverRoutes } from '../admin/failover-routes.ts'
 import type { HandOver } from '../admin/handover-routes.ts'
@@ -19,6 +21,7 @@ export interface AdminSource extends ProcessSource, Actor {
   /** Gives the virtual IP address to another node; `null` where there is none. */
   readonly handOver: HandOver | null
   readonly explain: Explainer
+  readonly stream: EventStream
 }
 
 /** All paths, the document that describes them included. */
@@ -29,6 +32,7 @@ export function adminRoutes(source: AdminSource): readonly Route[] {
     ...explainRoutes((question) => source.explain(question)),
     ...failoverRoutes(source),
     ...handoverRoutes(source.handOver),
+    ...eventRoutes(source.stream),
   ]
   return [...routes, openApiRoute(routes)]
 }

@@ -9,9 +9,7 @@ import type { DataMessage } from '../core/snapshot.ts'
 import type { ActAnswer, OperatorRequest } from '../core/operator.ts'
 import type { PoolStatus, Transition } from '../core/status.ts'
 import type { Readiness, VersionInfo } from '../admin/process-routes.ts'
-import { AdminServer } from '../admin/server.ts'
-import type { Reach } from '../admin/host-check.ts'
-import { formatAddress, isLocal } from '../config/address.ts'
+import { formatAddress } from '../config/address.ts'
 import { EventLog } from '../observe/event-log.ts'
 import { LineSink } from '../observe/line-sink.ts'
 import type { Log } from '../observe/log.ts'
@@ -21,7 +19,8 @@ import { MoveCounter } from '../observe/move-counter.ts'
 import type { Agreement } from '../ha/agreement.ts'
 import type { StateStore } from '../ha/state-file.ts'
 import { socketProber } from '../probe/prober.ts'
-import { adminRoutes } from './admin-routes.ts'
+import type { AdminApi, AdminApiOptions } from './admin-api.ts'
+import { startAdminApi } from './admin-api.ts'
 import { makeAgreement, makeStore } from './agreement-wiring.ts'
 import { systemClock } from './clock.ts'
 import { ControlPlane } from './control-plane.ts'
@@ -29,7 +28,7 @@ import { DataPlane } from './data-plane.ts'
 import { DataPlaneHere } from './data-plane-here.ts'
 import type { DataPlanes } from './data-threads.ts'
 import { DataThreads, threadCount } from './data-threads.ts'
-import { clearStaleSockets, settleAddress, settleAddresses } from './port-check.ts'
+import { clearStaleSockets, settleAddresses } from './port-check.ts'
 import { canReusePort } from './reuse-port.ts'
 import { explainHere } from './explain.ts'
 import { openFailoverState } from './failover-state.ts'
@@ -147,7 +146,7 @@ class Balancer implements RunningBalancer {
   readonly #moves = new MoveCounter()
   readonly #hooks: RunningHooks
   readonly #vip: VirtualIp | null
-  #admin: AdminServer | null = null
+  #admin: AdminApi | null = null
   #finishing: Promise<number> | null = null
   #isJudged = false
   #phase: 'starting' | 'running' | 'draining' | 'closed' = 'starting'
@@ -407,15 +406,8 @@ class Balancer implements RunningBalancer {
   async #startAdmin(): Promise<void> {
     const plan = this.#plan
     if (plan.admin === null) return
-    const address = await settleAddress(plan.admin.address, 'the admin API')
-    const reach = reachOf(address)
-    if (reach === 'network') {
-      this.#log.warn('the admin API can be read by anybody who reaches its address', {
-        bind: formatAddress(address),
-      })
-    }
     const parts = { plan, table: this.#table, clock: this.#clock, control: this.#control }
-    const routes = adminRoutes({
+    const source: AdminApiOptions['source'] = {
       version: () => this.#versionInfo(),
       pools: () => this.#control.status(),
       readiness: () => this.#readiness(),
@@ -426,14 +418,10 @@ class Balancer implements RunningBalancer {
       act: (pool: string, request: OperatorRequest) => this.act(pool, request),
       handOver: this.#vip?.handOver ?? null,
       explain: (question) => explainHere(parts, question),
-    })
-    this.#admin = new AdminServer(routes, reach, {
-      failed: (error) => {
-        this.#log.error('the admin API met an error', { cause: messageOf(error) })
-      },
-      audit: (news) => this.#events.publish({ kind: 'operator', news }),
-    })
-    this.adminAddress = await this.#admin.listen(address)
+    }
+    const voices = { events: this.#events, log: this.#log }
+    this.#admin = await startAdminApi({ plan: plan.admin, source, ...voices })
+    this.adminAddress = this.#admin.address
   }
 
   // --- what they say to each other -------------------------------------------------------------
@@ -512,11 +500,6 @@ class Balancer implements RunningBalancer {
 function slotsOf(plan: Plan): number {
   const slots = plan.pools.flatMap((pool) => pool.backends.map((backend) => backend.slot))
   return slots.reduce((most, slot) => Math.max(most, slot + 1), 0)
-}
-
-function reachOf(address: Address): Reach {
-  if (address.kind === 'unix') return 'file'
-  return isLocal(address) ? 'loopback' : 'network'
 }
 
 async function within(ms: number, work: Promise<void>): Promise<void> {

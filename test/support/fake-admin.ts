@@ -1,6 +1,7 @@
 // The real admin API over a source that a test makes up.
 
 import { after } from 'node:test'
+import { EventStream } from '../../src/admin/event-stream.ts'
 import { AdminServer } from '../../src/admin/server.ts'
 import type { Reach } from '../../src/admin/host-check.ts'
 import type { OperatorNews } from '../../src/core/events.ts'
@@ -8,6 +9,7 @@ import type { HandoverAnswer, HandoverRequest } from '../../src/core/handover.ts
 import type { Address } from '../../src/core/plan.ts'
 import type { ActAnswer, OperatorRequest } from '../../src/core/operator.ts'
 import type { PoolStatus } from '../../src/core/status.ts'
+import { EventLog } from '../../src/observe/event-log.ts'
 import { adminRoutes } from '../../src/runtime/admin-routes.ts'
 
 export interface FakeAdmin {
@@ -18,11 +20,13 @@ export interface FakeAdmin {
   readonly asked: { readonly pool: string; readonly request: OperatorRequest }[]
   readonly audit: OperatorNews[]
   readonly errors: unknown[]
+  readonly events: EventLog
   /** How the next requests are answered. */
   answer: (pool: string, request: OperatorRequest) => ActAnswer | Promise<ActAnswer>
   pools: readonly PoolStatus[]
   readonly handovers: HandoverRequest[]
   handoverAnswer: HandoverAnswer
+  close(): Promise<void>
 }
 
 /** Starts it; it ends with the test file. */
@@ -49,7 +53,21 @@ export async function startFakeAdmin(
       return fake.handoverAnswer
     },
   }
-  const server = new AdminServer(adminRoutes(source), reach, {
+  const events = new EventLog({
+    wallMs: () => 1_000,
+    nowMs: () => 0,
+    failed: (error) => errors.push(error),
+    kept: 5,
+  })
+  const stream = new EventStream({
+    events,
+    pools: () => fake.pools,
+    wallMs: () => 1_000,
+    run: 'run',
+    heartbeatMs: 50,
+    statusMs: 20,
+  })
+  const server = new AdminServer(adminRoutes({ ...source, stream }), reach, {
     failed: (error) => errors.push(error),
     audit: (news) => audit.push(news),
   })
@@ -61,10 +79,12 @@ export async function startFakeAdmin(
     asked,
     audit,
     errors,
+    events,
     answer: () => ({ ok: true, message: 'done', report: null }),
     pools: [],
     handovers,
     handoverAnswer: { ok: false, code: 'refused', message: 'Not now.' },
+    close: () => server.close(),
   }
   return fake
 }
