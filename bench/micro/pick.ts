@@ -28,14 +28,14 @@ function pickCase(
     // 20,000 requests a second.
     nowMs += 0.05
     const index = pool.pick(nobody, nowMs)
-    pool.begin(index)
-    pool.end(running[at]!)
+    pool.begin(pool.backends[index]!)
+    pool.end(pool.backends[running[at]!]!)
     running[at] = index
     at = at + 1 < running.length ? at + 1 : 0
   }
   for (let i = 0; i < Math.max(2, size / 10); i++) {
     const index = pool.pick(nobody, nowMs)
-    pool.begin(index)
+    pool.begin(pool.backends[index]!)
     running.push(index)
     other[pool.backends[Math.floor(random.next() * size)]!.base + BACKEND.inFlight]! += 1
   }

@@ -15,23 +15,31 @@ export interface BudgetLimits {
 }
 
 export class RetryBudget {
-  readonly #ratio: number
-  readonly #perMsMin: number
-  readonly #burst: number
+  readonly #threads: number
+  #ratio = 0
+  #perMsMin = 0
+  #burst = 0
   readonly #requests = new Float64Array(WINDOW_S)
   #inWindow = 0
   /** Second that the newest counter stands for. */
   #second = -Infinity
-  #tokens: number
+  #tokens = 0
   #filledMs = -Infinity
 
   /** @param threads data threads that share floor and burst evenly */
   constructor(limits: BudgetLimits, threads: number) {
+    this.#threads = threads
+    this.adopt(limits)
+  }
+
+  /** Takes over the limits of a new plan. What was spent stays spent. */
+  adopt(limits: BudgetLimits): void {
+    const before = this.#burst
     this.#ratio = limits.ratio
-    this.#perMsMin = limits.perSecondMin / threads / 1_000
+    this.#perMsMin = limits.perSecondMin / this.#threads / 1_000
     // A bucket that can't hold one token would never give one.
-    this.#burst = limits.burst > 0 ? Math.max(1, limits.burst / threads) : 0
-    this.#tokens = this.#burst
+    this.#burst = limits.burst > 0 ? Math.max(1, limits.burst / this.#threads) : 0
+    this.#tokens = before === 0 ? this.#burst : Math.min(this.#tokens, this.#burst)
   }
 
   /** Counts a request (not its retries). */

@@ -286,7 +286,13 @@ const rows = {
     'The stream moved no byte for the idle timeout.',
   ],
   'tunnel-idle': ['balancer', 'body', 'never', 0, 'The tunnel moved no byte for its idle timeout.'],
-  draining: ['balancer', 'body', 'never', 503, 'Evenkeel is stopping and its drain time was over.'],
+  draining: [
+    'balancer',
+    'body',
+    'never',
+    503,
+    'Evenkeel is stopping, or a reload has removed what it went through, and its drain time was over.',
+  ],
   internal: [
     'balancer',
     'wait',

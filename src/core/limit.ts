@@ -7,8 +7,8 @@ import { BACKEND, type SharedTable } from './shared-layout.ts'
 /** The per-backend concurrency limit of one pool. */
 export class Limit {
   readonly #rows: readonly Float64Array[]
-  /** Attempts or tunnels one backend may carry at once; 0 is no limit. */
-  readonly perBackend: number
+  /** Attempts or tunnels one backend may carry at once; 0 is no limit. A reload may change it. */
+  perBackend: number
 
   constructor(table: SharedTable, perBackend: number) {
     this.#rows = table.rows

@@ -8,7 +8,7 @@ import { LoadView } from './balancer/load.ts'
 import { RoundRobin } from './balancer/round-robin.ts'
 import { TwoChoices } from './balancer/two-choices.ts'
 import { Limit } from './limit.ts'
-import type { PoolPlan } from './plan.ts'
+import type { BackendPlan, PoolPlan } from './plan.ts'
 import type { Random } from './random.ts'
 import { BACKEND, type SharedTable } from './shared-layout.ts'
 import { ELIGIBILITY, type Eligibility, type PoolSnapshot } from './snapshot.ts'
@@ -18,28 +18,65 @@ const PROBATION_WAIT_MS = 1_000
 const NOBODY = new Tried()
 
 export class Pool {
-  readonly plan: PoolPlan
-  readonly backends: readonly PoolBackend[]
+  /** Parallel to `PoolPlan.backends`. */
+  backends: readonly PoolBackend[] = []
   /** Backends in the rotation, ascending by index; replaced as a whole by `apply`. */
   available: readonly PoolBackend[] = []
   /** At least half of the pool is available (DESIGN §7: some retries are then not charged). */
   halfAvailable = false
   readonly limit: Limit
+  #plan: PoolPlan
+  readonly #table: SharedTable
   readonly #thread: number
   readonly #row: Float64Array
-  readonly #balancer: Balancer
+  readonly #random: Random
+  #balancer: Balancer
   #probation: readonly PoolBackend[] = []
 
   /** @param thread number of this data thread: its row in the table */
   constructor(plan: PoolPlan, table: SharedTable, thread: number, random: Random) {
-    this.plan = plan
-    this.backends = plan.backends.map(
-      (backend, index) => new PoolBackend(backend, index, table.backendBase(backend.slot)),
-    )
-    this.limit = new Limit(table, plan.limits.perBackend)
+    this.#plan = plan
+    this.#table = table
     this.#thread = thread
     this.#row = table.rows[thread]!
-    this.#balancer = makeBalancer(plan, table, this.limit, thread / table.shape.threads, random)
+    this.#random = random
+    this.limit = new Limit(table, plan.limits.perBackend)
+    this.backends = plan.backends.map((backend, index) => this.#make(backend, index))
+    this.#balancer = this.#makeBalancer()
+  }
+
+  /**
+   * Goes on by a new plan of the same pool. Backends with slots it has known go on as they are, in
+   * their new positions; the others begin as not eligible. Returns where each old position is now,
+   * −1 for those that are gone; `null` if none has changed.
+   * @param back backends that an earlier plan had left out, by slot
+   */
+  adopt(plan: PoolPlan, back: ReadonlyMap<number, PoolBackend>): Int32Array | null {
+    const before = this.backends
+    const kind = this.#plan.balance
+    this.#plan = plan
+    this.limit.perBackend = plan.limits.perBackend
+    const { from, to } = moves(before, plan)
+    for (const gone of before) gone.index = NONE
+    this.backends = plan.backends.map((backend, index) => {
+      const known = before[from[index]!] ?? back.get(backend.slot)
+      if (known === undefined) return this.#make(backend, index)
+      known.plan = backend
+      known.index = index
+      return known
+    })
+    for (const gone of before) if (gone.index === NONE) retire(gone)
+    const isSame = to.length === from.length && to.every((now, index) => now === index)
+    if (plan.balance !== kind) this.#balancer = this.#makeBalancer()
+    else if (!isSame) this.#balancer.move(from)
+    this.#sort()
+    return isSame ? null : to
+  }
+
+  /** Takes everything out of the rotation: nobody is to begin here any more. */
+  retire(): void {
+    for (const backend of this.backends) retire(backend)
+    this.#sort()
   }
 
   /** Takes over eligibility and weights in one go; the balancer keeps what it knows. */
@@ -54,12 +91,8 @@ export class Pool {
       if (here && !backend.onProbationHere) backend.probationWaitMs = -1
       backend.onProbationHere = here
     }
-    this.available = this.backends.filter(
-      ({ eligibility, weight }) => eligibility === ELIGIBILITY.yes && weight > 0,
-    )
-    this.#probation = this.backends.filter(({ onProbationHere }) => onProbationHere)
     this.halfAvailable = snapshot.halfAvailable
-    this.#balancer.rebuild(this.available)
+    this.#sort()
   }
 
   /**
@@ -106,15 +139,15 @@ export class Pool {
   }
 
   /** Counts an attempt in on this thread's gauge, and lets the balancer know at once. */
-  begin(index: number): void {
-    this.#row[this.backends[index]!.base + BACKEND.inFlight]! += 1
+  begin({ base, index }: PoolBackend): void {
+    this.#row[base + BACKEND.inFlight]! += 1
     this.#balancer.changed(index)
   }
 
-  /** Counts an attempt out again; exactly once per `begin`. */
-  end(index: number): void {
-    this.#row[this.backends[index]!.base + BACKEND.inFlight]! -= 1
-    this.#balancer.changed(index)
+  /** Counts an attempt out again; exactly once per `begin`, also when a reload came between. */
+  end({ base, index }: PoolBackend): void {
+    this.#row[base + BACKEND.inFlight]! -= 1
+    if (index !== NONE) this.#balancer.changed(index)
   }
 
   #areAllTried(tried: Tried): boolean {
@@ -122,18 +155,46 @@ export class Pool {
     for (const { index } of this.available) if (!tried.has(index)) return false
     return true
   }
+
+  #make(backend: BackendPlan, index: number): PoolBackend {
+    return new PoolBackend(backend, index, this.#table.backendBase(backend.slot))
+  }
+
+  #makeBalancer(): Balancer {
+    const table = this.#table
+    const size = this.backends.length
+    const offset = this.#thread / table.shape.threads
+    const { balance } = this.#plan
+    if (balance === 'round-robin') return new RoundRobin(size, this.limit, offset)
+    const load = new LoadView(table, size)
+    if (balance === 'random-two') return new TwoChoices(this.limit, load, this.#random)
+    return new LeastConnections(size, this.limit, load, offset)
+  }
+
+  #sort(): void {
+    this.available = this.backends.filter(
+      ({ eligibility, weight }) => eligibility === ELIGIBILITY.yes && weight > 0,
+    )
+    this.#probation = this.backends.filter(({ onProbationHere }) => onProbationHere)
+    this.#balancer.rebuild(this.available)
+  }
 }
 
-function makeBalancer(
+/** Where each backend of a new plan was before, and where each of before is now; −1 is nowhere. */
+function moves(
+  before: readonly PoolBackend[],
   plan: PoolPlan,
-  table: SharedTable,
-  limit: Limit,
-  offset: number,
-  random: Random,
-): Balancer {
-  const size = plan.backends.length
-  if (plan.balance === 'round-robin') return new RoundRobin(size, limit, offset)
-  const load = new LoadView(table, size)
-  if (plan.balance === 'random-two') return new TwoChoices(limit, load, random)
-  return new LeastConnections(size, limit, load, offset)
+): { readonly from: Int32Array; readonly to: Int32Array } {
+  const places = new Map(before.map(({ slot }, place) => [slot, place]))
+  const from = Int32Array.from(plan.backends, ({ slot }) => places.get(slot) ?? NONE)
+  const to = new Int32Array(before.length).fill(NONE)
+  for (let index = 0; index < from.length; index++) {
+    if (from[index] !== NONE) to[from[index]!] = index
+  }
+  return { from, to }
+}
+
+function retire(backend: PoolBackend): void {
+  backend.eligibility = ELIGIBILITY.no
+  backend.onProbationHere = false
 }

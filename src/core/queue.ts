@@ -41,8 +41,8 @@ export class WaitQueue {
   readonly #row: Float64Array
   readonly #queuedCell: number
   readonly #sinceCell: number
-  readonly #max: number
-  readonly #isLimited: boolean
+  #max: number
+  #isLimited: boolean
   #first: Waiter | null = null
   #last: Waiter | null = null
   #length = 0
@@ -62,6 +62,12 @@ export class WaitQueue {
     this.#row = table.rows[thread]!
     this.#queuedCell = table.poolBase(pool) + POOL.queued
     this.#sinceCell = table.poolBase(pool) + POOL.queuedSinceMs
+    this.#max = max
+    this.#isLimited = isLimited
+  }
+
+  /** Takes over the limits of a new plan; who waits keeps place and deadline. */
+  adopt(max: number, isLimited: boolean): void {
     this.#max = max
     this.#isLimited = isLimited
   }

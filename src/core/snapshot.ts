@@ -104,7 +104,10 @@ export type DataMessage =
     }
   /** A listener could not be opened, or failed later. */
   | { readonly kind: 'listen-failed'; readonly listener: string; readonly message: string }
-  /** The listeners of a reload's plan are open, and those it leaves out are closed. */
+  /**
+   * The listeners of a reload's plan are open, and those it leaves out are closed; but for those that
+   * a `listen-failed` since the last such message has named.
+   */
   | { readonly kind: 'adopted'; readonly version: number }
   /** Answer to `tell-sockets`: what the thread listens on now. */
   | { readonly kind: 'sockets'; readonly sockets: readonly OpenSocket[] }

@@ -14,6 +14,14 @@ export interface AcceptedHandle {
   close(): void
 }
 
+/** Who gets the connections. */
+export interface ListenerOwner {
+  /** Called for each connection, synchronously. */
+  onAccept(handle: AcceptedHandle): void
+  /** The kernel refused to hand over a connection, e.g. because no file descriptor is left. */
+  onError(message: string): void
+}
+
 export interface ListenerOptions {
   readonly address: Address
   /** Several threads listen on the same address and the kernel spreads connections (Node ≥ 22.12). */
@@ -23,10 +31,7 @@ export interface ListenerOptions {
    * they are accepted from, all of them, instead of opening one.
    */
   readonly inherited?: readonly number[]
-  /** Called for each connection, synchronously. */
-  onAccept(handle: AcceptedHandle): void
-  /** The kernel refused to hand over a connection, e.g. because no file descriptor is left. */
-  onError(message: string): void
+  readonly owner: ListenerOwner
 }
 
 /** `fd` and `reusePort` are missing in the type definitions of the oldest Node we run on. */
@@ -38,12 +43,15 @@ interface ServerHandle {
 }
 
 export class Listener {
+  /** A reload may hand an open socket to another owner. */
+  owner: ListenerOwner
   private readonly servers: net.Server[] = []
   private readonly options: ListenerOptions
   private name: SocketName | null = null
 
   constructor(options: ListenerOptions) {
     this.options = options
+    this.owner = options.owner
   }
 
   /** Opens the socket. Rejects with a sentence that names the address and the cause. */
@@ -99,7 +107,7 @@ export class Listener {
       const handle = inner._handle
       inner._handle = null
       socket.destroy()
-      if (handle !== null) this.options.onAccept(handle)
+      if (handle !== null) this.owner.onAccept(handle)
     })
     this.servers.push(server)
     return new Promise((resolve, reject) => {
@@ -108,7 +116,7 @@ export class Listener {
       })
       server.listen({ ...where, backlog: BACKLOG }, () => {
         server.removeAllListeners('error')
-        server.on('error', (error) => this.options.onError(error.message))
+        server.on('error', (error) => this.owner.onError(error.message))
         this.takeOver(server)
         resolve()
       })
@@ -120,8 +128,8 @@ export class Listener {
     const handle = handleOf(server)
     if (handle === undefined || typeof handle.onconnection !== 'function') return
     handle.onconnection = (status, client) => {
-      if (client !== undefined) this.options.onAccept(client)
-      else this.options.onError(`accept failed with status ${status}`)
+      if (client !== undefined) this.owner.onAccept(client)
+      else this.owner.onError(`accept failed with status ${status}`)
     }
   }
 }

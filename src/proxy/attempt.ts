@@ -47,6 +47,8 @@ export abstract class Attempt implements AttemptLink {
 
   /** The snapshot took this attempt's backend away while it waits for a first byte. */
   abstract onBackendLost(): void
+  /** Ends it at once if it is a tunnel, which would last for ever. */
+  abstract cutTunnel(cause: Fault): void
   /** Breaks its connection to the backend at once. Nobody is told: `onCut` follows. */
   abstract sever(): void
   /** It was severed: the active has moved, or the right to send is gone. Goes on elsewhere or ends. */
@@ -60,7 +62,7 @@ export abstract class Attempt implements AttemptLink {
     this.startedMs = nowMs
     this.sentMs = 0
     this.headMs = 0
-    backend.pool.pool.begin(backend.member.index)
+    backend.pool.pool.begin(backend.member)
     if (probation) row[backend.base + BACKEND.probing]!++
     backend.connecting.push(this)
   }
@@ -114,7 +116,7 @@ export abstract class Attempt implements AttemptLink {
   /** The attempt ended without saying anything about the backend, e.g. because the client left. */
   endNeutral(): void {
     const backend = this.leave()
-    if (this.probation) this.context.suspect(backend.plan.slot, SUSPICION.probation)
+    if (this.probation) this.context.suspect(backend, SUSPICION.probation)
   }
 
   /** The attempt failed. Faults of our own are not the backend's (DESIGN §7). */
@@ -142,7 +144,7 @@ export abstract class Attempt implements AttemptLink {
     if (cause.phase === 'connect') row[base + BACKEND.connectFailures]!++
     this.holdBack(backend, row[base + BACKEND.streak]!)
     if (this.probation) this.tellProbation(backend, BACKEND.probationFailures)
-    this.context.suspect(backend.plan.slot, suspicionOf(cause))
+    this.context.suspect(backend, suspicionOf(cause))
   }
 
   /**
@@ -171,7 +173,7 @@ export abstract class Attempt implements AttemptLink {
 
   private tellProbation(backend: BackendState, cell: number): void {
     this.context.row[backend.base + cell]!++
-    this.context.suspect(backend.plan.slot, SUSPICION.probation)
+    this.context.suspect(backend, SUSPICION.probation)
   }
 
   private leaveLists(): void {
@@ -189,7 +191,7 @@ export abstract class Attempt implements AttemptLink {
     if (this.probation) row[backend.base + BACKEND.probing]!--
     this.backend = null
     this.stream = null
-    backend.pool.pool.end(backend.member.index)
+    backend.pool.pool.end(backend.member)
     if (backend.pool.queue.length > 0) backend.pool.queue.serve(this.context.nowMs())
     return backend
   }
@@ -227,9 +229,9 @@ export function reportWaiting(context: ThreadContext, nowMs: number): void {
       reportBackend(backend, row, table.control, nowMs)
       const silent = pool.plan.outlierDetection?.silent
       if (silent && row[base + BACKEND.waitingSilent]! >= silent.attempts) {
-        context.suspect(backend.plan.slot, SUSPICION.silence)
+        context.suspect(backend, SUSPICION.silence)
       } else if (row[base + BACKEND.waitingSlow]! * 2 >= RECENT_ATTEMPTS) {
-        context.suspect(backend.plan.slot, SUSPICION.silence)
+        context.suspect(backend, SUSPICION.silence)
       }
     }
   }

@@ -7,42 +7,44 @@ import type { Plan, PoolPlan, BackendPlan, ListenerPlan } from '../core/plan.ts'
 import type { SharedTable } from '../core/shared-layout.ts'
 import type { DataMessage } from '../core/snapshot.ts'
 import type { Fault } from '../core/fault.ts'
-import { CONTROL_POOL, THREAD } from '../core/shared-layout.ts'
-import { Pool } from '../core/pool.ts'
+import { THREAD } from '../core/shared-layout.ts'
+import type { Pool } from '../core/pool.ts'
 import type { PoolBackend } from '../core/balancer/contract.ts'
-import { WaitQueue } from '../core/queue.ts'
-import { RetryBudget } from '../core/budget.ts'
+import type { WaitQueue } from '../core/queue.ts'
+import type { RetryBudget } from '../core/budget.ts'
 import { Deadlines } from '../core/deadlines.ts'
 import { ResponseHead } from '../http1/head.ts'
 import type { RouteTable } from '../route/compile.ts'
-import { AttemptList } from './attempt-list.ts'
-import { IdleConnections } from './idle.ts'
+import type { AttemptList } from './attempt-list.ts'
+import type { IdleConnections } from './idle.ts'
 import type { Destination, ReadInto } from './socket.ts'
 
-/** A listener as a data thread sees it. */
+/** A listener as a data thread sees it. A reload changes its plan and what was made of it. */
 export interface ListenerState {
-  readonly plan: ListenerPlan
+  plan: ListenerPlan
   /** First cell of its record in a row. */
   readonly base: number
-  readonly routes: RouteTable
+  routes: RouteTable
   /** Says whether a peer's X-Forwarded-* are believed. */
-  isTrusted(address: string): boolean
+  isTrusted: (address: string) => boolean
 }
 
-/** A pool as a data thread sees it. */
+/** A pool as a data thread sees it. A reload changes its plan and what was made of it. */
 export interface PoolState {
-  readonly plan: PoolPlan
+  plan: PoolPlan
   readonly pool: Pool
   readonly queue: WaitQueue
   readonly budget: RetryBudget
   /** First cell of its record in a row. */
   readonly base: number
   /** Parallel to `plan.backends`. */
-  readonly backends: readonly BackendState[]
+  backends: readonly BackendState[]
+  /** Backends that a reload has left out and that still have something to finish. */
+  leaving: readonly BackendState[]
   /** Backends whose failures the control plane has been told of and has not judged yet. */
   readonly suspected: BackendState[]
   /** Cell of the right to send in the control row; −1 for a pool that needs none (DESIGN §7). */
-  readonly rightCell: number
+  rightCell: number
   /** While nothing is eligible, requests wait until this (monotonic ms); 0: they don't. */
   holdUntilMs: number
   /** The line that tells an HTTP backend the epoch, and the blank line behind it; '' without one. */
@@ -51,7 +53,7 @@ export interface PoolState {
 
 /** A backend as a data thread sees it. */
 export interface BackendState {
-  readonly plan: BackendPlan
+  plan: BackendPlan
   readonly member: PoolBackend
   readonly pool: PoolState
   /** First cell of its record in a row. */
@@ -69,7 +71,12 @@ export interface BackendState {
   reusedResets: number
   /** While suspected: until when new attempts avoid it (monotonic ms). */
   suspectedUntilMs: number
+  /** The plan has it no more: its tunnels end by then (monotonic ms). Infinity while it stays. */
+  leavesMs: number
 }
+
+/** Pools in which a reload has changed positions: where each old one is now, −1 is nowhere. */
+export type PositionMoves = ReadonlyMap<PoolState, Int32Array>
 
 export interface ContextOptions {
   readonly plan: Plan
@@ -81,12 +88,12 @@ export interface ContextOptions {
   send(message: DataMessage): void
 }
 
-const NO_BUDGET = { ratio: 0, perSecondMin: 0, burst: 0 }
 /** Bounds of what a backend may send as a head. */
 export const RESPONSE_LIMITS = { headBytesMax: 64 * 1024, targetBytesMax: 0, fieldsMax: 256 }
 
 export class ThreadContext {
-  readonly plan: Plan
+  /** The present plan; who needs it for long asks again. */
+  plan: Plan
   readonly table: SharedTable
   readonly thread: number
   readonly row: Float64Array
@@ -94,7 +101,10 @@ export class ThreadContext {
   readonly random: Random
   readonly readInto: ReadInto
   readonly deadlines: Deadlines
-  readonly pools: readonly PoolState[]
+  /** Parallel to the plan's. */
+  pools: readonly PoolState[] = []
+  /** Pools that a reload has left out and that still have something to finish. */
+  leavingPools: readonly PoolState[] = []
   /** Time of the last tick: good enough where 50 ms do not matter. */
   tickMs: number
   /** The last reading of the clock: good within the event that took it. */
@@ -102,8 +112,6 @@ export class ThreadContext {
   /** IMF-fixdate of the present second (RFC 9110 §5.6.7). */
   dateText = ''
   draining = false
-  /** Tunnels in progress, for the end of a drain. */
-  readonly tunnels = new Set<{ cut(cause: Fault): void }>()
   private dateSecond = 0
   private wallOffsetMs = 0
   private readonly send: (message: DataMessage) => void
@@ -122,7 +130,6 @@ export class ThreadContext {
     this.tickMs = options.clock.nowMs()
     this.eventMs = this.tickMs
     this.deadlines = new Deadlines(this.tickMs)
-    this.pools = options.plan.pools.map((plan) => this.makePool(plan))
   }
 
   /** Reads the clock. Once per event is enough: what follows in the same event uses `eventMs`. */
@@ -147,7 +154,9 @@ export class ThreadContext {
   }
 
   /** Asks the control plane to look at a backend now; told once per turn of the event loop. */
-  suspect(slot: number, cause: number): void {
+  suspect({ plan: { slot }, leavesMs }: BackendState, cause: number): void {
+    // One that leaves is nobody's concern any more.
+    if (leavesMs !== Infinity) return
     if (this.suspects.size === 0) queueMicrotask(this.tellSuspects)
     this.suspects.set(slot, (this.suspects.get(slot) ?? 0) | cause)
   }
@@ -188,55 +197,4 @@ export class ThreadContext {
     this.suspects.clear()
     this.send({ kind: 'suspect', slots, causes })
   }
-
-  private makePool(plan: PoolPlan): PoolState {
-    const pool = new Pool(plan, this.table, this.thread, this.random)
-    const base = this.table.poolBase(plan.slot)
-    const backends: BackendState[] = []
-    const state: PoolState = {
-      plan,
-      pool,
-      base,
-      backends,
-      suspected: [],
-      rightCell:
-        plan.failover?.agreement === 'etcd'
-          ? this.table.controlPoolBase(plan.slot) + CONTROL_POOL.sendUntilMs
-          : -1,
-      holdUntilMs: 0,
-      epochEnd: '',
-      queue: new WaitQueue(
-        this.table,
-        this.thread,
-        plan.slot,
-        plan.limits.queue,
-        plan.limits.perBackend > 0,
-      ),
-      budget: new RetryBudget(plan.retry?.budget ?? NO_BUDGET, this.table.shape.threads),
-    }
-    for (const [index, backend] of plan.backends.entries()) {
-      backends.push({
-        plan: backend,
-        member: pool.backends[index]!,
-        pool: state,
-        base: this.table.backendBase(backend.slot),
-        controlBase: this.table.controlBase(backend.slot),
-        destination: destinationOf(backend),
-        idle: new IdleConnections(plan.limits.connections),
-        connecting: new AttemptList(),
-        waiting: new AttemptList(),
-        running: new AttemptList(),
-        reusedResets: 0,
-        suspectedUntilMs: 0,
-      })
-    }
-    return state
-  }
-}
-
-function destinationOf(backend: BackendPlan): Destination {
-  const address = backend.address
-  return address.kind === 'unix'
-    ? { path: address.path }
-    : { host: address.host, port: address.port }
 }

@@ -256,6 +256,10 @@ export class Exchange extends RequestSide implements ResponseReceiver {
     this.refuse(isLate && cause.retry !== 'never' ? fault('total-timeout') : cause)
   }
 
+  cutTunnel(cause: Fault): void {
+    this.tunnel?.cut(cause)
+  }
+
   sever(): void {
     if (this.tunnel === null) this.stream!.abort()
     else this.tunnel.sever()

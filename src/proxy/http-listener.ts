@@ -4,10 +4,11 @@
 import { accessFormatter } from '../observe/access-log.ts'
 import type { AccessFormatter } from '../observe/access-log.ts'
 import type { AccessOutbox } from '../observe/access-outbox.ts'
+import type { Fault } from '../core/fault.ts'
 import { THREAD } from '../core/shared-layout.ts'
 import { ChunkedDecoder } from '../http1/chunked.ts'
 import type { HeadLimits } from '../http1/head.ts'
-import type { ListenerState, ThreadContext } from './context.ts'
+import type { ListenerState, PositionMoves, ThreadContext } from './context.ts'
 import { Exchange } from './exchange.ts'
 import { Http1Connection } from './http1-connection.ts'
 import { Http1Request } from './http1-request.ts'
@@ -20,6 +21,8 @@ export interface HttpExchange {
   readonly exchange: Exchange
   readonly responder: Http1Responder
   readonly decoder: ChunkedDecoder
+  /** Those of the plan it was made for. */
+  readonly limits: HeadLimits
 }
 
 const FIELDS_MAX = 128
@@ -30,21 +33,43 @@ export class HttpListener {
   readonly context: ThreadContext
   readonly state: ListenerState
   readonly connections = new Set<Http1Connection>()
-  private readonly limits: HeadLimits
-  private readonly spare: HttpExchange[] = []
-  private readonly format: AccessFormatter | null
+  /** Connections are closed after their next answer. */
+  closing = false
+  /** New with each plan: tells exchanges that were made for an earlier one. */
+  private limits!: HeadLimits
+  private spare: HttpExchange[] = []
+  private format: AccessFormatter | null = null
   private readonly outbox: AccessOutbox
 
   constructor(context: ThreadContext, state: ListenerState, outbox: AccessOutbox) {
     this.context = context
     this.state = state
     this.outbox = outbox
-    this.format = accessFormatter(context.plan.log.access.format)
-    this.limits = {
-      headBytesMax: state.plan.headBytesMax,
-      targetBytesMax: state.plan.targetBytesMax,
-      fieldsMax: FIELDS_MAX,
-    }
+    this.adopt(false)
+  }
+
+  /** The plan has changed: what was made of it is made anew. Requests under way keep their limits. */
+  adopt(trustChanged: boolean): void {
+    const { headBytesMax, targetBytesMax } = this.state.plan
+    this.format = accessFormatter(this.context.plan.log.access.format)
+    this.limits = { headBytesMax, targetBytesMax, fieldsMax: FIELDS_MAX }
+    for (const { exchange } of this.spare) this.context.deadlines.cancel(exchange)
+    this.spare = []
+    if (trustChanged) for (const one of this.connections) one.judgeTrust()
+  }
+
+  /** See `PlacedAttempt.movePositions`. */
+  movePositions(moves: PositionMoves): void {
+    for (const one of this.connections) one.movePositions(moves)
+  }
+
+  /** Ends the connections that carry no request. */
+  closeIdle(): void {
+    for (const one of this.connections) one.close()
+  }
+
+  cutTunnels(cause: Fault): void {
+    for (const one of this.connections) one.cutTunnel(cause)
   }
 
   accept(channel: Channel): void {
@@ -61,13 +86,15 @@ export class HttpListener {
       exchange: new Exchange(this.context),
       responder: new Http1Responder(this.context, view),
       decoder: new ChunkedDecoder(),
+      limits: this.limits,
     }
   }
 
   returnExchange(held: HttpExchange): void {
     held.view.head.reset()
     held.responder.reset()
-    if (this.spare.length < SPARE_EXCHANGES) this.spare.push(held)
+    if (held.limits !== this.limits) this.context.deadlines.cancel(held.exchange)
+    else if (this.spare.length < SPARE_EXCHANGES) this.spare.push(held)
   }
 
   /** Writes the access line of an exchange that has ended, if the log is on. */

@@ -17,7 +17,7 @@ import { connectionLines } from '../http1/forward.ts'
 import { BODY } from '../http1/framing.ts'
 import { PARSE } from '../http1/head.ts'
 import { countLatency } from './attempt.ts'
-import type { ListenerState, ThreadContext } from './context.ts'
+import type { ListenerState, PositionMoves, ThreadContext } from './context.ts'
 import type { Http1Responder } from './http1-responder.ts'
 import type { HttpListener, HttpExchange } from './http-listener.ts'
 import type { ClientStream, RequestView, ResponseView, TunnelEnd } from './message-view.ts'
@@ -47,7 +47,7 @@ export class Http1Connection implements ChannelHandler, ClientStream, DeadlineEn
   private readonly listener: ListenerState
   private readonly channel: Channel
   private readonly added: string
-  private readonly trusted: boolean
+  private trusted: boolean
   private state: number = STATE.idle
   private held: HttpExchange | null = null
   private stash: Buffer | null = null
@@ -87,6 +87,19 @@ export class Http1Connection implements ChannelHandler, ClientStream, DeadlineEn
 
   get pending(): boolean {
     return this.channel.pending
+  }
+
+  /** Whom the listener trusts has changed. */
+  judgeTrust(): void {
+    this.trusted = this.listener.isTrusted(this.address)
+  }
+
+  movePositions(moves: PositionMoves): void {
+    this.held?.exchange.movePositions(moves)
+  }
+
+  cutTunnel(cause: Fault): void {
+    this.held?.exchange.cutTunnel(cause)
   }
 
   /** No request is being read or answered. */
@@ -371,7 +384,7 @@ export class Http1Connection implements ChannelHandler, ClientStream, DeadlineEn
 
   private keepsAlive(): boolean {
     const isLast = this.halfClosed && this.stash === null && !this.processing
-    return this.held!.view.head.keepAlive && !this.context.draining && !isLast
+    return this.held!.view.head.keepAlive && !this.owner.closing && !isLast
   }
 
   /** An answer is complete and flushed into the channel. */
@@ -381,7 +394,7 @@ export class Http1Connection implements ChannelHandler, ClientStream, DeadlineEn
     this.releaseExchange()
     if (this.state === STATE.closed) return
     const isLast = this.halfClosed && this.stash === null && !this.processing
-    if (close || isLast || this.context.draining) {
+    if (close || isLast || this.owner.closing) {
       this.startClosing()
       return
     }

@@ -20,10 +20,20 @@ const FRESHNESS_MS = 1_000
 
 export class IdleConnections {
   private readonly stack: IdleConnection[] = []
-  private readonly max: number
+  private max: number
 
   constructor(limits: { readonly idleMax: number }) {
     this.max = limits.idleMax
+  }
+
+  /** Keeps at most so many from now on; 0 keeps none. Those idle for longest go first. */
+  resize(max: number): void {
+    this.max = max
+    while (this.stack.length > max) {
+      const connection = this.stack[0]!
+      this.remove(connection)
+      connection.discard()
+    }
   }
 
   get size(): number {

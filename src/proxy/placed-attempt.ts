@@ -10,7 +10,7 @@ import type { Fault } from '../core/fault.ts'
 import type { Waiter } from '../core/queue.ts'
 import { POOL } from '../core/shared-layout.ts'
 import { Attempt, avoidSuspected } from './attempt.ts'
-import type { PoolState, ThreadContext } from './context.ts'
+import type { PoolState, PositionMoves, ThreadContext } from './context.ts'
 import { ExchangeRecord } from './exchange-record.ts'
 
 /** Between two attempts to reach an active that did not let itself be reached. */
@@ -54,6 +54,12 @@ export abstract class PlacedAttempt extends Attempt implements Waiter, DeadlineE
   /** It waits in the queue from now on. */
   protected abstract markQueued(): void
   protected abstract refuse(cause: Fault): void
+
+  /** A reload has changed positions in pools: what was tried is known by its position. */
+  movePositions(moves: PositionMoves): void {
+    const to = this.pool === null ? undefined : moves.get(this.pool)
+    if (to !== undefined) this.tried.move(to)
+  }
 
   // --- a place -------------------------------------------------------------------------------
 

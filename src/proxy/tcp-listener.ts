@@ -1,10 +1,11 @@
 // What the connections of one TCP listener share on one thread.
 
+import type { Fault } from '../core/fault.ts'
 import { THREAD } from '../core/shared-layout.ts'
 import { accessFormatter } from '../observe/access-log.ts'
 import type { AccessFormatter } from '../observe/access-log.ts'
 import type { AccessOutbox } from '../observe/access-outbox.ts'
-import type { ListenerState, ThreadContext } from './context.ts'
+import type { ListenerState, PositionMoves, ThreadContext } from './context.ts'
 import type { Channel } from './channel.ts'
 import { TcpConnection } from './tcp.ts'
 
@@ -12,14 +13,32 @@ export class TcpListener {
   readonly context: ThreadContext
   readonly state: ListenerState
   readonly connections = new Set<TcpConnection>()
+  closing = false
   private readonly outbox: AccessOutbox
-  private readonly format: AccessFormatter | null
+  private format: AccessFormatter | null = null
 
   constructor(context: ThreadContext, state: ListenerState, outbox: AccessOutbox) {
     this.context = context
     this.state = state
     this.outbox = outbox
-    this.format = accessFormatter(context.plan.log.access.format)
+    this.adopt()
+  }
+
+  /** The plan has changed. */
+  adopt(): void {
+    this.format = accessFormatter(this.context.plan.log.access.format)
+  }
+
+  /** See `PlacedAttempt.movePositions`. */
+  movePositions(moves: PositionMoves): void {
+    for (const one of this.connections) one.movePositions(moves)
+  }
+
+  /** No connection is ever idle: each is a tunnel, or about to be one. */
+  closeIdle(): void {}
+
+  cutTunnels(cause: Fault): void {
+    for (const one of this.connections) one.cutTunnel(cause)
   }
 
   accept(channel: Channel): void {

@@ -178,6 +178,10 @@ export class TcpConnection extends PlacedAttempt implements ChannelHandler {
     this.failed(fault('backend-rescued'))
   }
 
+  cutTunnel(cause: Fault): void {
+    this.tunnel?.cut(cause)
+  }
+
   sever(): void {
     if (this.tunnel === null) this.dropTarget()
     else this.tunnel.sever()

@@ -94,7 +94,6 @@ export class Tunnel implements DeadlineEntry {
   moved = false
   private readonly context: ThreadContext
   private readonly pool: PoolState
-  private readonly idleMs: number
   private readonly onGone: (cause: Fault | null) => void
   private client: Half | null = null
   private backend: Half | null = null
@@ -104,7 +103,6 @@ export class Tunnel implements DeadlineEntry {
   constructor(context: ThreadContext, pool: PoolState, onGone: (cause: Fault | null) => void) {
     this.context = context
     this.pool = pool
-    this.idleMs = pool.plan.timeouts.tunnelIdleMs
     this.onGone = onGone
   }
 
@@ -125,13 +123,16 @@ export class Tunnel implements DeadlineEntry {
     client.channel.handler = this.client
     backend.channel.handler = this.backend
     this.context.deadlines.schedule(this, this.context.nowMs() + this.idleMs)
-    this.context.tunnels.add(this)
     if (client.early !== null) this.client.take(client.early, 0, client.early.length, true)
     if (backend.early !== null) this.backend.take(backend.early, 0, backend.early.length, true)
     if (client.ended) this.client.onEnd()
     if (this.over) return
     if (!backend.channel.pending) client.channel.resume()
     if (!client.channel.pending) backend.channel.resume()
+  }
+
+  private get idleMs(): number {
+    return this.pool.plan.timeouts.tunnelIdleMs
   }
 
   otherOf(half: Half): Half {
@@ -186,7 +187,6 @@ export class Tunnel implements DeadlineEntry {
     if (this.over) return
     this.over = true
     this.context.deadlines.cancel(this)
-    this.context.tunnels.delete(this)
     this.onGone(cause)
     for (const half of [this.client!, this.backend!]) {
       half.source.handler = noHandler

@@ -20,7 +20,10 @@ export function rescue(backend: BackendState): void {
 }
 
 /** Ends all that runs on the backends, in every phase. */
-export function cutOff(backends: readonly BackendState[]): void {
+export function cutOff(
+  backends: readonly BackendState[],
+  cause: Fault = fault('active-moved'),
+): void {
   const attempts: Attempt[] = []
   for (const backend of backends) {
     backend.idle.cut()
@@ -28,7 +31,14 @@ export function cutOff(backends: readonly BackendState[]): void {
     collect(backend.connecting, attempts)
     collect(backend.running, attempts)
   }
-  end(attempts, fault('active-moved'))
+  end(attempts, cause)
+}
+
+/** Ends the tunnels through the backends and nothing else. */
+export function endTunnels(backends: readonly BackendState[], cause: Fault): void {
+  const attempts: Attempt[] = []
+  for (const backend of backends) collect(backend.running, attempts)
+  for (const attempt of attempts) attempt.cutTunnel(cause)
 }
 
 /**
@@ -38,7 +48,7 @@ export function cutOff(backends: readonly BackendState[]): void {
 export function cutLapsed(pool: PoolState): void {
   const attempts: Attempt[] = []
   const waiting: Attempt[] = []
-  for (const backend of pool.backends) {
+  for (const backend of [...pool.backends, ...pool.leaving]) {
     backend.idle.cut()
     collect(backend.waiting, waiting)
     collect(backend.connecting, attempts)

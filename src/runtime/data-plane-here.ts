@@ -5,6 +5,7 @@
 import type { Address } from '../core/plan.ts'
 import type { ControlMessage, DataMessage, OpenSocket, Snapshot } from '../core/snapshot.ts'
 import { THREAD } from '../core/shared-layout.ts'
+import { Adoption } from './adoption.ts'
 import type { DataPlaneOptions } from './data-plane.ts'
 import type { DataPlanes } from './data-threads.ts'
 
@@ -17,6 +18,7 @@ export class DataPlaneHere implements DataPlanes {
   readonly restarts = 0
   readonly #plane: Plane
   readonly #row: Float64Array
+  readonly #adoption = new Adoption(1)
   readonly #current: () => Snapshot
   readonly #receive: (message: DataMessage) => void
   #isRunning = false
@@ -59,10 +61,15 @@ export class DataPlaneHere implements DataPlanes {
       this.send(0, { kind: 'listen' })
     })
     this.#isRunning = true
+    return this.addresses()
+  }
+
+  addresses(): readonly Address[] {
     return this.#plane.addresses()
   }
 
   publish(snapshot: Snapshot): void {
+    if (snapshot.plan !== undefined) this.#adoption.expect(snapshot.version)
     this.send(0, { kind: 'snapshot', snapshot })
   }
 
@@ -76,7 +83,12 @@ export class DataPlaneHere implements DataPlanes {
     return Promise.resolve([])
   }
 
+  adopted(): Promise<void> {
+    return this.#adoption.settled()
+  }
+
   async drain(): Promise<void> {
+    this.#adoption.stop()
     await new Promise<void>((resolve) => {
       this.#drained = resolve
       this.send(0, { kind: 'drain' })
@@ -86,6 +98,7 @@ export class DataPlaneHere implements DataPlanes {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isRunning = false
+    this.#adoption.stop()
     this.#plane.receive({ kind: 'close' })
     this.#isClosed = true
     // Its last messages are still in the queue.
@@ -95,7 +108,9 @@ export class DataPlaneHere implements DataPlanes {
   #deliver(message: DataMessage): void {
     if (message.kind === 'ready') this.#starting?.resolve()
     else if (message.kind === 'drained') this.#drained?.()
+    else if (message.kind === 'adopted') this.#adoption.note(0, message.version)
     else if (message.kind === 'listen-failed') {
+      if (this.#isRunning) this.#adoption.fail(0, message.listener, message.message)
       const why = `listener '${message.listener}' can't be opened: ${message.message}`
       this.#starting?.reject(new Error(why))
     }

@@ -2,39 +2,34 @@
 // say who may get traffic, a tick drives the clocks. The same code runs on a worker thread and, for
 // tests and embedding, on the main thread. Decides nothing about health.
 
-import net from 'node:net'
 import type { Clock } from '../core/clock.ts'
-import { fault } from '../core/fault.ts'
-import type { Address, ListenerPlan, Plan } from '../core/plan.ts'
+import type { Address, Plan } from '../core/plan.ts'
 import type { Random } from '../core/random.ts'
-import { LISTENER, THREAD } from '../core/shared-layout.ts'
+import { BACKEND_CELLS, LISTENER_CELLS, POOL_CELLS, THREAD } from '../core/shared-layout.ts'
 import type { SharedTable } from '../core/shared-layout.ts'
 import { ELIGIBILITY } from '../core/snapshot.ts'
 import type {
   ControlMessage,
   DataMessage,
+  FreedSlots,
   OpenSocket,
   PoolSnapshot,
   Snapshot,
 } from '../core/snapshot.ts'
-import { Listener } from '../listen/listener.ts'
 import { AccessOutbox } from '../observe/access-outbox.ts'
 import { reportWaiting } from '../proxy/attempt.ts'
 import { ThreadContext } from '../proxy/context.ts'
-import type { BackendState, ListenerState } from '../proxy/context.ts'
-import { HttpListener } from '../proxy/http-listener.ts'
-import { adoptHandle } from '../proxy/socket.ts'
+import type { BackendState, PoolState } from '../proxy/context.ts'
+import { adoptPools, freePools, makePool, watchLeaving } from '../proxy/pool-state.ts'
 import type { ReadInto } from '../proxy/socket.ts'
-import { TcpListener } from '../proxy/tcp-listener.ts'
 import { cutLapsed, cutOff, rescue } from '../proxy/withdraw.ts'
-import { compileRoutes } from '../route/compile.ts'
+import { PlaneListeners } from './plane-listeners.ts'
+import type { ListenFailure } from './plane-listeners.ts'
 
 /** How often heartbeat, deadlines, queues and the silence rule are looked after. */
 const TICK_MS = 50
 /** How often while a request waits in a queue: a slot may come free on another thread. */
 const QUEUE_TICK_MS = 5
-/** Share of the drain time after which idle client connections are closed. */
-const IDLE_DRAIN_SHARE = 0.5
 
 export interface DataPlaneOptions {
   readonly plan: Plan
@@ -43,8 +38,10 @@ export interface DataPlaneOptions {
   readonly clock: Clock
   readonly random: Random
   readonly reusePort: boolean
-  /** Indexes of listeners that another thread opens. */
-  readonly skip?: readonly number[]
+  /** It opens the listeners that only one thread can have; by default it does. */
+  readonly unshared?: boolean
+  /** Which these are, by name, besides those on unix sockets. */
+  readonly alone?: readonly string[]
   /** Sockets that listen already, taken over from the process before this one. */
   readonly inherited?: readonly OpenSocket[]
   /** `fresh` uses ordinary 'data' events instead of `onread`. */
@@ -52,23 +49,28 @@ export interface DataPlaneOptions {
   send(message: DataMessage): void
 }
 
-type ProtocolListener = HttpListener | TcpListener
-
 export class DataPlane {
   private readonly options: DataPlaneOptions
   private readonly context: ThreadContext
   private readonly outbox: AccessOutbox
-  private readonly listeners: { readonly name: string; readonly listener: Listener }[] = []
-  private readonly protocols: ProtocolListener[] = []
+  private readonly listeners: PlaneListeners
   private readonly ticker: NodeJS.Timeout
   private queueTicker: NodeJS.Timeout | null = null
   private drainedTold = false
-  private drainStartMs = 0
 
   constructor(options: DataPlaneOptions) {
     this.options = options
     this.context = new ThreadContext({ ...options, readInto: options.readInto ?? 'shared' })
+    this.context.pools = options.plan.pools.map((plan) => makePool(this.context, plan))
     this.outbox = new AccessOutbox((lines) => options.send({ kind: 'access', lines }))
+    this.listeners = new PlaneListeners({
+      context: this.context,
+      outbox: this.outbox,
+      reusePort: options.reusePort,
+      unshared: options.unshared ?? true,
+      alone: options.alone ?? [],
+      inherited: options.inherited ?? [],
+    })
     this.tick()
     this.ticker = setInterval(() => this.tick(), TICK_MS)
   }
@@ -86,7 +88,7 @@ export class DataPlane {
         this.drain(message.isHandedOver === true)
         break
       case 'tell-sockets':
-        this.options.send({ kind: 'sockets', sockets: this.sockets() })
+        this.options.send({ kind: 'sockets', sockets: this.listeners.sockets() })
         break
       case 'access-taken':
         this.outbox.taken(message.characters)
@@ -99,80 +101,61 @@ export class DataPlane {
 
   /** Where the listeners of this thread listen, in the order of the plan; after `ready`. */
   addresses(): readonly Address[] {
-    return this.listeners.map(({ listener }) => listener.address)
-  }
-
-  private sockets(): readonly OpenSocket[] {
-    return this.listeners.flatMap(({ name, listener }) =>
-      listener.descriptors.map((fd) => ({ listener: name, fd })),
-    )
+    return this.listeners.addresses()
   }
 
   // --- listeners -----------------------------------------------------------------------------
 
   private async listen(): Promise<void> {
-    for (const plan of this.options.plan.listeners) {
-      if (this.options.skip?.includes(plan.index) === true) continue
-      try {
-        const listener = this.makeListener(plan)
-        this.listeners.push({ name: plan.name, listener })
-        await listener.open()
-      } catch (error) {
-        const message = error instanceof Error ? error.message : String(error)
-        this.options.send({ kind: 'listen-failed', listener: plan.name, message })
-        return
-      }
-    }
-    this.options.send({ kind: 'ready' })
+    const failures = await this.listeners.open()
+    this.tellFailures(failures)
+    if (failures.length === 0) this.options.send({ kind: 'ready' })
   }
 
-  private makeListener(plan: ListenerPlan): Listener {
-    const { context } = this
-    const base = this.options.table.listenerBase(plan.slot)
-    const routes = compileRoutes(plan.routes)
-    const state: ListenerState = { plan, base, routes, isTrusted: trustOf(plan) }
-    const protocol =
-      plan.protocol === 'http'
-        ? new HttpListener(context, state, this.outbox)
-        : new TcpListener(context, state, this.outbox)
-    this.protocols.push(protocol)
-    const { row, table } = { row: context.row, table: this.options.table }
-    return new Listener({
-      address: plan.address,
-      reusePort: this.options.reusePort,
-      inherited: (this.options.inherited ?? [])
-        .filter((socket) => socket.listener === plan.name)
-        .map(({ fd }) => fd),
-      onAccept: (handle) => {
-        row[base + LISTENER.accepted]!++
-        if (table.sum(base + LISTENER.connections) >= plan.connectionsMax) {
-          row[base + LISTENER.refused]!++
-          context.countFault(fault('listener-full'))
-          handle.close()
-          return
-        }
-        protocol.accept(adoptHandle(handle, context.readInto))
-      },
-      onError: (message) => {
-        context.log('warn', 'accept failed', { listener: plan.name, cause: message })
-      },
-    })
+  /** Opens and closes the listeners of a reload's plan; says so also where some can't be opened. */
+  private async settle(version: number): Promise<void> {
+    this.tellFailures(await this.listeners.settle())
+    this.options.send({ kind: 'adopted', version })
+  }
+
+  private tellFailures(failures: readonly ListenFailure[]): void {
+    for (const failure of failures) this.options.send({ kind: 'listen-failed', ...failure })
   }
 
   // --- snapshots -----------------------------------------------------------------------------
 
   private apply(snapshot: Snapshot): void {
+    if (snapshot.freed !== undefined) this.free(snapshot.freed)
+    if (snapshot.plan !== undefined) this.adopt(snapshot.plan)
     const { pools } = this.context
     const lost = snapshot.pools.flatMap((change) => this.takeOver(change))
     // All old ones are broken before anything begins anew, in whatever pool: they may be one server.
-    cutOff(
-      snapshot.pools.flatMap(({ pool }) =>
-        pools[pool]!.backends.filter(({ member }) => member.eligibility === ELIGIBILITY.cut),
-      ),
-    )
+    cutOff(snapshot.pools.flatMap(({ pool }) => cutOnes(pools[pool]!)))
     for (const backend of lost) rescue(backend)
     for (const { pool } of snapshot.pools) pools[pool]!.queue.serve(this.context.nowMs())
     this.context.row[THREAD.appliedVersion] = snapshot.version
+    if (snapshot.plan !== undefined) void this.settle(snapshot.version)
+  }
+
+  /** A reload: what stays is changed in place, what is new is made, what is gone begins to leave. */
+  private adopt(plan: Plan): void {
+    const { context } = this
+    const nowMs = context.nowMs()
+    context.plan = plan
+    const moves = adoptPools(context, plan, nowMs)
+    if (moves.size > 0) this.listeners.movePositions(moves)
+    this.listeners.adopt(plan, nowMs)
+  }
+
+  /** Nobody uses these rows any more; should somebody do after all, it ends here. */
+  private free(freed: FreedSlots): void {
+    const { context } = this
+    const { row, table } = context
+    this.listeners.free(freed.listeners)
+    freePools(context, freed)
+    for (const slot of freed.listeners) clearCells(row, table.listenerBase(slot), LISTENER_CELLS)
+    for (const slot of freed.pools) clearCells(row, table.poolBase(slot), POOL_CELLS)
+    for (const slot of freed.backends) clearCells(row, table.backendBase(slot), BACKEND_CELLS)
   }
 
   /** Takes over what a snapshot says of a pool. Returns the backends that went down by it. */
@@ -202,22 +185,23 @@ export class DataPlane {
     context.setTick(nowMs, Date.now())
     context.row[THREAD.heartbeatMs] = nowMs
     for (const pool of context.pools) if (context.hasLapsed(pool)) cutLapsed(pool)
+    for (const pool of context.leavingPools) if (context.hasLapsed(pool)) cutLapsed(pool)
     context.deadlines.advance(nowMs)
     reportWaiting(context, nowMs)
     this.serveQueues(nowMs)
     for (const pool of context.pools) {
       for (const backend of pool.backends) if (backend.idle.size > 0) backend.idle.expire(nowMs)
     }
+    this.listeners.watch(nowMs)
+    watchLeaving(context, nowMs)
     this.outbox.flush()
-    if (context.draining) this.watchDrain(nowMs)
+    if (context.draining) this.watchDrain()
   }
 
   private serveQueues(nowMs: number): void {
     let waiting = false
-    for (const pool of this.context.pools) {
-      pool.queue.tick(nowMs)
-      if (pool.queue.length > 0) waiting = true
-    }
+    for (const pool of this.context.pools) if (stillWaits(pool, nowMs)) waiting = true
+    for (const pool of this.context.leavingPools) if (stillWaits(pool, nowMs)) waiting = true
     if (waiting && this.queueTicker === null) {
       this.queueTicker = setInterval(() => this.serveQueues(this.context.nowMs()), QUEUE_TICK_MS)
     } else if (!waiting && this.queueTicker !== null) {
@@ -231,54 +215,43 @@ export class DataPlane {
   private drain(isHandedOver: boolean): void {
     if (this.context.draining) return
     this.context.draining = true
-    this.drainStartMs = this.context.nowMs()
-    for (const { listener } of this.listeners) listener.close(isHandedOver)
-    this.watchDrain(this.drainStartMs)
+    this.listeners.drain(this.context.nowMs(), isHandedOver)
+    this.watchDrain()
   }
 
-  /** Idle clients get some time to ask once more and be told `Connection: close`. */
-  private watchDrain(nowMs: number): void {
+  private watchDrain(): void {
     const { row } = this.context
-    const idleUntilMs = this.drainStartMs + this.options.plan.runtime.drainMs * IDLE_DRAIN_SHARE
-    const busy = row[THREAD.exchanges]! > 0
-    if (nowMs >= idleUntilMs) {
-      for (const protocol of this.protocols) {
-        if (protocol instanceof HttpListener) for (const one of protocol.connections) one.close()
-      }
-    }
-    if (busy || row[THREAD.connections]! > 0 || this.drainedTold) return
+    const isBusy = row[THREAD.exchanges]! > 0 || row[THREAD.connections]! > 0
+    if (isBusy || this.drainedTold) return
     this.drainedTold = true
     this.outbox.flush()
     this.options.send({ kind: 'drained' })
   }
 
   private close(): void {
-    this.context.draining = true
+    const { context } = this
+    context.draining = true
     clearInterval(this.ticker)
     if (this.queueTicker !== null) clearInterval(this.queueTicker)
-    for (const { listener } of this.listeners) listener.close()
-    for (const tunnel of this.context.tunnels) tunnel.cut(fault('draining'))
-    for (const protocol of this.protocols) {
-      for (const one of protocol.connections) one.quit(fault('draining'))
-    }
-    for (const pool of this.context.pools) for (const one of pool.backends) one.idle.clear()
+    this.listeners.close()
+    for (const pool of context.pools) for (const one of pool.backends) one.idle.clear()
     this.outbox.flush()
   }
 }
 
-/** The test for peers whose forwarding headers are believed. */
-function trustOf(plan: ListenerPlan): (address: string) => boolean {
-  const blocks = plan.trustForwarded
-  if (blocks.length === 0) return () => false
-  const list = new net.BlockList()
-  for (const block of blocks) {
-    const [address = '', bits] = block.split('/')
-    const family = net.isIPv6(address) ? 'ipv6' : 'ipv4'
-    list.addSubnet(address, Number(bits ?? (family === 'ipv6' ? 128 : 32)), family)
-  }
-  return (address) => {
-    // No address: a unix socket's peer, or one that is gone already and gets no trust for that.
-    if (address === '') return plan.address.kind === 'unix'
-    return list.check(address, net.isIPv6(address) ? 'ipv6' : 'ipv4')
-  }
+/** Those on which nothing may run any more. */
+function cutOnes({ plan, backends, leaving }: PoolState): readonly BackendState[] {
+  const cut = backends.filter(({ member }) => member.eligibility === ELIGIBILITY.cut)
+  // Who is left out is not the active, and two of them at work is what must never be.
+  return plan.mode === 'active-standby' ? [...cut, ...leaving] : cut
+}
+
+function stillWaits({ queue }: PoolState, nowMs: number): boolean {
+  queue.tick(nowMs)
+  return queue.length > 0
+}
+
+/** A write would give memory to a page that has none yet. */
+function clearCells(row: Float64Array, base: number, count: number): void {
+  for (let cell = base; cell < base + count; cell++) if (row[cell] !== 0) row[cell] = 0
 }

@@ -8,7 +8,7 @@ import { seededRandom } from '../core/random.ts'
 import { systemClock } from './clock.ts'
 import type { DataPlaneModule, ThreadData } from './data-threads.ts'
 
-const { plan, buffers, thread, reusePort, skip, inherited, seed, module } = workerData as ThreadData
+const { plan, buffers, thread, seed, module, ...listening } = workerData as ThreadData
 const port = parentPort!
 const { DataPlane } = (await import(module)) as DataPlaneModule
 const plane = new DataPlane({
@@ -17,9 +17,7 @@ const plane = new DataPlane({
   thread,
   clock: systemClock(),
   random: seededRandom(seed),
-  reusePort,
-  skip,
-  inherited,
+  ...listening,
   send: (message) => port.postMessage(message),
 })
 port.on('message', (message: ControlMessage) => {

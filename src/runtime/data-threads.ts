@@ -11,6 +11,8 @@ import type { ControlMessage, DataMessage, OpenSocket, Snapshot } from '../core/
 import type { SharedBuffers, SharedTable } from '../core/shared-layout.ts'
 import { THREAD } from '../core/shared-layout.ts'
 import type { DataPlaneOptions } from './data-plane.ts'
+import { Adoption } from './adoption.ts'
+import type { ListenFailure } from './plane-listeners.ts'
 import type { SupervisionLimits } from './supervision.ts'
 import {
   PublishedSnapshots,
@@ -28,8 +30,10 @@ export interface ThreadData {
   readonly buffers: SharedBuffers
   readonly thread: number
   readonly reusePort: boolean
-  /** Indexes of listeners that another thread opens. */
-  readonly skip: readonly number[]
+  /** It opens the listeners that only one thread can have. */
+  readonly unshared: boolean
+  /** Which these are, by name, besides those on unix sockets. */
+  readonly alone: readonly string[]
   /** Sockets that listen already, taken over from the process before this one. */
   readonly inherited: readonly OpenSocket[]
   readonly seed: number
@@ -54,8 +58,16 @@ export interface DataPlanes {
   readonly restarts: number
   /** Opens all listeners and returns their addresses. @throws Error when that fails */
   start(): Promise<readonly Address[]>
+  /** Where they listen, in the order of the present plan. */
+  addresses(): readonly Address[]
   /** Hands on a snapshot. */
   publish(snapshot: Snapshot): void
+  /**
+   * Resolves when all of them go by the last plan that was published, with its listeners open and
+   * those it left out closed; at once if none was since the start.
+   * @throws Error (rejects) when a listener can't be opened (the others are), or after 5 s
+   */
+  adopted(): Promise<void>
   /** Sends one message to one of them; if it is gone it misses it. */
   send(thread: number, message: ControlMessage): void
   /**
@@ -110,6 +122,8 @@ interface Seat {
   worker: Worker | null
   isRunning: boolean
   isDrained: boolean
+  /** Snapshot version of the plan that the occupant was started with. */
+  planVersion: number
   /** When the occupant was started or became ready; watched time, as is the next. */
   sinceMs: number
   /** When its heartbeat was last seen to move, and where it was then. */
@@ -145,6 +159,9 @@ export class DataThreads implements DataPlanes {
   readonly #seats: Seat[]
   readonly #published = new PublishedSnapshots()
   readonly #watched: WatchedTime
+  readonly #adoption: Adoption
+  /** What a thread is started with. */
+  #plan: Plan
   #isStarted = false
   #isStopping = false
   #watch: NodeJS.Timeout | null = null
@@ -156,11 +173,14 @@ export class DataThreads implements DataPlanes {
     this.#options = options
     this.#limits = options.limits ?? SUPERVISION_LIMITS
     this.#watched = new WatchedTime(options.clock.nowMs())
+    this.#plan = options.plan
+    this.#adoption = new Adoption(options.table.shape.threads)
     this.#seats = Array.from({ length: options.table.shape.threads }, (_, thread) => ({
       thread,
       worker: null,
       isRunning: false,
       isDrained: false,
+      planVersion: 0,
       sinceMs: 0,
       beatMs: 0,
       heartbeat: 0,
@@ -206,14 +226,32 @@ export class DataThreads implements DataPlanes {
       throw error
     }
     this.#isStarted = true
-    return this.#options.plan.listeners.map((listener) => listener.address)
+    return this.addresses()
+  }
+
+  addresses(): readonly Address[] {
+    return this.#plan.listeners.map((listener) => listener.address)
   }
 
   /** Hands a snapshot to every thread and expects each to acknowledge it. */
   publish(snapshot: Snapshot): void {
     this.#watched.advance(this.#options.clock.nowMs())
     this.#published.add(snapshot.version, this.#watched.nowMs)
+    if (snapshot.plan !== undefined) this.#expect(snapshot.plan, snapshot.version)
     for (const seat of this.#seats) seat.worker?.postMessage({ kind: 'snapshot', snapshot })
+  }
+
+  adopted(): Promise<void> {
+    return this.#adoption.settled()
+  }
+
+  #expect(plan: Plan, version: number): void {
+    this.#plan = plan
+    this.#adoption.expect(version)
+    for (const { worker, thread } of this.#seats) {
+      // It will be started with this plan.
+      if (worker === null) this.#adoption.note(thread, version)
+    }
   }
 
   send(thread: number, message: ControlMessage): void {
@@ -259,6 +297,7 @@ export class DataThreads implements DataPlanes {
 
   #stop(): void {
     this.#isStopping = true
+    this.#adoption.stop()
     for (const seat of this.#seats) {
       if (seat.replacement !== null) clearTimeout(seat.replacement)
       seat.replacement = null
@@ -266,13 +305,14 @@ export class DataThreads implements DataPlanes {
   }
 
   #occupy(seat: Seat, inherited: readonly OpenSocket[] = []): void {
-    const { plan, table, random, reusePort, module, heapMb, alone = [] } = this.#options
+    const { table, random, reusePort, module, heapMb, alone = [] } = this.#options
     const data: ThreadData = {
-      plan,
+      plan: this.#plan,
       buffers: table.buffers,
       thread: seat.thread,
       reusePort,
-      skip: seat.thread === 0 ? [] : unshared(plan, alone),
+      unshared: seat.thread === 0,
+      alone,
       inherited,
       seed: Math.floor(random.next() * 2 ** 31),
       module: (module ?? new URL('./data-plane.js', import.meta.url)).href,
@@ -290,6 +330,7 @@ export class DataThreads implements DataPlanes {
     seat.worker = worker
     seat.isRunning = false
     seat.verdict = null
+    seat.planVersion = this.#adoption.version
     seat.sinceMs = this.#watched.nowMs
     worker.on('message', (message: DataMessage) => this.#receive(seat, message))
     worker.on('error', (error: Error & { code?: string }) => {
@@ -308,14 +349,19 @@ export class DataThreads implements DataPlanes {
     else if (message.kind === 'drained') {
       seat.isDrained = true
       this.#settleDrain()
-    } else if (message.kind === 'listen-failed' && !seat.isRunning) {
-      this.#end(seat, `listener '${message.listener}' can't be opened: ${message.message}`)
-    }
+    } else if (message.kind === 'listen-failed') this.#failListener(seat, message)
+    else if (message.kind === 'adopted') this.#adoption.note(seat.thread, message.version)
     this.#options.events.message(seat.thread, message)
+  }
+
+  #failListener(seat: Seat, { listener, message }: ListenFailure): void {
+    if (seat.isRunning) this.#adoption.fail(seat.thread, listener, message)
+    else this.#end(seat, `listener '${listener}' can't be opened: ${message}`)
   }
 
   #enter(seat: Seat): void {
     seat.isRunning = true
+    this.#adoption.note(seat.thread, seat.planVersion)
     seat.sinceMs = this.#watched.nowMs
     const died = seat.deaths.at(-1)
     if (died !== undefined) {
@@ -412,13 +458,6 @@ function socketsOf({ thread, worker, isRunning }: Seat): Promise<readonly OpenSo
     worker.on('message', hear)
     worker.postMessage({ kind: 'tell-sockets' })
   })
-}
-
-/** Listeners that only one thread can have: a unix socket has one accept queue. */
-function unshared(plan: Plan, alone: readonly string[]): readonly number[] {
-  return plan.listeners
-    .filter(({ name, address }) => address.kind === 'unix' || alone.includes(name))
-    .map(({ index }) => index)
 }
 
 // Half of what the machine or container has, shared out; the rest is for buffers outside the heap.

@@ -16,11 +16,13 @@ function listenerAt(address: Address): { listener: Listener; accepted: () => num
   const listener = new Listener({
     address,
     reusePort: false,
-    onAccept: (handle) => {
-      accepted++
-      handle.close()
+    owner: {
+      onAccept: (handle) => {
+        accepted++
+        handle.close()
+      },
+      onError: (message) => assert.fail(message),
     },
-    onError: (message) => assert.fail(message),
   })
   after(() => listener.close())
   return { listener, accepted: () => accepted }

@@ -27,7 +27,7 @@ const driven: Script = () => {}
 
 /** Whether the plane has bytes for a client that the kernel does not take. */
 function holdsBytes(plane: TestPlane): boolean {
-  for (const one of plane.plane['protocols'][0]!.connections) {
+  for (const one of plane.plane['listeners'].connections()) {
     if ('pending' in one && one.pending) return true
   }
   return false

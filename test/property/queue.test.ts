@@ -117,7 +117,7 @@ function contend(clients: readonly number[], serviceMs: number, seed: number, un
   let busyMs = 0
   let nowMs = 1
   const begin = (thread: number, client: Client) => {
-    world.pools[thread]!.begin(0)
+    world.pools[thread]!.begin(world.pools[thread]!.backends[0]!)
     waits[thread]!.push(nowMs - client.startedMs)
     running.push({ thread, client, endMs: nowMs + 1 + Math.floor(random.next() * serviceMs) })
   }
@@ -148,7 +148,7 @@ function contend(clients: readonly number[], serviceMs: number, seed: number, un
     for (const done of running.splice(0)) {
       if (done.endMs > nowMs) running.push(done)
       else {
-        world.pools[done.thread]!.end(0)
+        world.pools[done.thread]!.end(world.pools[done.thread]!.backends[0]!)
         ready.push(done)
         queues[done.thread]!.serve(nowMs)
       }

@@ -16,7 +16,7 @@ import {
   THREAD,
 } from '../../src/core/shared-layout.ts'
 import { ELIGIBILITY } from '../../src/core/snapshot.ts'
-import type { DataMessage, PoolSnapshot } from '../../src/core/snapshot.ts'
+import type { DataMessage, FreedSlots, PoolSnapshot } from '../../src/core/snapshot.ts'
 import type { ReadInto } from '../../src/proxy/socket.ts'
 import { DataPlane } from '../../src/runtime/data-plane.ts'
 import { connectTo, serve } from './raw.ts'
@@ -43,6 +43,15 @@ export interface PlaneOptions {
   readonly addresses?: readonly string[]
 }
 
+/** What a reload changes of the configuration that the plane began with. */
+export interface PlaneChange {
+  /** Backends of pool `main`, by name: an address or a tree. */
+  readonly backends?: Tree
+  readonly pool?: Tree
+  readonly listener?: Tree
+  readonly config?: Tree
+}
+
 /** What a snapshot says beside who is eligible. */
 export interface PoolWord {
   readonly epoch?: number
@@ -60,26 +69,29 @@ const BACKEND_GAUGES = {
   idleConnections: BACKEND.idleConnections,
 }
 
+/** Room in the shared memory for what reloads add. */
+const SPARE = { listeners: 32, pools: 32, slots: 256 }
+
 export class TestPlane {
-  readonly plan: Plan
+  plan: Plan
   readonly table: SharedTable
   readonly plane: DataPlane
   readonly servers: readonly RawServer[]
   readonly messages: DataMessage[] = []
   readonly peers: Peer[] = []
+  readonly #options: PlaneOptions
+  readonly #slots: TestSlots
   #version = 0
   #skippedMs = 0
   #closed = false
 
-  private constructor(plan: Plan, servers: readonly RawServer[], readInto: ReadInto) {
+  private constructor(plan: Plan, servers: readonly RawServer[], options: PlaneOptions) {
+    const { readInto } = options
     this.plan = plan
     this.servers = servers
-    this.table = SharedTable.allocate({
-      threads: 1,
-      listeners: plan.listeners.length,
-      pools: plan.pools.length,
-      slots: plan.pools.reduce((sum, pool) => sum + pool.backends.length, 0),
-    })
+    this.#options = options
+    this.#slots = new TestSlots(plan)
+    this.table = SharedTable.allocate({ threads: 1, ...SPARE })
     this.plane = new DataPlane({
       plan,
       table: this.table,
@@ -110,18 +122,7 @@ export class TestPlane {
     options: PlaneOptions,
     servers: readonly RawServer[],
   ): Promise<TestPlane> {
-    const addresses = options.addresses ?? servers.map((server) => server.address)
-    const backends = Object.fromEntries(
-      addresses.map((address, index) => [String.fromCodePoint(97 + index), { address }]),
-    )
-    const plan = planOf({
-      log: { access: 'off' },
-      admin: false,
-      listeners: { main: { bind: '127.0.0.1:0', pool: 'main', ...options.listener } },
-      pools: { main: { backends, ...options.pool } },
-      ...options.config,
-    })
-    const made = new TestPlane(plan, servers, options.readInto)
+    const made = new TestPlane(configure(options, servers, {}), servers, options)
     made.publish({})
     made.plane.receive({ kind: 'listen' })
     await waitFor(() => made.messages.some(({ kind }) => kind !== 'log'), { everyMs: 1 })
@@ -137,6 +138,45 @@ export class TestPlane {
 
   /** Publishes a snapshot: all backends eligible but those named here (of pool `main`). */
   publish(states: Readonly<Record<string, EligibilityName>>, word: PoolWord = {}): void {
+    this.#publish(states, word, {})
+  }
+
+  /**
+   * Goes on by a changed configuration from here on: what the change leaves out is as it was at the
+   * start. Resolves to the listeners that could not be opened, once all the others are.
+   */
+  async reload(
+    change: PlaneChange,
+    states: Readonly<Record<string, EligibilityName>> = {},
+  ): Promise<readonly string[]> {
+    const plan = this.#slots.keep(configure(this.#options, this.servers, change))
+    this.plan = plan
+    const first = this.messages.length
+    this.#publish(states, {}, { plan })
+    const version = this.#version
+    await this.until('the plan to be adopted', () =>
+      this.messages.some((one) => one.kind === 'adopted' && one.version === version),
+    )
+    return this.messages
+      .slice(first)
+      .flatMap((one) => (one.kind === 'listen-failed' ? [one.listener] : []))
+  }
+
+  /** Gives the rows of everything that is gone to be used again, as the control plane would. */
+  free(): FreedSlots {
+    const freed = this.#slots.free()
+    this.plane.receive({
+      kind: 'snapshot',
+      snapshot: { version: ++this.#version, pools: [], freed },
+    })
+    return freed
+  }
+
+  #publish(
+    states: Readonly<Record<string, EligibilityName>>,
+    word: PoolWord,
+    reload: { readonly plan?: Plan },
+  ): void {
     const { epoch = 0, holdMs = 0 } = word
     const holdUntilMs = holdMs > 0 ? this.nowMs() + holdMs : 0
     const pools = this.plan.pools.map((pool): PoolSnapshot => {
@@ -152,7 +192,10 @@ export class TestPlane {
         holdUntilMs,
       }
     })
-    this.plane.receive({ kind: 'snapshot', snapshot: { version: ++this.#version, pools } })
+    this.plane.receive({
+      kind: 'snapshot',
+      snapshot: { version: ++this.#version, pools, ...reload },
+    })
     assert.equal(this.thread(THREAD.appliedVersion), this.#version)
   }
 
@@ -238,23 +281,30 @@ export class TestPlane {
       if (value !== 0) found[name] = value
     }
     for (const [name, cell] of Object.entries(THREAD_GAUGES)) note(`thread ${name}`, cell)
-    for (const { index, name } of this.plan.listeners) {
-      note(`${name} connections`, this.table.listenerBase(index) + LISTENER.connections)
+    // Of those that are gone as well: nothing may be left of them either.
+    for (let slot = 0; slot < SPARE.listeners; slot++) {
+      note(`listener ${slot} connections`, this.table.listenerBase(slot) + LISTENER.connections)
     }
-    for (const pool of this.plan.pools) {
-      note(`${pool.name} queued`, this.table.poolBase(pool.slot) + POOL.queued)
-      for (const { slot, name } of pool.backends) {
-        const base = this.table.backendBase(slot)
-        const kept = this.table.sum(base + BACKEND.idleConnections)
-        for (const [gauge, column] of Object.entries(BACKEND_GAUGES)) {
-          const value = this.table.sum(base + column)
-          const allowed =
-            idle && (column === BACKEND.connections || column === BACKEND.idleConnections)
-          if (value !== (allowed ? kept : 0)) found[`${pool.name}/${name} ${gauge}`] = value
-        }
+    for (let slot = 0; slot < SPARE.pools; slot++) {
+      note(`pool ${slot} queued`, this.table.poolBase(slot) + POOL.queued)
+    }
+    const present = new Set(this.plan.pools.flatMap((pool) => pool.backends.map((b) => b.slot)))
+    for (let slot = 0; slot < SPARE.slots; slot++) {
+      const base = this.table.backendBase(slot)
+      const kept = present.has(slot) ? this.table.sum(base + BACKEND.idleConnections) : 0
+      for (const [gauge, column] of Object.entries(BACKEND_GAUGES)) {
+        const value = this.table.sum(base + column)
+        const allowed =
+          idle && (column === BACKEND.connections || column === BACKEND.idleConnections)
+        if (value !== (allowed ? kept : 0)) found[`backend ${slot} ${gauge}`] = value
       }
     }
     return found
+  }
+
+  /** Gauges that are below 0, which none may ever be. */
+  negative(): readonly number[] {
+    return [...this.table.rows[0]!].filter((value) => value < 0)
   }
 
   /** Resets the clients, waits until the plane is idle, and checks that no gauge is left. */
@@ -276,6 +326,87 @@ export class TestPlane {
     assert.deepEqual(kept, {}, 'gauges after the close')
     for (const stop of stops) if (stop.status === 'rejected') throw stop.reason
   }
+}
+
+function configure(
+  options: PlaneOptions,
+  servers: readonly RawServer[],
+  change: PlaneChange,
+): Plan {
+  const addresses = options.addresses ?? servers.map((server) => server.address)
+  const backends = Object.fromEntries(
+    addresses.map((address, index) => [String.fromCodePoint(97 + index), { address }]),
+  )
+  return planOf({
+    log: { access: 'off' },
+    admin: false,
+    listeners: {
+      main: { bind: '127.0.0.1:0', pool: 'main', ...options.listener, ...change.listener },
+    },
+    pools: { main: { backends: change.backends ?? backends, ...options.pool, ...change.pool } },
+    ...options.config,
+    ...change.config,
+  })
+}
+
+/** Gives rows to what comes with reloads; what stays keeps its own. */
+class TestSlots {
+  /** By identity, of all plans so far. */
+  readonly #known = { listeners: new Map(), pools: new Map(), backends: new Map() } as Record<
+    keyof FreedSlots,
+    Map<string, number>
+  >
+  readonly #spare: Record<keyof FreedSlots, number[]> = { listeners: [], pools: [], backends: [] }
+  #present: Record<keyof FreedSlots, Set<string>> = noKeys()
+
+  constructor(plan: Plan) {
+    this.keep(plan)
+  }
+
+  keep(plan: Plan): Plan {
+    this.#present = noKeys()
+    return {
+      ...plan,
+      listeners: plan.listeners.map((listener) => {
+        const { name, address, protocol } = listener
+        const key = `${protocol} ${name} ${JSON.stringify(address)}`
+        return { ...listener, slot: this.#slot('listeners', key) }
+      }),
+      pools: plan.pools.map((pool) => ({
+        ...pool,
+        slot: this.#slot('pools', pool.name),
+        backends: pool.backends.map((backend) => {
+          const key = `${pool.name} ${backend.name} ${JSON.stringify(backend.address)}`
+          return { ...backend, slot: this.#slot('backends', key) }
+        }),
+      })),
+    }
+  }
+
+  free(): FreedSlots {
+    const freed: Record<keyof FreedSlots, number[]> = { listeners: [], pools: [], backends: [] }
+    for (const kind of ['listeners', 'pools', 'backends'] as const) {
+      for (const [key, slot] of this.#known[kind]) {
+        if (this.#present[kind].has(key)) continue
+        this.#known[kind].delete(key)
+        freed[kind].push(slot)
+        this.#spare[kind].push(slot)
+      }
+    }
+    return freed
+  }
+
+  #slot(kind: keyof FreedSlots, key: string): number {
+    const known = this.#known[kind]
+    this.#present[kind].add(key)
+    const slot = known.get(key) ?? this.#spare[kind].shift() ?? known.size
+    known.set(key, slot)
+    return slot
+  }
+}
+
+function noKeys(): Record<keyof FreedSlots, Set<string>> {
+  return { listeners: new Set(), pools: new Set(), backends: new Set() }
 }
 
 /** The plan of a configuration tree. @throws Error with the diagnostics */

@@ -14,11 +14,12 @@ export const FULL = -2
 /** Up to here a look at every backend costs no more than keeping an order among them (measured). */
 export const SCAN_MAX = 32
 
-/** A backend as one data thread sees it. Written by `Pool.apply` alone. */
+/** A backend as one data thread sees it. Written by `Pool` alone. */
 export class PoolBackend {
-  readonly plan: BackendPlan
-  /** Position in `PoolPlan.backends`. */
-  readonly index: number
+  /** As the present plan has it; its name, address and slot never change. */
+  plan: BackendPlan
+  /** Position in `PoolPlan.backends`; −1 once a reload has left it out. */
+  index: number
   /** Position in the shared memory. */
   readonly slot: number
   /** First cell of its record in each row. */
@@ -58,6 +59,19 @@ export class Tried {
     if (this.count < TRIED_MAX) this.count++
   }
 
+  /**
+   * A reload has changed the positions: the backend at `i` is at `to[i]` now, −1 if it is gone. Those
+   * that are gone are forgotten.
+   */
+  move(to: Int32Array): void {
+    const before = this.#indexes.slice(0, this.count)
+    this.clear()
+    for (const index of before) {
+      const now = to[index] ?? NONE
+      if (now !== NONE) this.add(now)
+    }
+  }
+
   has(index: number): boolean {
     for (let i = 0; i < this.count; i++) if (this.#indexes[i] === index) return true
     return false
@@ -82,10 +96,28 @@ export interface Balancer {
    */
   rebuild(available: readonly PoolBackend[]): void
   /**
+   * A reload has changed the positions: the backend at `i` was at `from[i]` before, −1 if it is new.
+   * What is known of the others goes with them. `rebuild` follows before anything else is asked.
+   */
+  move(from: Int32Array): void
+  /**
    * The index in the pool of the backend that gets the next attempt, and counts it as its turn;
    * NONE if each available one is at its limit or in `tried`.
    */
   pick(tried: Tried, nowMs: number): number
   /** This thread has just changed the in-flight gauge of a backend. */
   changed(index: number): void
+}
+
+/** `values` in new positions: `from` says where each was before, −1 is a new one, which is `empty`. */
+export function moved<Values extends Float64Array | Int32Array>(
+  values: Values,
+  from: Int32Array,
+  empty: number,
+): Values {
+  const made = (
+    values instanceof Float64Array ? new Float64Array(from.length) : new Int32Array(from.length)
+  ) as Values
+  for (let i = 0; i < from.length; i++) made[i] = from[i]! < 0 ? empty : values[from[i]!]!
+  return made
 }

@@ -6,7 +6,7 @@
 // order, corrected by this thread's own begins and ends at once and by the other threads' in slices.
 
 import type { Limit } from '../limit.ts'
-import { NONE, SCAN_MAX, type Balancer, type PoolBackend, type Tried } from './contract.ts'
+import { NONE, SCAN_MAX, moved, type Balancer, type PoolBackend, type Tried } from './contract.ts'
 import type { LoadView } from './load.ts'
 import { Tournament } from './tournament.ts'
 
@@ -23,9 +23,9 @@ export class LeastConnections implements Balancer {
   /** Virtual time: the turn of the latest pick. */
   #now = 0
   /** When the next turn of each backend is, in virtual time; one turn takes 1 ÷ weight. By index. */
-  readonly #due: Float64Array
+  #due: Float64Array
   /** Position among the available ones, −1 if it isn't. By index. */
-  readonly #position: Int32Array
+  #position: Int32Array
   /** By (load + 1) ÷ weight, then by turn. */
   readonly #byScore = new Tournament()
   /** The idle ones, by turn. */
@@ -76,6 +76,12 @@ export class LeastConnections implements Balancer {
     this.#byScore.reset(available.length)
     this.#idle.reset(available.length)
     for (const { index } of available) this.changed(index)
+  }
+
+  move(from: Int32Array): void {
+    this.#due = moved(this.#due, from, 0)
+    this.#position = moved(this.#position, from, NONE)
+    this.#load.move(from)
   }
 
   pick(tried: Tried, nowMs: number): number {

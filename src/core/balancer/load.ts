@@ -11,7 +11,7 @@
 // Must never keep a backend from all traffic for good: that is outlier detection's business.
 
 import { BACKEND, type SharedTable } from '../shared-layout.ts'
-import { SCAN_MAX, type PoolBackend } from './contract.ts'
+import { SCAN_MAX, moved, type PoolBackend } from './contract.ts'
 
 const FAILURE_FACTOR = 3
 /** What ended so long ago counts 1/e. */
@@ -26,11 +26,11 @@ export class LoadView {
   #available: readonly PoolBackend[] = []
   // By index in the pool. Outcomes are weighted by e^(age of this view ÷ FORGET_MS), so that old ones
   // fade without being touched.
-  readonly #inFlight: Float64Array
-  readonly #failed: Float64Array
-  readonly #ended: Float64Array
-  readonly #failuresSeen: Float64Array
-  readonly #successesSeen: Float64Array
+  #inFlight: Float64Array
+  #failed: Float64Array
+  #ended: Float64Array
+  #failuresSeen: Float64Array
+  #successesSeen: Float64Array
   #totalInFlight = 0
   #totalEnded = 0
   /** No penalty is above 0 as long as this is false. */
@@ -61,6 +61,15 @@ export class LoadView {
       this.#totalInFlight += this.#inFlight[index]!
       this.#totalEnded += this.#ended[index]!
     }
+  }
+
+  /** See `Balancer.move`. */
+  move(from: Int32Array): void {
+    this.#inFlight = moved(this.#inFlight, from, 0)
+    this.#failed = moved(this.#failed, from, 0)
+    this.#ended = moved(this.#ended, from, 0)
+    this.#failuresSeen = moved(this.#failuresSeen, from, -1)
+    this.#successesSeen = moved(this.#successesSeen, from, -1)
   }
 
   /**

@@ -11,7 +11,7 @@
 // Must never save up turns for a backend that is at its limit: it would get a burst once it frees.
 
 import type { Limit } from '../limit.ts'
-import { NONE, SCAN_MAX, Tried, type Balancer, type PoolBackend } from './contract.ts'
+import { NONE, SCAN_MAX, Tried, moved, type Balancer, type PoolBackend } from './contract.ts'
 import { IdHeap } from './heap.ts'
 
 /** Keeps weight × turn exact for whole weights: 2²⁰ turns × 65535 × 2¹⁴ backends < 2⁵³. */
@@ -30,15 +30,15 @@ export class RoundRobin implements Balancer {
   #total = 0
   #turn = 0
   // By index in the pool.
-  readonly #weight: Float64Array
-  readonly #debt: Float64Array
-  readonly #base: Int32Array
-  readonly #ready: IdHeap
-  readonly #pending: IdHeap
+  #weight: Float64Array
+  #debt: Float64Array
+  #base: Int32Array
+  #ready: IdHeap
+  #pending: IdHeap
   /** Backends found at their limit, out of both heaps until they have room again. */
-  readonly #parked: Int32Array
+  #parked: Int32Array
   /** Place of a backend in `#parked`, −1 if it isn't there. */
-  readonly #parkedAt: Int32Array
+  #parkedAt: Int32Array
   #parkedCount = 0
   #parkedNext = 0
   /** Backends an exchange has tried, out of the heaps during one pick. */
@@ -63,7 +63,7 @@ export class RoundRobin implements Balancer {
   }
 
   rebuild(available: readonly PoolBackend[]): void {
-    const isFirst = this.#available.length === 0
+    const isFirst = this.#weight.every((weight) => weight === 0)
     const lag = this.#lags(available)
     let total = 0
     let sum = 0
@@ -92,6 +92,17 @@ export class RoundRobin implements Balancer {
     // Threads that start together would all begin with the same backends.
     const skip = isFirst ? Math.floor(this.#offset * available.length) : 0
     for (let i = 0; i < skip; i++) this.pick(NOBODY, 0)
+  }
+
+  move(from: Int32Array): void {
+    const size = from.length
+    this.#weight = moved(this.#weight, from, 0)
+    this.#debt = moved(this.#debt, from, 0)
+    this.#base = new Int32Array(size)
+    this.#ready = new IdHeap(size)
+    this.#pending = new IdHeap(size)
+    this.#parked = new Int32Array(size)
+    this.#parkedAt = new Int32Array(size)
   }
 
   pick(tried: Tried, _nowMs: number): number {

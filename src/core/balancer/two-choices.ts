@@ -46,6 +46,10 @@ export class TwoChoices implements Balancer {
     this.#load.rebuild(available)
   }
 
+  move(from: Int32Array): void {
+    this.#load.move(from)
+  }
+
   pick(tried: Tried, nowMs: number): number {
     if (this.#available.length === 0) return NONE
     for (let due = this.#load.refreshDue(nowMs); due > 0; due--) this.#load.refreshNext()

@@ -108,13 +108,13 @@ for (const balance of kinds) {
         for (let i = 0; i < size; i++) {
           const index = world.pool.pick(nobody, i)
           assert.ok(index >= 0, `${i} of ${size} are taken`)
-          world.pool.begin(index)
+          world.pool.begin(world.pool.backends[index]!)
         }
         assert.equal(world.pool.pick(nobody, size), FULL)
-        world.pool.end(size - 2)
+        world.pool.end(world.pool.backends[size - 2]!)
         let picks = 1
         while (world.pool.pick(nobody, size + picks) !== size - 2) assert.ok(picks++ < 8)
-        world.pool.begin(size - 2)
+        world.pool.begin(world.pool.backends[size - 2]!)
         assert.equal(world.pool.pick(nobody, size + 20), FULL)
         // Another thread takes one over and frees it, without a word to this one.
         world.setInFlight(1, 0, 0)
@@ -270,8 +270,8 @@ describe('least-connections', () => {
       // (2 + 1) ÷ 4 beats (1 + 1) ÷ 1.
       assert.equal(world.pool.pick(nobody, 100), 2)
       world.setInFlight(2, 7, 1)
-      world.pool.end(2)
-      world.pool.begin(2)
+      world.pool.end(world.pool.backends[2]!)
+      world.pool.begin(world.pool.backends[2]!)
       // Now (7 + 2 + 1) ÷ 4 loses against it.
       assert.equal(world.pool.pick(nobody, 100), 1)
     })
@@ -369,7 +369,7 @@ function simulate(
   let idle = clients
   for (let nowMs = 0; nowMs < healsMs + 26_000; nowMs++) {
     for (const index of endsAt.get(nowMs) ?? []) {
-      world.pool.end(index)
+      world.pool.end(world.pool.backends[index]!)
       const failed = index === 0 && nowMs < healsMs
       world.countEnded(index, failed ? 0 : 1, failed ? 1 : 0)
       idle++
@@ -377,7 +377,7 @@ function simulate(
     endsAt.delete(nowMs)
     for (; idle > 0; idle--) {
       const index = world.pool.pick(nobody, nowMs)
-      world.pool.begin(index)
+      world.pool.begin(world.pool.backends[index]!)
       const period = nowMs < healsMs ? during : after
       if (nowMs > healsMs / 2 && (nowMs < healsMs || nowMs > healsMs + 20_000)) {
         period.all++
