@@ -83,7 +83,11 @@ export class PlaneListeners {
 
   /** The open connections of clients. */
   connections(): readonly (Http1Connection | TcpConnection)[] {
-    return this.#all().flatMap(({ protocol }) => [...protocol.connections])
+    const all: (Http1Connection | TcpConnection)[] = []
+    for (const { protocol } of this.#all()) {
+      for (const one of protocol.connections) all.push(one)
+    }
+    return all
   }
 
   /** Opens those of the plan. Resolves to those that could not be. */
