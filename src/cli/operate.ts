@@ -77,7 +77,7 @@ function messageOf({ body }: AdminReply): string {
 }
 
 /** Whoever became another user with sudo is still who asks. */
-function loginName(): string {
+export function loginName(): string {
   const { SUDO_USER: before } = process.env
   if (before !== undefined && before !== '') return before
   try {

@@ -1,19 +1,24 @@
 // The command tree. Commands load what they need when they run, so that `version` and help are quick.
 
 import { Command, CommanderError } from 'commander'
+import { backendCommand } from './backend.ts'
 import { checkCommand } from './check.ts'
 import { completionCommand } from './completion.ts'
 import { explainCommand } from './explain.ts'
+import { drainCommand } from './drain.ts'
+import { enableCommand } from './enable.ts'
 import { failbackCommand } from './failback.ts'
 import { freezeCommand, unfreezeCommand } from './freeze.ts'
 import { handoverCommand } from './handover.ts'
 import { healthcheckCommand } from './healthcheck.ts'
 import { keepalivedCommand } from './keepalived.ts'
+import { maintenanceCommand } from './maintenance.ts'
 import { quickstartCommand } from './quickstart.ts'
 import { runCommand } from './run.ts'
 import { statusCommand } from './status.ts'
 import { switchoverCommand } from './switchover.ts'
 import { versionCommand } from './version.ts'
+import { weightCommand } from './weight.ts'
 import { EXIT, Failure } from './terminal.ts'
 
 /** Runs the command line; resolves to the exit code. */
@@ -56,6 +61,11 @@ Exit codes: 0 ok, 1 failed, 2 wrong usage.`,
     checkCommand(finish),
     statusCommand(finish),
     explainCommand(finish),
+    drainCommand(finish),
+    maintenanceCommand(finish),
+    enableCommand(finish),
+    weightCommand(finish),
+    backendCommand(finish),
     switchoverCommand(finish),
     failbackCommand(finish),
     freezeCommand(finish),

@@ -5,6 +5,7 @@ import type { BackendStatus, PoolStatus } from '../core/status.ts'
 import { type AdminTarget, detailOf, findAdmin, readAdmin } from './admin-client.ts'
 import { formatAge } from './age.ts'
 import { activeOf, failoverLines } from './status-failover.ts'
+import { overrideLines } from './status-overrides.ts'
 import { siteLines } from './status-sites.ts'
 import { table } from './table.ts'
 import type { Color } from './terminal.ts'
@@ -69,7 +70,8 @@ const columns: readonly Column[] = [
   { title: 'ADDRESS', cell: ({ address }) => address },
   {
     title: 'STATE',
-    cell: ({ availability }, color) => paint(availability, tints[availability], color),
+    cell: ({ availability, drained }, color) =>
+      paint(drained ? 'drained' : availability, tints[availability], color),
   },
   { title: 'SINCE', isNumber: true, cell: ({ sinceMs }) => formatAge(sinceMs) },
   {
@@ -108,7 +110,7 @@ function formatPool(pool: PoolStatus, nowMs: number, color: boolean): string {
   const title = `${paint(name, 'bold', color)} (${kind}): ${state.join(', ')}${waiting}`
   const why = failover === null ? [] : failoverLines(failover, nowMs, color)
   const tables = [...siteLines(sites, color), ...backendTable(backends, color)]
-  const lines = [...why, ...tables].map((line) => `  ${line}`)
+  const lines = [...why, ...tables, ...overrideLines(pool, nowMs)].map((line) => `  ${line}`)
   return `${[title, ...lines].join('\n')}\n`
 }
 

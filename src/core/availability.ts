@@ -5,6 +5,7 @@
 //   admin  health         breaker    weight  ramp │ availability  eligibility  effective weight
 //   maint  *              *          *       *    │ maint         no           0
 //   drain  *              *          *       *    │ drain         finish       0
+//     (either, when its time to finish is over: cut instead)
 //   ready  down           *          *       *    │ down          no           0
 //   ready  checking       *          *       *    │ checking      no           0
 //   ready  up or none     open       *       *    │ ejected       no           0
@@ -22,6 +23,8 @@ import type { AdminState, Availability, Health, TrafficVerdict } from './status.
 /** All that bears on one backend. */
 export interface Circumstances {
   readonly admin: AdminState
+  /** With `drain` or `maint`: what runs has had its time. */
+  readonly cut?: boolean
   readonly health: Health
   readonly breaker: BreakerState
   /** Configured weight. */
@@ -44,6 +47,7 @@ const verdict = (
 
 /** The verdict: see the table at the top. */
 export function judgeAvailability(of: Circumstances): Verdict {
+  if (of.admin !== 'ready' && of.cut === true) return verdict(of.admin, ELIGIBILITY.cut, 0)
   if (of.admin === 'maint') return verdict('maint', ELIGIBILITY.no, 0)
   if (of.admin === 'drain') return verdict('drain', ELIGIBILITY.finish, 0)
   if (of.health === 'down') return verdict('down', ELIGIBILITY.no, 0)

@@ -73,6 +73,8 @@ export type EventBody =
       readonly backend: string
       /** From the word to the end of the last exchange. */
       readonly tookMs: number
+      /** Exchanges that had to be cut. */
+      readonly cut: number
     }
   /** The control plane warns of something; `fields` name the pool where it has one. */
   | {

@@ -22,11 +22,11 @@ export interface OutBackend {
 /** Why an operator's word was not taken. */
 export interface Refusal {
   readonly ok: false
-  /** `too-few`: `minAvailable` forbids it. `active`: it is the active, and nobody could follow. */
-  readonly code: 'no-pool' | 'no-backend' | 'too-few' | 'active'
+  /** `min-available`: `minAvailable` forbids it. `refused`: it is the active, and nobody could follow. */
+  readonly code: 'no-pool' | 'no-backend' | 'min-available' | 'refused'
   /** For people: a sentence or two, without a period at the end. */
   readonly message: string
-  /** With `too-few` only. */
+  /** With `min-available` only. */
   readonly shortage?: Shortage
   /** What there is instead: pools, or backends of the pool. */
   readonly names?: readonly string[]
@@ -43,7 +43,7 @@ export function tooFew(pool: string, shortage: Shortage): Refusal {
   const { left, minAvailable, out } = shortage
   const backends = left === 1 ? '1 available backend' : `${left} available backends`
   const message = `pool '${pool}' would be left with ${backends}, and its minAvailable is ${minAvailable}${outText(out)}`
-  return { ok: false, code: 'too-few', message, shortage }
+  return { ok: false, code: 'min-available', message, shortage }
 }
 
 function outText(out: readonly OutBackend[]): string {
@@ -64,7 +64,7 @@ export function lastActive(
 ): Refusal {
   const why = others.map(({ name, reason }) => `${name} (${reason})`).join(', ')
   const message = `'${backend}' is the active of pool '${pool}', and nobody could take over from it now${why === '' ? '' : `: ${why}`}; switch over first, once that is possible`
-  return { ok: false, code: 'active', message }
+  return { ok: false, code: 'refused', message }
 }
 
 export function noPool(pool: string, names: readonly string[]): Refusal {

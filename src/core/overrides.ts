@@ -2,6 +2,7 @@
 // Plain data and pure functions on it: what is kept over a restart, what of it holds now, and since
 // when it has had no backend to hold for. Carrying it out is runtime/override*.ts.
 
+import type { AddedBackend, PlanOverrides } from './effective-plan.ts'
 import type { Address } from './plan.ts'
 import type { AdminState, OverrideStatus, Signature } from './status.ts'
 
@@ -9,6 +10,8 @@ import type { AdminState, OverrideStatus, Signature } from './status.ts'
 export interface AdminWord {
   readonly state: AdminState
   readonly reason: string
+  /** What runs there ends at once. */
+  readonly cut?: boolean
 }
 
 /** A weight instead of the configured one (`absolute`), or a share of that: 0, 0.5, 1.2 … */
@@ -44,11 +47,6 @@ export type Overrides = readonly BackendOverride[]
 
 /** How long an override is kept for a backend that is not there: 7 days. */
 export const GONE_KEPT_MS = 7 * 86_400_000
-/** Largest weight, as in the configuration. */
-export const WEIGHT_MAX = 65_535
-/** Largest share of a configured weight. */
-export const SHARE_MAX = 10
-
 export function findOverride(
   overrides: Overrides,
   pool: string,
@@ -87,6 +85,8 @@ export interface Settled {
   readonly overrides: Overrides
   /** Their backends are not there any more, or not yet. */
   readonly gone: Overrides
+  /** Their backends were gone and are there again. */
+  readonly back: Overrides
   /** Their backends have been gone for too long: forgotten. */
   readonly dropped: Overrides
 }
@@ -103,17 +103,23 @@ export function settleOverrides(
 ): Settled {
   const kept: BackendOverride[] = []
   const gone: BackendOverride[] = []
+  const back: BackendOverride[] = []
   const dropped: BackendOverride[] = []
   for (const one of overrides) {
-    if (exists(one.pool, one.backend)) {
-      kept.push(one.goneSince === null ? one : { ...one, goneSince: null })
-    } else if (one.goneSince === null) {
-      gone.push({ ...one, goneSince: at })
-      kept.push(gone.at(-1)!)
-    } else if (at - one.goneSince > GONE_KEPT_MS) dropped.push(one)
+    const { pool, backend, goneSince } = one
+    const isThere = exists(pool, backend)
+    if (isThere && goneSince !== null) {
+      const next = { ...one, goneSince: null }
+      back.push(next)
+      kept.push(next)
+    } else if (!isThere && goneSince === null) {
+      const next = { ...one, goneSince: at }
+      gone.push(next)
+      kept.push(next)
+    } else if (goneSince !== null && at - goneSince > GONE_KEPT_MS) dropped.push(one)
     else kept.push(one)
   }
-  return { overrides: kept, gone, dropped }
+  return { overrides: kept, gone, back, dropped }
 }
 
 /** `3`, `50 %`: a weight as an operator asked for it. */
@@ -125,6 +131,8 @@ function percent(share: number): string {
   return `${Number((share * 100).toFixed(2))} %`
 }
 
+const stateNames = { drain: 'drain', maint: 'maintenance' } as const
+
 /** `drain by kim: kernel update`: one line of what holds, without its time. */
 export function describeOverride({ admin, weight, member }: BackendOverride): string {
   const parts: string[] = []
@@ -134,10 +142,53 @@ export function describeOverride({ admin, weight, member }: BackendOverride): st
   return parts.join('; ')
 }
 
-const stateNames = { drain: 'drain', maint: 'maintenance' } as const
-
 function signed({ by, reason }: Signature): string {
   return reason === '' ? by : `${by}: ${reason}`
+}
+
+/**
+ * `drain by kim 5 min ago: kernel update; 3 still run there`.
+ * @param running what is in progress there; `null`: nothing, and nothing can begin
+ * @param wallMs wall clock
+ */
+export function describeAdmin(
+  admin: NonNullable<BackendOverride['admin']>,
+  running: number | null,
+  wallMs: number,
+): string {
+  const { state, by, reason, at } = admin
+  const why = reason === '' ? '' : `: ${reason}`
+  const rest =
+    running === null ? 'drained' : `${running} still ${running === 1 ? 'runs' : 'run'} there`
+  return `${stateNames[state]} by ${by} ${agoText(wallMs - at)}${why}; ${rest}`
+}
+
+/** `just now`, `5 min ago`, `3 h ago`, `2 days ago`. */
+function agoText(ms: number): string {
+  const minutes = Math.floor(ms / 60_000)
+  if (minutes < 1) return 'just now'
+  if (minutes < 60) return `${minutes} min ago`
+  const hours = Math.floor(minutes / 60)
+  if (hours < 48) return `${hours} h ago`
+  return `${Math.floor(hours / 24)} days ago`
+}
+
+/** The part of them that makes the plan in force: weights and members. */
+export function planOverrides(overrides: Overrides): PlanOverrides {
+  const weights = overrides.flatMap(({ pool, backend, weight }) =>
+    weight === null ? [] : [{ pool, backend, weight: weight.wish }],
+  )
+  const added: AddedBackend[] = []
+  const removed: { pool: string; backend: string }[] = []
+  for (const { pool, backend, member } of overrides) {
+    if (member === null) continue
+    if (member.wish.kind === 'removed') removed.push({ pool, backend })
+    else {
+      const { address, weight, zone, site } = member.wish
+      added.push({ pool, name: backend, address, weight, zone, site })
+    }
+  }
+  return { weights, added, removed }
 }
 
 /** The reason that the control plane shows for a backend that was taken out. */

@@ -288,11 +288,12 @@ export class PoolHealth {
   }
 
   /** An operator's word, whatever follows from it. Follow with `settle`. */
-  setAdmin(index: number, { state, reason }: AdminWord, nowMs: number): void {
+  setAdmin(index: number, { state, reason, cut = false }: AdminWord, nowMs: number): void {
     const backend = this.#backends[index]!
     const returns = backend.admin !== 'ready' && state === 'ready'
     backend.admin = state
     backend.adminReason = reason
+    backend.isCut = cut
     if (returns) this.#ramp(backend, nowMs)
     this.changed = true
     this.#judge(backend, nowMs, null)
@@ -363,7 +364,7 @@ export class PoolHealth {
       nowMs,
       this.#random,
     )
-    backend.noteHealth(step.state, event.kind === 'probed' ? event.tookMs : 0, nowMs)
+    backend.health = step.state
     this.#touched.push(backend.index)
     for (const effect of step.effects) {
       if (effect.kind === 'probe') {
@@ -430,7 +431,6 @@ export class PoolHealth {
         reason: reason ?? backend.explain(nowMs),
         atMs: nowMs,
         available: this.available,
-        ...backend.signOf(verdict.availability, nowMs),
       },
     })
   }

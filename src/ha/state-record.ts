@@ -4,6 +4,7 @@
 import { z } from 'zod'
 import type { FailoverRecord } from '../core/failover-record.ts'
 import type { MoveKind } from '../core/status.ts'
+import type { Content } from './state-dir.ts'
 
 /** Records by the name of their pool. */
 export type PoolRecords = Readonly<Record<string, FailoverRecord>>
@@ -52,15 +53,8 @@ export function writeState(pools: PoolRecords): string {
   return `${JSON.stringify({ version: VERSION, pools }, null, 2)}\n`
 }
 
-export type ReadState =
-  | { readonly kind: 'state'; readonly pools: PoolRecords }
-  /** Cut off or scrambled: what a crash of the machine or a full disk can leave. */
-  | { readonly kind: 'torn' }
-  /** Whole, but not ours, or of another version. */
-  | { readonly kind: 'foreign'; readonly why: string }
-
 /** What a state file says. */
-export function readState(text: string): ReadState {
+export function readState(text: string): Content<PoolRecords> {
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -68,7 +62,7 @@ export function readState(text: string): ReadState {
     return { kind: 'torn' }
   }
   const read = state.safeParse(value)
-  if (read.success) return { kind: 'state', pools: read.data.pools }
+  if (read.success) return { kind: 'state', value: read.data.pools }
   const { path = [], message = '' } = read.error.issues[0] ?? {}
   if (path[0] === 'version') {
     const found = JSON.stringify((value as { version?: unknown }).version ?? 'none')

@@ -4,6 +4,8 @@ import type { Explainer } from '../admin/explain-routes.ts'
 import { explainRoutes } from '../admin/explain-routes.ts'
 import { eventRoutes } from '../admin/event-routes.ts'
 import type { EventStream } from '../admin/event-stream.ts'
+import type { BackendChanger } from '../admin/backend-routes.ts'
+import { backendRoutes } from '../admin/backend-routes.ts'
 import type { Actor } from '../admin/failover-routes.ts'
 import { failoverRoutes } from '../admin/failover-routes.ts'
 import type { HandOver } from '../admin/handover-routes.ts'
@@ -22,6 +24,8 @@ export interface AdminSource extends ProcessSource, Actor {
   readonly handOver: HandOver | null
   readonly explain: Explainer
   readonly stream: EventStream
+  /** Changes backends while it runs. */
+  readonly overrides: BackendChanger
 }
 
 /** All paths, the document that describes them included. */
@@ -31,6 +35,7 @@ export function adminRoutes(source: AdminSource): readonly Route[] {
     ...poolRoutes(() => source.pools()),
     ...explainRoutes((question) => source.explain(question)),
     ...failoverRoutes(source),
+    ...backendRoutes(source.overrides),
     ...handoverRoutes(source.handOver),
     ...eventRoutes(source.stream),
   ]

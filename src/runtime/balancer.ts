@@ -17,12 +17,11 @@ import { silentLog } from '../observe/log.ts'
 import { Metrics, TransitionCounter } from '../observe/metrics.ts'
 import { MoveCounter } from '../observe/move-counter.ts'
 import type { Agreement } from '../ha/agreement.ts'
-import type { StateStore } from '../ha/state-file.ts'
 import { socketProber } from '../probe/prober.ts'
 import type { AdminApi, AdminApiOptions } from './admin-api.ts'
 import { startAdminApi } from './admin-api.ts'
 import { makeAgreement, makeStore } from './agreement-wiring.ts'
-import { systemClock } from './clock.ts'
+import { systemClock, systemTimers } from './clock.ts'
 import { ControlPlane } from './control-plane.ts'
 import { DataPlane } from './data-plane.ts'
 import { DataPlaneHere } from './data-plane-here.ts'
@@ -31,8 +30,11 @@ import { DataThreads, threadCount } from './data-threads.ts'
 import { clearStaleSockets, settleAddresses } from './port-check.ts'
 import { canReusePort } from './reuse-port.ts'
 import { explainHere } from './explain.ts'
-import { openFailoverState } from './failover-state.ts'
+import type { KeptState } from './kept-state.ts'
+import { openKeptState } from './kept-state.ts'
 import { logEvent } from './event-lines.ts'
+import { makeOverrides } from './override-wiring.ts'
+import type { RunningOverrides } from './overrides.ts'
 import { RunningHooks } from './running-hooks.ts'
 import { threadNews } from './thread-news.ts'
 import { packageVersion } from './version.ts'
@@ -98,11 +100,11 @@ export async function startBalancer(
   // thread would get a port 0 of its own; so the addresses are settled first.
   const settled = inProcess ? plan : await settleAddresses(plan)
   if (inProcess) await clearStaleSockets(plan)
-  const state = await openFailoverState(plan, log)
+  const kept = await openKeptState(plan, log)
   const balancer = new Balancer(settled, {
     ...options,
     log,
-    state,
+    kept,
     inProcess,
     reusePort,
     threads: inProcess ? 1 : threadCount(plan.runtime.threads, reusePort),
@@ -118,7 +120,7 @@ export async function startBalancer(
 
 interface Settings extends BalancerOptions {
   readonly log: Log
-  readonly state: StateStore
+  readonly kept: KeptState
   readonly inProcess: boolean
   readonly reusePort: boolean
   readonly threads: number
@@ -136,6 +138,7 @@ class Balancer implements RunningBalancer {
   readonly #random = seededRandom(Math.floor(Math.random() * 2 ** 31))
   readonly #table: SharedTable
   readonly #agreement: Agreement | null
+  readonly #overrides: RunningOverrides
   readonly #control: ControlPlane
   readonly #planes: DataPlanes
   readonly #sink: LineSink | null
@@ -168,12 +171,13 @@ class Balancer implements RunningBalancer {
     this.#agreement = makeAgreement({
       plan,
       table: this.#table,
-      state: settings.state,
+      state: settings.kept.failover,
       clock: this.#clock,
       random: this.#random,
       log: settings.log,
       hear: (pool, event) => this.#control.hear(pool, event),
     })
+    this.#overrides = this.#makeOverrides()
     this.#control = this.#makeControlPlane()
     this.#planes = settings.inProcess ? this.#makePlaneHere() : this.#makeThreads()
     this.#metrics = this.#makeMetrics()
@@ -189,19 +193,20 @@ class Balancer implements RunningBalancer {
     await this.#agreement?.start()
     await this.#firstVerdicts()
     this.addresses = await this.#planes.start()
+    this.#overrides.begin()
     this.#phase = 'running'
     this.#vip?.look()
     this.#sayHello()
   }
 
   status(): readonly PoolStatus[] {
-    return this.#control.status()
+    return this.#overrides.show(this.#control.status())
   }
 
   async act(pool: string, request: OperatorRequest): Promise<ActAnswer> {
     const answer = await this.#control.act(pool, request)
     // What he was told is done must survive a crash that comes right after.
-    const failure = await this.#settings.state.settled()
+    const failure = await this.#settings.kept.failover.settled()
     if (!answer.ok || failure === null) return answer
     return { ...answer, message: `${answer.message}; a restart would forget it: ${failure}` }
   }
@@ -239,7 +244,8 @@ class Balancer implements RunningBalancer {
     // Nobody sends any more: another replica need not wait for our lease to lapse.
     await this.#agreement?.stop()
     this.#hooks.cancel()
-    await this.#settings.state.close()
+    await this.#overrides.stop()
+    await this.#settings.kept.close()
     await this.#admin?.close()
     await this.#sink?.close(LAST_LINES_MS)
   }
@@ -296,6 +302,20 @@ class Balancer implements RunningBalancer {
     })
   }
 
+  /** What operators change about backends. */
+  #makeOverrides(): RunningOverrides {
+    return makeOverrides({
+      store: this.#settings.kept.overrides,
+      table: this.#table,
+      plan: () => this.#plan,
+      exists: () => false,
+      control: () => this.#control,
+      applied: () => this.#planes.applied(),
+      setPlanOverrides: async () => ({ outcome: 'refused', message: 'not possible yet' }),
+      publish: (event) => this.#events.publish(event),
+    })
+  }
+
   /** Judges the backends and says what may get traffic. */
   #makeControlPlane(): ControlPlane {
     return new ControlPlane({
@@ -304,21 +324,17 @@ class Balancer implements RunningBalancer {
       clock: this.#clock,
       random: this.#random,
       prober: socketProber,
-      timers: {
-        set: (ms, fire) => setTimeout(fire, ms),
-        clear: (handle) => clearTimeout(handle as NodeJS.Timeout),
-      },
+      timers: systemTimers,
+      recall: (pool, backend) => this.#overrides.recall(pool, backend),
       publish: (snapshot) => this.#planes.publish(snapshot),
       onTransition: (transition) => this.#events.publish({ kind: 'transition', transition }),
       onWarning: (message, fields) => this.#events.publish({ kind: 'warning', message, fields }),
       failover: {
-        store: makeStore(this.#settings.state, this.#agreement, this.#log),
+        store: makeStore(this.#settings.kept.failover, this.#agreement, this.#log),
         wallMs: () => Date.now(),
         applied: () => this.#planes.applied(),
         hook: (plan, facts, done) => this.#hooks.run(plan, facts, done),
-        onMove: (pool, report) => {
-          this.#events.publish({ kind: 'move', pool, report })
-        },
+        onMove: (pool, report) => this.#events.publish({ kind: 'move', pool, report }),
         onSite: (pool, news) => this.#events.publish({ kind: 'site', pool, news }),
         onTurn: (pool, { from, to, reason }) => {
           this.#events.publish({ kind: 'turn', pool, from, to, reason })
@@ -409,7 +425,7 @@ class Balancer implements RunningBalancer {
     const parts = { plan, table: this.#table, clock: this.#clock, control: this.#control }
     const source: AdminApiOptions['source'] = {
       version: () => this.#versionInfo(),
-      pools: () => this.#control.status(),
+      pools: () => this.status(),
       readiness: () => this.#readiness(),
       metrics: async () => ({
         type: this.#metrics.contentType,
@@ -418,6 +434,7 @@ class Balancer implements RunningBalancer {
       act: (pool: string, request: OperatorRequest) => this.act(pool, request),
       handOver: this.#vip?.handOver ?? null,
       explain: (question) => explainHere(parts, question),
+      overrides: this.#overrides,
     }
     const voices = { events: this.#events, log: this.#log }
     this.#admin = await startAdminApi({ plan: plan.admin, source, ...voices })

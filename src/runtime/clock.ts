@@ -1,6 +1,7 @@
 // The real clock. The only place that knows how the readings of two threads are made comparable.
 
 import type { Clock } from '../core/clock.ts'
+import type { Timers } from './control-plane.ts'
 
 /**
  * The process's monotonic clock. `performance.now()` is cheap but counts from the start of its own
@@ -9,4 +10,10 @@ import type { Clock } from '../core/clock.ts'
 export function systemClock(): Clock {
   const offsetMs = Number(process.hrtime.bigint()) / 1e6 - performance.now()
   return { nowMs: () => performance.now() + offsetMs }
+}
+
+/** Node's own timers. */
+export const systemTimers: Timers = {
+  set: (ms, fire) => setTimeout(fire, ms),
+  clear: (handle) => clearTimeout(handle as NodeJS.Timeout),
 }

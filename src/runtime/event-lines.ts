@@ -39,8 +39,8 @@ export function logEvent(log: Log, event: BalancerEvent): void {
       break
     }
     case 'drained': {
-      const { pool, backend, tookMs } = event
-      log.info(`backend ${pool}/${backend} is drained`, { pool, backend, tookMs })
+      const { pool, backend, tookMs, cut } = event
+      log.info(`backend ${pool}/${backend} is drained`, { pool, backend, tookMs, cut })
       break
     }
     case 'warning':

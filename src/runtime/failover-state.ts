@@ -2,19 +2,24 @@
 
 import type { Plan, PoolPlan } from '../core/plan.ts'
 import { tiersOf } from '../core/tiers.ts'
+import type { StateDir } from '../ha/state-dir.ts'
 import type { StateStore } from '../ha/state-file.ts'
-import { openState } from '../ha/state-file.ts'
+import { openStateIn } from '../ha/state-file.ts'
 import { strangersIn } from '../ha/state-record.ts'
 import type { Log } from '../observe/log.ts'
 
 /**
- * Opens it and logs what is odd about it. Without a state directory, or pools that need one, nothing is
+ * Reads it and logs what is odd about it. Without a state directory, or pools that need one, nothing is
  * kept.
- * @throws StateFileError when it is in use or can't be read
+ * @throws StateFileError when it can't be read
  */
-export async function openFailoverState({ runtime, pools }: Plan, log: Log): Promise<StateStore> {
+export async function openFailoverState(
+  { pools }: Plan,
+  dir: StateDir | null,
+  log: Log,
+): Promise<StateStore> {
   const movable = pools.filter((pool) => pool.failover !== null)
-  const state = await openState(movable.length > 0 ? runtime.stateDir : null)
+  const state = await openStateIn(movable.length > 0 ? dir : null)
   const known = movable.map((pool) => [pool.name, membersOf(pool)] as const)
   const { pools: records, warnings } = state.loaded
   for (const line of [...warnings, ...strangersIn(records, new Map(known))]) log.warn(line)

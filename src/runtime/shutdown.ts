@@ -2,7 +2,7 @@
 // ends by draining, unless somebody asks twice or it can't even start.
 
 import type { Plan } from '../core/plan.ts'
-import { StateFileError } from '../ha/state-file.ts'
+import { StateFileError } from '../ha/state-dir.ts'
 import type { Log } from '../observe/log.ts'
 import type { RunningBalancer } from './balancer.ts'
 import { startBalancer } from './balancer.ts'

@@ -8,6 +8,7 @@ import type { OperatorNews } from '../../src/core/events.ts'
 import type { HandoverAnswer, HandoverRequest } from '../../src/core/handover.ts'
 import type { Address } from '../../src/core/plan.ts'
 import type { ActAnswer, OperatorRequest } from '../../src/core/operator.ts'
+import type { OverrideAnswer, OverrideRequest } from '../../src/core/override-request.ts'
 import type { PoolStatus } from '../../src/core/status.ts'
 import { EventLog } from '../../src/observe/event-log.ts'
 import { adminRoutes } from '../../src/runtime/admin-routes.ts'
@@ -27,6 +28,9 @@ export interface FakeAdmin {
   readonly handovers: HandoverRequest[]
   handoverAnswer: HandoverAnswer
   close(): Promise<void>
+  /** Changes of backends, latest last. */
+  readonly changes: OverrideRequest[]
+  changeAnswer: (request: OverrideRequest) => OverrideAnswer
 }
 
 /** Starts it; it ends with the test file. */
@@ -38,6 +42,7 @@ export async function startFakeAdmin(
   const handovers: HandoverRequest[] = []
   const errors: unknown[] = []
   const asked: { pool: string; request: OperatorRequest }[] = []
+  const changes: OverrideRequest[] = []
   const source = {
     version: () => ({ version: '0', node: '0', pid: 1, uptimeSeconds: 0, threads: 1 }),
     pools: () => fake.pools,
@@ -51,6 +56,13 @@ export async function startFakeAdmin(
     handOver: async (request: HandoverRequest) => {
       handovers.push(request)
       return fake.handoverAnswer
+    },
+    overrides: {
+      all: [],
+      change: async (request: OverrideRequest) => {
+        changes.push(request)
+        return fake.changeAnswer(request)
+      },
     },
   }
   const events = new EventLog({
@@ -83,6 +95,8 @@ export async function startFakeAdmin(
     answer: () => ({ ok: true, message: 'done', report: null }),
     pools: [],
     handovers,
+    changes,
+    changeAnswer: () => ({ ok: true, message: 'Done.', kept: true }),
     handoverAnswer: { ok: false, code: 'refused', message: 'Not now.' },
     close: () => server.close(),
   }

@@ -51,6 +51,36 @@ test('a pool is a line and a table with numbers to the right', () => {
   )
 })
 
+test('what operators have changed is told with who, when and why', () => {
+  const kim = { by: 'kim', reason: 'new kernel', at: 0 }
+  const backends: BackendStatus[] = [
+    {
+      ...backend,
+      availability: 'drain',
+      reason: 'drain by kim 5 min ago: new kernel; drained',
+      drained: true,
+      override: {
+        admin: { ...kim, state: 'drain' },
+        weight: { ...kim, text: '50 %' },
+        added: null,
+      },
+    },
+    { ...backend, name: 'b', override: { admin: null, weight: null, added: kim } },
+  ]
+  const removed = [{ name: 'c', ...kim, reason: '' }]
+  assert.equal(
+    formatPools([{ ...pool, backends, removed }], 300_000, false),
+    `web (active-active, round-robin): 1 of 2 available, 4 queued
+  BACKEND  ADDRESS      STATE     SINCE  WEIGHT  IN FLIGHT  ATTEMPTS  FAILED  LAST PROBE   REASON
+  a        10.0.0.1:80  drained      3s     0.2          3      1234       0  200 in 3 ms  drain by kim 5 min ago: new kernel; drained
+  b        10.0.0.1:80  starting     3s     0.2          3      1234       0  200 in 3 ms  slow start
+  weight of a was set to 50 % by kim 5m ago: new kernel
+  b was added by kim 5m ago: new kernel
+  c was removed by kim 5m ago
+`,
+  )
+})
+
 test('roles are a column where a backend has one', () => {
   const lag = { ms: 0, bytes: 0 }
   const plain = { ...backend, effectiveWeight: 1 }

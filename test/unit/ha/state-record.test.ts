@@ -16,7 +16,7 @@ const record: FailoverRecord = {
 test('what is written can be read by people and is read back', () => {
   const text = writeState({ db: record })
   assert.match(text, /^\{\n {2}"version": 1,\n {2}"pools": \{\n {4}"db": \{\n/)
-  assert.deepEqual(readState(text), { kind: 'state', pools: { db: record } })
+  assert.deepEqual(readState(text), { kind: 'state', value: { db: record } })
 })
 
 test('every text that was cut off is torn', () => {

@@ -529,7 +529,7 @@ test('a drain below minAvailable is refused with a reason, unless forced', () =>
   const world = inUse(2, 1, { minAvailable: 2 })
   assert.deepEqual(world.plane.setAdminState('web', 'a', 'drain', ''), {
     ok: false,
-    code: 'too-few',
+    code: 'min-available',
     message: "pool 'web' would be left with 1 available backend, and its minAvailable is 2",
     shortage: { left: 1, minAvailable: 2, out: [] },
   })

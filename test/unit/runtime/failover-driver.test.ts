@@ -204,7 +204,7 @@ test('taking the active out moves to the standby first; without one it is refuse
   assert.equal(world.moves.at(-1)!.kind, 'switchover')
   assert.deepEqual(world.plane.setAdminState('web', 'b', 'maint', 'too'), {
     ok: false,
-    code: 'active',
+    code: 'refused',
     message:
       "'b' is the active of pool 'web', and nobody could take over from it now: a (draining, no new requests: kernel); switch over first, once that is possible",
   })
@@ -216,7 +216,7 @@ test('taking the active out moves to the standby first; without one it is refuse
     { state: 'drain', reason: '' },
     false,
   )
-  assert.equal(refused.ok ? '' : refused.code, 'active')
+  assert.equal(refused.ok ? '' : refused.code, 'refused')
 })
 
 test('an active whose checks pass but whose traffic fails is left, if somebody can take over', () => {

@@ -1,0 +1,116 @@
+// What the commands that change backends share: how backends are named, the request they make, and
+// how its answer reads. The balancer alone judges whether a backend can be spared.
+
+import { Command, Option } from 'commander'
+import { readDuration } from '../config/units.ts'
+import type { AdminTarget } from './admin-client.ts'
+import { detailOf, findAdmin, postAdmin } from './admin-client.ts'
+import { loginName } from './operate.ts'
+import { EXIT, Failure, put } from './terminal.ts'
+
+/** The change itself is quick; what runs is waited for elsewhere. */
+const CHANGE_MS = 30_000
+
+export interface ChangeOptions extends AdminTarget {
+  readonly reason?: string
+  readonly by?: string
+  readonly output: 'text' | 'json'
+}
+
+/** Backends of one pool. */
+export interface Named {
+  readonly pool: string
+  readonly backends: readonly string[]
+}
+
+/** A change as the API said it was made. */
+export interface Changed {
+  readonly message: string
+  readonly kept: boolean
+}
+
+/** A command with what all of them take. */
+export function changeCommand(name: string, description: string): Command {
+  return new Command(name)
+    .description(description)
+    .option('--by <NAME>', 'who asks (default: your login name)')
+    .option('-c, --config <FILE>', 'configuration that says where its admin API is')
+    .option('--admin <ADDR>', 'address of its admin API, such as 127.0.0.1:9900 or unix:/path')
+    .addOption(
+      new Option('-o, --output <FORMAT>', 'form of the result')
+        .choices(['text', 'json'])
+        .default('text'),
+    )
+}
+
+/** `POOL BACKEND…`, or `POOL/BACKEND…` of one pool. @throws Failure */
+export function readBackends(words: readonly string[]): Named {
+  const [first = ''] = words
+  if (!first.includes('/')) {
+    const [pool = '', ...backends] = words
+    if (backends.length === 0) {
+      const hint = `name a backend: ${pool}/BACKEND, or ${pool} BACKEND…`
+      throw new Failure(hint, EXIT.usage)
+    }
+    const odd = backends.find((word) => word.includes('/'))
+    if (odd === undefined) return { pool, backends }
+    throw new Failure(`'${odd}' names a pool, but ${pool} was named before`, EXIT.usage)
+  }
+  const pairs = words.map((word) => {
+    const [pool = '', backend = '', ...rest] = word.split('/')
+    if (pool === '' || backend === '' || rest.length > 0) {
+      throw new Failure(`'${word}' is not POOL/BACKEND`, EXIT.usage)
+    }
+    return { pool, backend }
+  })
+  const { pool } = pairs[0]!
+  const other = pairs.find((pair) => pair.pool !== pool)
+  if (other !== undefined) {
+    const message = `one pool at a time: '${pool}' and '${other.pool}' were named`
+    throw new Failure(message, EXIT.usage)
+  }
+  return { pool, backends: pairs.map(({ backend }) => backend) }
+}
+
+/** `POOL/BACKEND`, or the two words. @throws Failure */
+export function readBackend(words: readonly string[]): { pool: string; backend: string } {
+  const { pool, backends } = readBackends(words)
+  if (backends.length > 1) throw new Failure('one backend at a time', EXIT.usage)
+  return { pool, backend: backends[0]! }
+}
+
+/** Path of a backend, or of its pool, in the API. */
+export function pathOf(pool: string, backend?: string): string {
+  const start = `/v1/pools/${encodeURIComponent(pool)}`
+  return backend === undefined ? start : `${start}/backends/${encodeURIComponent(backend)}`
+}
+
+/** Has a change made. @throws Failure when it is refused: then its problem is printed with `-o json` */
+export async function askChange(
+  path: string,
+  body: Readonly<Record<string, unknown>>,
+  options: ChangeOptions,
+): Promise<Changed> {
+  const { reason, by = loginName(), output } = options
+  const address = await findAdmin(options)
+  const reply = await postAdmin(address, path, { ...body, reason, by }, CHANGE_MS)
+  if (reply.status === 200) return JSON.parse(reply.body) as Changed
+  if (output === 'json') put(reply.body)
+  throw new Failure(detailOf(reply.body))
+}
+
+/** Prints what was done. */
+export function tell(changed: Changed, { output }: ChangeOptions): void {
+  put(output === 'json' ? `${JSON.stringify(changed, null, 2)}\n` : `${changed.message}\n`)
+}
+
+/** The time that an option gives. @throws Failure */
+export function readTime(option: string, text: string, maxMs: number): number {
+  const read = readDuration(text)
+  if (!read.ok) {
+    const hint = read.hint === null ? '' : ` (${read.hint})`
+    throw new Failure(`${option} ${text}: ${read.message}${hint}`, EXIT.usage)
+  }
+  if (read.value <= maxMs) return read.value
+  throw new Failure(`${option} ${text}: use up to ${maxMs / 60_000}m`, EXIT.usage)
+}

@@ -1,0 +1,64 @@
+// `evenkeel backend add` and `remove`: other backends than the configured ones.
+
+import { Argument, type Command } from 'commander'
+import { WEIGHT_MAX } from '../core/override-request.ts'
+import type { ChangeOptions } from './backend-change.ts'
+import { askChange, changeCommand, pathOf, tell } from './backend-change.ts'
+import { EXIT, Failure } from './terminal.ts'
+
+interface BackendOptions extends ChangeOptions {
+  readonly weight?: string
+  readonly zone?: string
+  readonly site?: string
+  readonly force?: boolean
+}
+
+export function backendCommand(finish: (code: number) => void): Command {
+  return changeCommand('backend', 'Add a backend to an active-active pool, or remove one from it.')
+    .addArgument(new Argument('<VERB>', 'what to do').choices(['add', 'remove']))
+    .argument('<POOL>', 'an active-active pool')
+    .argument('<NAME>', 'name of the backend')
+    .argument('[ADDRESS]', 'where it is: host:port or unix:/path; none brings a removed one back')
+    .requiredOption('--reason <TEXT>', 'why; for the log, and for whoever asks for the status')
+    .option('--weight <N>', 'its weight (add)')
+    .option('--zone <NAME>', 'its zone (add)')
+    .option('--site <NAME>', 'its site (add; needed in a pool with sites)')
+    .option('--force', 'also below minAvailable (remove)')
+    .addHelpText(
+      'after',
+      `
+It lasts over reloads and restarts; what is to stay belongs into the configuration. An added backend
+gets traffic once its health checks pass. Drain a backend before you remove it, to see it finish.
+
+Examples:
+  evenkeel backend add web d 10.0.0.4:8080 --weight 2 --reason "black friday"
+  evenkeel backend remove web d --reason "black friday is over"`,
+    )
+    .action(async (verb: 'add' | 'remove', pool: string, name: string, ...rest: unknown[]) => {
+      const [address, options] = rest as [string | undefined, BackendOptions]
+      const body = verb === 'add' ? bodyOf(address, options) : removal(address, options)
+      tell(await askChange(`${pathOf(pool, name)}/${verb}`, body, options), options)
+      finish(EXIT.ok)
+    })
+}
+
+function bodyOf(
+  address: string | undefined,
+  { weight, zone, site, force }: BackendOptions,
+): Readonly<Record<string, unknown>> {
+  if (force === true) throw new Failure('--force is for remove', EXIT.usage)
+  return { address, weight: weight === undefined ? undefined : readWhole(weight), zone, site }
+}
+
+function removal(
+  address: string | undefined,
+  { weight, zone, site, force = false }: BackendOptions,
+): Readonly<Record<string, unknown>> {
+  if ((address ?? weight ?? zone ?? site) === undefined) return { force }
+  throw new Failure('remove takes a pool and a name, nothing else', EXIT.usage)
+}
+
+function readWhole(text: string): number {
+  if (/^\d{1,5}$/.test(text) && Number(text) <= WEIGHT_MAX) return Number(text)
+  throw new Failure(`--weight ${text}: use a whole number up to ${WEIGHT_MAX}`, EXIT.usage)
+}

@@ -1,0 +1,88 @@
+// Whether a backend can be added to a pool, or removed from it, while Evenkeel runs, and what has to
+// be remembered for that.
+
+import type { OverrideAnswer, OverrideRequest, OverrideWish } from '../core/override-request.ts'
+import type { BackendOverride, MemberWish } from '../core/overrides.ts'
+import type { PoolPlan } from '../core/plan.ts'
+import { formatAddress, readBackendAddress } from '../config/address.ts'
+import { namePattern } from '../config/leaf.ts'
+
+export type WishedMember =
+  | {
+      readonly ok: true
+      /** `null`: nothing beside the configuration. */
+      readonly wish: MemberWish | null
+      /** What was done. */
+      readonly says: string
+    }
+  | Extract<OverrideAnswer, { ok: false }>
+
+type MemberRequest = OverrideRequest & Extract<OverrideWish, { verb: 'add' | 'remove' }>
+type AddRequest = Extract<MemberRequest, { verb: 'add' }>
+
+/** @param now what holds for a backend of this name already */
+export function wishedMember(
+  request: MemberRequest,
+  pool: PoolPlan,
+  now: BackendOverride | null,
+): WishedMember {
+  if (pool.mode === 'active-standby') {
+    return refuse(
+      `The backends of pool '${pool.name}' are an order of preference, so they are changed in its configuration alone (evenkeel reload).`,
+    )
+  }
+  const { backend } = request
+  const names = pool.backends.map(({ name }) => name)
+  if (request.verb === 'add') return wishedAdd(request, pool, now)
+  if (!names.includes(backend)) {
+    const message = `Pool '${pool.name}' has no backend '${backend}'.`
+    return { ok: false, code: 'no-backend', message, names }
+  }
+  if (names.length === 1) return refuse(`'${backend}' is the last backend of pool '${pool.name}'.`)
+  const says = 'removed; what runs there may finish'
+  if (now?.member?.wish.kind === 'added') return { ok: true, wish: null, says }
+  return {
+    ok: true,
+    wish: { kind: 'removed' },
+    says: `${says}. evenkeel backend add brings it back`,
+  }
+}
+
+function wishedAdd(request: AddRequest, pool: PoolPlan, now: BackendOverride | null): WishedMember {
+  const { backend, address, weight, zone, site } = request
+  const there = pool.backends.find(({ name }) => name === backend)
+  if (there !== undefined) {
+    return refuse(
+      `Pool '${pool.name}' has a backend '${backend}' already, at ${formatAddress(there.address)}.`,
+    )
+  }
+  if (now?.member?.wish.kind === 'removed') {
+    if (address === null && weight === null) return { ok: true, wish: null, says: 'back again' }
+    return refuse(
+      `'${backend}' is a backend of pool '${pool.name}' that was removed: leave the address and the weight out to bring it back as it was, or take another name.`,
+    )
+  }
+  if (address === null) {
+    return refuse(`No backend '${backend}' was removed from pool '${pool.name}': say its address.`)
+  }
+  if (!namePattern.test(backend)) {
+    return refuse(
+      `'${backend}' cannot be a name: use letters, digits, dots, - and _; begin with a letter or digit; at most 64.`,
+    )
+  }
+  const read = readBackendAddress(address)
+  if (!read.ok) {
+    const hint = read.hint === null ? '' : ` (${read.hint})`
+    return refuse(`The address: ${read.message}${hint}.`)
+  }
+  const same = pool.backends.find((one) => formatAddress(one.address) === formatAddress(read.value))
+  if (same !== undefined) {
+    return refuse(`'${same.name}' of pool '${pool.name}' is at ${address} already.`)
+  }
+  const wish = { kind: 'added', address: read.value, weight: weight ?? 1, zone, site } as const
+  return { ok: true, wish, says: `added at ${formatAddress(read.value)}` }
+}
+
+function refuse(message: string): Extract<OverrideAnswer, { ok: false }> {
+  return { ok: false, code: 'refused', message }
+}

@@ -1,0 +1,274 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { after, test } from 'node:test'
+import type { BackendStatus, PoolStatus } from '../../src/core/status.ts'
+import { startBackend } from '../support/backend.ts'
+import { embed, urlOf } from '../support/embedded.ts'
+import type { Evenkeel } from '../support/evenkeel.ts'
+import { mainFile, startEvenkeel } from '../support/evenkeel.ts'
+import { runProcess, temporaryFolder } from '../support/processes.ts'
+import { waitFor } from '../support/wait.ts'
+
+const backends = await Promise.all(['a', 'b', 'c'].map((name) => startBackend({ name })))
+after(() => Promise.all(backends.map((one) => one.stop())))
+const addresses = Object.fromEntries(backends.map(({ name, address }) => [name, address]))
+
+interface Reply {
+  readonly status: number
+  readonly body: Record<string, unknown>
+}
+
+async function post(url: string, path: string, body: object): Promise<Reply> {
+  const reply = await fetch(`${url}${path}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  return { status: reply.status, body: (await reply.json()) as Record<string, unknown> }
+}
+
+async function poolOf(url: string, pool = 'web'): Promise<PoolStatus> {
+  return (await (await fetch(`${url}/v1/pools/${pool}`)).json()) as PoolStatus
+}
+
+async function backendOf(url: string, name: string, pool = 'web'): Promise<BackendStatus> {
+  return (await poolOf(url, pool)).backends.find((one) => one.name === name)!
+}
+
+/** Who answers so many requests, one after the other. */
+async function answers(url: string, times: number): Promise<string> {
+  const names = new Set<string>()
+  for (let i = 0; i < times; i++) names.add(await (await fetch(url)).text())
+  return [...names].sort().join(' ')
+}
+
+async function start(more: object = {}, pool: object = {}) {
+  const lines: [string, Record<string, unknown>][] = []
+  const keep = (message: string, fields = {}): void => void lines.push([message, fields])
+  const log = { debug: keep, info: keep, warn: keep, error: keep, close: async () => {} }
+  const balancer = await embed(
+    {
+      admin: { bind: '127.0.0.1:0' },
+      listeners: { web: { bind: '127.0.0.1:0', pool: 'web' } },
+      pools: { web: { backends: addresses, healthCheck: false, slowStart: false, ...pool } },
+      ...more,
+    },
+    { log },
+  )
+  return { balancer, lines, url: urlOf(balancer.addresses[0]), admin: urlOf(balancer.adminAddress) }
+}
+
+const kim = { reason: 'kernel update', by: 'kim' }
+
+test('a drained backend gets no new requests, finishes what it has, and then is drained', async () => {
+  const { url, admin, lines } = await start()
+  await backends[0]!.behave({ kind: 'answer', delayMs: 300 })
+  const running = Promise.all(Array.from({ length: 3 }, () => fetch(url).then((one) => one.text())))
+  await waitFor(async () => (await backendOf(admin, 'a')).inFlight > 0)
+  const reply = await post(admin, '/v1/pools/web/backends/a/drain', kim)
+  assert.deepEqual(reply, {
+    status: 200,
+    body: {
+      message:
+        'web/a: no new requests; 1 in flight may finish. It holds until Evenkeel stops, for runtime.stateDir is not set.',
+      kept: false,
+    },
+  })
+  const during = await backendOf(admin, 'a')
+  assert.deepEqual(
+    [during.admin, during.drained, during.reason],
+    ['drain', false, 'drain by kim just now: kernel update; 1 still runs there'],
+  )
+  assert.equal(await answers(url, 6), 'b c')
+  assert.deepEqual((await running).sort(), ['a', 'b', 'c'])
+  await waitFor(async () => (await backendOf(admin, 'a')).drained)
+  const { reason, override } = await backendOf(admin, 'a')
+  assert.equal(reason, 'drain by kim just now: kernel update; drained')
+  assert.equal(override!.admin!.by, 'kim')
+  const told = lines.map(([line]) => line)
+  assert.deepEqual(
+    told.filter((line) => line.includes('web/a')),
+    [
+      'backend web/a is draining',
+      'drain of web/a asked for by kim: done',
+      'backend web/a is drained',
+    ],
+  )
+  const audit = lines.find(([line]) => line.startsWith('drain of web/a'))![1]
+  assert.deepEqual(
+    [audit['audit'], audit['reason'], audit['from'], audit['force']],
+    [true, 'kernel update', '127.0.0.1', false],
+  )
+  await backends[0]!.behave({ kind: 'answer' })
+  const back = await post(admin, '/v1/pools/web/backends/a/enable', {})
+  assert.match(String(back.body['message']), /^web\/a: back, as far as checks and traffic allow\./)
+  assert.equal(await answers(url, 6), 'a b c')
+  assert.equal((await backendOf(admin, 'a')).override, null)
+})
+
+test('a drain too many is refused with figures; all of several or none; force goes on', async () => {
+  const { admin, url } = await start({}, { minAvailable: 2 })
+  await post(admin, '/v1/pools/web/backends/c/maintenance', kim)
+  const refused = await post(admin, '/v1/pools/web/drain', { backends: ['a', 'b'], ...kim })
+  const { detail, ...rest } = refused.body
+  assert.equal(
+    detail,
+    "Pool 'web' would be left with 0 available backends, and its minAvailable is 2; out already: c (taken out for maintenance: kernel update (kim)) (--force takes it out anyway).",
+  )
+  assert.deepEqual(rest, {
+    type: '/v1/problems/min-available',
+    title: 'Too few would be left',
+    status: 409,
+    code: 'min-available',
+    pool: 'web',
+    left: 0,
+    minAvailable: 2,
+    out: [
+      {
+        backend: 'c',
+        availability: 'maint',
+        reason: 'taken out for maintenance: kernel update (kim)',
+      },
+    ],
+  })
+  assert.equal(await answers(url, 6), 'a b')
+  const forced = { backends: ['a', 'b'], force: true, ...kim }
+  assert.equal((await post(admin, '/v1/pools/web/drain', forced)).status, 200)
+  assert.equal((await fetch(url)).status, 503)
+  const enable = await post(admin, '/v1/pools/web/enable', { backends: ['a', 'b', 'c'] })
+  assert.equal(enable.status, 200)
+  assert.equal(await answers(url, 6), 'a b c')
+})
+
+test('what names nobody is refused with those that there are', async () => {
+  const { admin } = await start()
+  const noPool = await post(admin, '/v1/pools/wbe/backends/a/drain', kim)
+  assert.deepEqual(
+    [noPool.status, noPool.body['code'], noPool.body['pools']],
+    [404, 'no-pool', ['web']],
+  )
+  const noBackend = await post(admin, '/v1/pools/web/backends/z/enable', {})
+  assert.deepEqual(
+    [noBackend.status, noBackend.body['code'], noBackend.body['backends']],
+    [404, 'no-backend', ['a', 'b', 'c']],
+  )
+  for (const [body, why] of [
+    [{ by: 'kim' }, /'reason' is missing/],
+    [{ ...kim, cutAfterMs: -1 }, /'cutAfterMs' must be a whole number/],
+    [{ ...kim, forced: true }, /There is no key 'forced': did you mean 'force'/],
+  ] as const) {
+    const reply = await post(admin, '/v1/pools/web/backends/a/drain', body)
+    assert.equal(reply.status, 400)
+    assert.match(String(reply.body['detail']), why)
+  }
+  const none = await post(admin, '/v1/pools/web/drain', { backends: [], ...kim })
+  assert.match(String(none.body['detail']), /must name a backend/)
+})
+
+test('a tunnel holds its backend until it ends, or is cut when its time is over', async () => {
+  const listeners = { web: { bind: '127.0.0.1:0', protocol: 'tcp', pool: 'web' } }
+  const { balancer, admin } = await start({ listeners })
+  const events: string[] = []
+  balancer.onTransition(({ backend, to }) => events.push(`${backend} ${to}`))
+  const { port } = balancer.addresses[0] as { port: number }
+  const sockets = await Promise.all(
+    [0, 1, 2].map(async () => {
+      const socket = connect(port, '127.0.0.1')
+      await once(socket, 'connect')
+      return socket
+    }),
+  )
+  await waitFor(async () => (await poolOf(admin)).backends.every(({ inFlight }) => inFlight === 1))
+  await post(admin, '/v1/pools/web/backends/a/drain', kim)
+  await post(admin, '/v1/pools/web/backends/b/maintenance', { ...kim, cutAfterMs: 100 })
+  const ended = Promise.race(
+    sockets.map((socket) => once(socket, 'close').catch(() => once(socket, 'close'))),
+  )
+  await ended
+  await waitFor(async () => (await backendOf(admin, 'b')).drained)
+  const { drained, inFlight } = await backendOf(admin, 'a')
+  assert.deepEqual([drained, inFlight], [false, 1])
+  assert.equal(sockets.filter(({ destroyed }) => destroyed).length, 1)
+  for (const socket of sockets) socket.destroy()
+  await waitFor(async () => (await backendOf(admin, 'a')).drained)
+  assert.deepEqual(events, ['a drain', 'b maint'])
+})
+
+// --- as a program ------------------------------------------------------------------------------
+
+async function startProgram(stateDir: string, wait = true): Promise<Evenkeel> {
+  const started = await startEvenkeel(
+    {
+      runtime: { stateDir },
+      listeners: { web: { pool: 'web' } },
+      pools: { web: { backends: addresses, healthCheck: false, slowStart: false } },
+    },
+    { wait },
+  )
+  after(() => started.stop())
+  return started
+}
+
+async function evenkeel({ file }: Evenkeel, ...words: readonly string[]) {
+  const env = { NO_COLOR: '1', SUDO_USER: 'kim' }
+  const line = [mainFile, ...words, '-c', file]
+  const { code, stdout, stderr } = await runProcess(process.execPath, line, { env })
+  return { code, stdout, stderr }
+}
+
+test('the commands drain, wait, and bring back; a drain outlives kill -9 from the first request on', async () => {
+  const dir = temporaryFolder('take-out')
+  const first = await startProgram(dir)
+  const why = ['--reason', 'kernel update']
+  const drained = await evenkeel(first, 'drain', 'web/a', ...why, '--wait')
+  assert.deepEqual([drained.code, drained.stderr], [0, ''])
+  assert.match(
+    drained.stdout,
+    /^web\/a: no new requests; nothing runs there\.\ndrained after \d\.\d s\n$/,
+  )
+  await backends[1]!.behave({ kind: 'answer', delayMs: 1_500 })
+  const before = backends[1]!.requests.length
+  const slow = Promise.all([fetch(first.url()), fetch(first.url())])
+  await waitFor(() => backends[1]!.requests.length > before)
+  const seen = await backendOf(first.adminUrl, 'b')
+  assert.equal(seen.inFlight, 1)
+  const late = await evenkeel(first, 'drain', 'web', 'b', ...why, '--wait', '200ms')
+  assert.deepEqual(late, {
+    code: 1,
+    stdout: 'web/b: no new requests; 1 in flight may finish.\n',
+    stderr:
+      'evenkeel: not drained after 0.2 s: web/b (1 in flight); no new requests go there all the same\n',
+  })
+  await slow
+  await backends[1]!.behave({ kind: 'answer' })
+  const many = await evenkeel(first, 'drain', 'web/c', ...why)
+  assert.equal(many.code, 1)
+  assert.match(many.stderr, /^evenkeel: Pool 'web' would be left with 0 available backends/)
+  assert.match(many.stderr, /a \(draining, no new requests: kernel update \(kim\)\), b \(/)
+  assert.equal((await evenkeel(first, 'enable', 'web/b')).code, 0)
+  first.process.signal('SIGKILL')
+  await first.process.exited
+
+  const count = backends[0]!.requests.length
+  const second = await startProgram(dir)
+  assert.equal(await answers(second.url(), 6), 'b c')
+  assert.equal(backends[0]!.requests.length, count)
+  const status = await evenkeel(second, 'status', 'web')
+  assert.match(status.stdout, /a .* drained .* drain by kim just now: kernel update; drained\n/)
+  assert.equal((await evenkeel(second, 'enable', 'web', 'a')).code, 0)
+  await second.stop()
+
+  const third = await startProgram(dir)
+  assert.equal(await answers(third.url(), 6), 'a b c')
+})
+
+test('a damaged file of overrides stops the start and says what to do', async () => {
+  const dir = temporaryFolder('take-out')
+  writeFileSync(`${dir}/overrides.json`, '{"version": 1, "overr')
+  const started = await startProgram(dir, false)
+  const { code } = await started.process.exited
+  assert.equal(code, 1)
+  assert.match(started.logs(), /overrides\.json is damaged.*restore it, or remove it/)
+})

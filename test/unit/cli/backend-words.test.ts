@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { main } from '../../../src/cli/program.ts'
+
+test('wrong words are explained before anything is asked', async (context) => {
+  let text = ''
+  context.mock.method(process.stderr, 'write', (part: string) => {
+    text += part
+    return true
+  })
+  for (const [words, why] of [
+    [['drain', 'web/a'], "required option '--reason <TEXT>' not specified"],
+    [['drain', 'web', '--reason', 'x'], 'name a backend: web/BACKEND, or web BACKEND…'],
+    [['drain', 'web/a', 'db/b', '--reason', 'x'], "one pool at a time: 'web' and 'db' were named"],
+    [['drain', 'web', 'db/b', '--reason', 'x'], "'db/b' names a pool, but web was named before"],
+    [['drain', 'web/', '--reason', 'x'], "'web/' is not POOL/BACKEND"],
+    [['drain', 'web/a', '--reason', 'x', '--wait', 'long'], '--wait long: '],
+    [['drain', 'web/a', '--reason', 'x', '--cut-after', '2h'], 'use up to 60m'],
+    [['weight', 'web/a', '--reason', 'x'], 'give a weight, or --reset'],
+    [['weight', 'web/a', '70%'], 'say why, with --reason TEXT'],
+    [['weight', 'web/a', 'much', '--reason', 'x'], "'much' is not a weight"],
+    [['backend', 'drop', 'web', 'a', '--reason', 'x'], 'Allowed choices are add, remove'],
+    [['backend', 'remove', 'web', 'a', ':80', '--reason', 'x'], 'remove takes a pool and a name'],
+  ] as const) {
+    text = ''
+    assert.equal(await main(words), 2, words.join(' '))
+    assert.ok(text.includes(why), text)
+  }
+})
