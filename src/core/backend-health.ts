@@ -18,7 +18,15 @@ import { ProbationGrant } from './probation.ts'
 import { BACKEND, type SharedTable } from './shared-layout.ts'
 import { slowStartNextMs, slowStartShare, type SlowStartPlan } from './slow-start.ts'
 import type { Eligibility } from './snapshot.ts'
-import type { AdminState, Availability, BackendRole, BackendStatus, Health, Lag } from './status.ts'
+import type {
+  AdminState,
+  Availability,
+  BackendRole,
+  BackendStatus,
+  Health,
+  Lag,
+  Transition,
+} from './status.ts'
 import { BackendTraffic } from './traffic.ts'
 
 export class BackendHealth {
@@ -47,6 +55,8 @@ export class BackendHealth {
   traffic: BackendTraffic | null = null
   /** Since when requests have waited for it in silence; Infinity if none do. */
   quietMs = Infinity
+  /** When the first of the probes that fail in a row was begun; Infinity after one that passed. */
+  doubtMs = Infinity
   readonly thresholds: { slowMs: number; silentMs: number; readonly responseMs: number }
   /** Start of the slow-start ramp; −Infinity for none. */
   rampMs = -Infinity
@@ -105,6 +115,19 @@ export class BackendHealth {
 
   healthName(): Health {
     return this.health === null ? 'none' : this.health.health
+  }
+
+  /** Takes up what the checks said. @param tookMs of the probe that has ended; 0 if none has */
+  noteHealth(health: HealthState, tookMs: number, nowMs: number): void {
+    this.health = health
+    this.doubtMs = health.fails === 0 ? Infinity : Math.min(this.doubtMs, nowMs - tookMs)
+  }
+
+  /** When the loss that this verdict is first showed, if it did before. */
+  signOf(to: Availability, nowMs: number): Pick<Transition, 'signMs'> {
+    const signMs = Math.min(this.doubtMs, this.quietMs)
+    const isLoss = to === 'down' || to === 'ejected'
+    return isLoss && signMs < nowMs ? { signMs } : {}
   }
 
   /** When something will change without anything happening; Infinity if never. */

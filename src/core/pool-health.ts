@@ -364,7 +364,7 @@ export class PoolHealth {
       nowMs,
       this.#random,
     )
-    backend.health = step.state
+    backend.noteHealth(step.state, event.kind === 'probed' ? event.tookMs : 0, nowMs)
     this.#touched.push(backend.index)
     for (const effect of step.effects) {
       if (effect.kind === 'probe') {
@@ -431,6 +431,7 @@ export class PoolHealth {
         reason: reason ?? backend.explain(nowMs),
         atMs: nowMs,
         available: this.available,
+        ...backend.signOf(verdict.availability, nowMs),
       },
     })
   }

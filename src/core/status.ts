@@ -233,4 +233,6 @@ export interface Transition {
   readonly atMs: number
   /** Backends of the pool that take traffic after the change. */
   readonly available: number
+  /** Of a loss: monotonic ms of its first sign in checks and traffic, where there was one before. */
+  readonly signMs?: number
 }

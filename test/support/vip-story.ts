@@ -22,7 +22,9 @@ export async function withPair(
   run: (pair: VipPair) => Promise<void>,
 ): Promise<void> {
   const pair = await startVipPair(options)
+  const clients: Clients[] = []
   try {
+    clientsByPair.set(pair, clients)
     await run(pair)
   } catch (error) {
     for (const { name, keepalived, evenkeel } of pair.nodes) {
@@ -30,16 +32,27 @@ export async function withPair(
     }
     throw error
   } finally {
+    // Those of a story that broke off would go on asking for ever.
+    await Promise.all(clients.flatMap((one) => [one.prober.stop(), one.keepAlive.abandon()]))
     await pair.remove()
   }
 }
 
+interface Clients {
+  readonly prober: Prober
+  readonly keepAlive: KeepAlive
+}
+
+const clientsByPair = new WeakMap<VipPair, Clients[]>()
+
 /** `timeoutMs`: after which an answer counts as lost; short where the gap is what counts. */
-function clientsOf(pair: VipPair, timeoutMs = 2_000): { prober: Prober; keepAlive: KeepAlive } {
-  return {
+function clientsOf(pair: VipPair, timeoutMs = 2_000): Clients {
+  const clients = {
     prober: startProber(pair.url('/now'), { timeoutMs }),
     keepAlive: startKeepAlive(pair.url('/slow'), CLIENTS, BODY),
   }
+  clientsByPair.get(pair)?.push(clients)
+  return clients
 }
 
 /** Moves the address away and back; every connection survives, and nothing fails. */

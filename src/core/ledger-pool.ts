@@ -1,0 +1,521 @@
+// One pool as the ledger sees it: whether somebody could serve it, its incident and those of its
+// backends, its maintenance windows, and the sums of the span.
+//
+// The pool is `up` while a data thread may send to at least one backend. While it may to nobody:
+//   `maintenance`  a planned move is under way, or operators took out all that are not down, and none is
+//   `unknown`      no verdict has come yet
+//   `down`         otherwise
+// Its incident opens when it goes down, when fewer than `minAvailable` are left by failure, or when its
+// active is lost; and closes when none of that is so and all its backends' incidents are closed.
+
+import type { ActionRecord, Condition, Counts, PoolRecord, PoolSpan } from './ledger-contract.ts'
+import { conditionOf, LedgerBackend, TimeTally, windowKind } from './ledger-backend.ts'
+import { Incident, type Reading, type WallOf } from './ledger-incident.ts'
+import { Samples } from './ledger-samples.ts'
+import { PoolWindows, type MaintenanceWindow } from './ledger-window.ts'
+import type { BackendPlan, PoolPlan } from './plan.ts'
+import { ELIGIBILITY } from './snapshot.ts'
+import type { FailoverPhase, MoveReport, Transition } from './status.ts'
+
+/** Looks at the counters that are kept: a minute of one a second. */
+const LOOKS = 64
+/** Trouble that comes back within this time is the same incident. */
+export const SETTLE_MS = 60_000
+/** A first sign further back than this belongs to something else. */
+const FAULT_MAX_MS = 300_000
+/** What is written in answer to a change comes this soon after it. */
+const ANSWER_MS = 2_000
+/** How long the first one to serve may take to be found at the start. */
+const START_MS = 10_000
+/** Backends with traffic that a span lists; those that were out are listed all. */
+export const SPAN_BACKENDS_MAX = 200
+
+/** Reads the shared counters. */
+export interface CounterReader {
+  pool(slot: number): Counts
+  /** Attempts and failures. */
+  backend(slot: number): Counts
+}
+
+/** What a pool shares with the ledger. */
+export interface PoolPorts {
+  readonly read: CounterReader
+  readonly wallOf: WallOf
+  /** The next number of an incident or a window. */
+  nextId(): string
+  /** It has something to be written. */
+  touched(thing: Incident | MaintenanceWindow): void
+}
+
+export class LedgerPool {
+  plan: PoolPlan
+  incident: Incident | null = null
+  readonly backends = new Map<string, LedgerBackend>()
+  readonly #ports: PoolPorts
+  readonly #tally: TimeTally
+  readonly #samples = new Samples(LOOKS)
+  readonly #startMs: number
+  readonly #windows: PoolWindows
+  #spanCounts: Counts
+  /** Backends that get ordinary traffic; −1 before the first word on that. */
+  #serving = -1
+  #served = false
+  #short = false
+  #phase: FailoverPhase | null = null
+  #open = 0
+  #down = 0
+  #maintained = 0
+  /** The backend incident that began last. */
+  #latest: Incident | null = null
+  #latestMs = -Infinity
+
+  constructor(plan: PoolPlan, ports: PoolPorts, nowMs: number) {
+    this.plan = plan
+    this.#ports = ports
+    this.#startMs = nowMs
+    this.#windows = new PoolWindows(plan.name, ports)
+    this.#tally = new TimeTally('unknown', nowMs)
+    this.#spanCounts = ports.read.pool(plan.slot)
+    for (const backend of plan.backends) this.#add(backend, nowMs, false)
+  }
+
+  get condition(): Condition {
+    return this.#tally.condition
+  }
+
+  // --- what it is told -------------------------------------------------------------------------
+
+  /** A reload: what stays goes on. */
+  adopt(plan: PoolPlan, nowMs: number): void {
+    const { read } = this.#ports
+    const { slot } = this.plan
+    this.plan = plan
+    if (plan.slot !== slot) {
+      this.#samples.clear()
+      this.#spanCounts = read.pool(plan.slot)
+    }
+    const names = new Set(plan.backends.map(({ name }) => name))
+    for (const [name, backend] of this.backends) {
+      if (!names.has(name)) this.#remove(backend, nowMs)
+    }
+    for (const backend of plan.backends) {
+      const known = this.backends.get(backend.name)
+      if (known === undefined) this.#add(backend, nowMs, true)
+      else if (known.slot !== backend.slot) known.rebase(backend.slot, read.backend(backend.slot))
+    }
+    this.#judge(nowMs)
+  }
+
+  /** It is no part of the configuration any more. */
+  end(nowMs: number): void {
+    for (const backend of this.backends.values()) this.#remove(backend, nowMs)
+    if (this.incident?.open === true) this.#close(this.incident, 'removed', nowMs, 'by a reload')
+    this.#windows.closeAll(nowMs)
+  }
+
+  /** What the data threads may do with each backend, in the plan's order. */
+  published(eligibility: Uint8Array, nowMs: number): void {
+    let serving = 0
+    for (const [index, { name }] of this.plan.backends.entries()) {
+      const word = eligibility[index]
+      const backend = this.backends.get(name)!
+      if (backend.verdict === null) this.#first(backend, word, nowMs)
+      if (word !== ELIGIBILITY.yes) continue
+      // In panic they serve though all are down: that is no availability.
+      if (this.plan.panic === 'refuse' || backend.tally.condition === 'up') serving++
+    }
+    this.#serving = serving
+    this.#judge(nowMs)
+  }
+
+  transition(transition: Transition, nowMs: number): void {
+    const { backend: name, to, reason } = transition
+    const backend = this.backends.get(name)
+    if (backend === undefined) return
+    const before = backend.verdict
+    backend.verdict = to
+    const from = backend.tally.condition
+    const condition = conditionOf(to)
+    this.#turnBackend(backend, condition, nowMs)
+    if (condition === 'maintenance') {
+      if (from === 'maintenance' && before !== to) this.#windows.close(name, nowMs)
+      this.#windows.open(name, windowKind(to), { reason, nowMs })
+    } else if (from === 'maintenance') this.#windows.close(name, nowMs)
+    if (condition === 'down') this.#fail(backend, transition, nowMs)
+    else if (backend.incident?.open === true && condition !== 'unknown') {
+      const end = condition === 'up' ? 'recovered' : 'withdrawn'
+      this.#close(backend.incident, end, nowMs, reason)
+    }
+    // Who serves the pool is for what is published to say, a moment later.
+    this.#maybeClose(this.#tally.condition, nowMs)
+  }
+
+  turn(to: FailoverPhase, reason: string, nowMs: number): void {
+    this.#phase = to
+    if (to === 'failing-over' && this.#served && this.incident?.open !== true) {
+      this.#openIncident('active-lost', reason, nowMs)
+    }
+    this.#judge(nowMs)
+  }
+
+  moved(report: MoveReport, nowMs: number): void {
+    const incident = this.incident
+    const isPlanned = report.kind === 'switchover' || report.kind === 'failback'
+    if (isPlanned) this.#windows.moved(report.by, report.reason, nowMs - report.moveMs)
+    if (incident?.open !== true) return
+    const signMs = nowMs - report.moveMs - report.detectionMs
+    if (!isPlanned && signMs < incident.startMs && incident.isFirst) {
+      incident.pullBack(this.#samples.at(signMs, this.#now(nowMs)))
+    }
+    incident.addMove(report)
+    if (report.outcome === 'moved') {
+      const from = report.from === null ? '' : ` from ${report.from}`
+      incident.stage('moved', this.#now(nowMs), `${report.kind}${from} to ${report.to}`)
+    }
+    this.#ports.touched(incident)
+  }
+
+  /** Somebody did something: it belongs to what is open, and says whose the windows are. */
+  action(action: ActionRecord, tookMs: number, nowMs: number): void {
+    this.#windows.acted(action.backend, action.by, action.reason, nowMs - tookMs)
+    if (this.incident?.open === true) {
+      this.incident.addAction(action)
+      this.#ports.touched(this.incident)
+    }
+    const own = action.backend === null ? null : this.backends.get(action.backend)?.incident
+    if (own?.open === true) {
+      own.addAction(action)
+      this.#ports.touched(own)
+    }
+  }
+
+  /** Once a second. */
+  sample(nowMs: number): void {
+    const { read } = this.#ports
+    const counts = read.pool(this.plan.slot)
+    this.#samples.add(nowMs, counts)
+    if (this.incident?.open === true) {
+      this.incident.count(counts)
+      this.#ports.touched(this.incident)
+    }
+    for (const backend of this.backends.values()) {
+      const own = read.backend(backend.slot)
+      backend.look(nowMs, own)
+      if (backend.incident?.open !== true) continue
+      backend.incident.count(own)
+      this.#ports.touched(backend.incident)
+    }
+    this.#judge(nowMs)
+  }
+
+  // --- what it tells -----------------------------------------------------------------------------
+
+  /** The sums since the span began. */
+  span(nowMs: number): PoolSpan {
+    const { read } = this.#ports
+    const backends: Record<string, PoolSpan['backends'][string]> = {}
+    let withTraffic = 0
+    for (const backend of this.backends.values()) {
+      const span = backend.span(nowMs, read.backend(backend.slot))
+      if (span === null) continue
+      const wasOut = span[1] + span[2] + span[3] > 0
+      if (!wasOut && ++withTraffic > SPAN_BACKENDS_MAX) continue
+      backends[backend.name] = span
+    }
+    return {
+      times: this.#tally.read(nowMs),
+      counts: difference(this.#spanCounts, read.pool(this.plan.slot)),
+      backends,
+    }
+  }
+
+  nextSpan(nowMs: number): void {
+    const { read } = this.#ports
+    this.#tally.restart(nowMs)
+    this.#spanCounts = read.pool(this.plan.slot)
+    for (const backend of this.backends.values()) {
+      backend.nextSpan(nowMs, read.backend(backend.slot))
+    }
+  }
+
+  describe(at: number): PoolRecord {
+    const { name, mode, objective, backends } = this.plan
+    return {
+      kind: 'pool',
+      at,
+      pool: name,
+      mode,
+      rtoMs: objective.rtoMs,
+      availability: objective.availability,
+      backends: backends.map((backend) => backend.name),
+    }
+  }
+
+  /** Its open incidents and windows. */
+  *openThings(): Generator<Incident | MaintenanceWindow> {
+    if (this.incident?.open === true) yield this.incident
+    yield* this.#windows.all()
+    for (const { incident } of this.backends.values()) if (incident?.open === true) yield incident
+  }
+
+  /** An incident that an earlier process left open goes on. @returns whether there is a place for it */
+  resume(incident: Incident): boolean {
+    if (incident.backend === null) {
+      if (this.incident !== null) return false
+      this.incident = incident
+      return true
+    }
+    const backend = this.backends.get(incident.backend)
+    if (backend === undefined || backend.incident !== null) return false
+    backend.incident = incident
+    this.#open++
+    return true
+  }
+
+  // --- backends ----------------------------------------------------------------------------------
+
+  #add({ name, slot }: BackendPlan, nowMs: number, isNew: boolean): void {
+    const counts = this.#ports.read.backend(slot)
+    this.backends.set(name, new LedgerBackend(name, slot, { ms: nowMs, counts, isNew }))
+  }
+
+  #remove(backend: LedgerBackend, nowMs: number): void {
+    if (backend.incident?.open === true) {
+      this.#close(backend.incident, 'removed', nowMs, 'no longer in the configuration')
+    }
+    this.#windows.close(backend.name, nowMs)
+    this.#turnBackend(backend, 'unknown', nowMs)
+    this.backends.delete(backend.name)
+  }
+
+  /** Before anything was said of it, what may be done with it tells. */
+  #first(backend: LedgerBackend, word: number | undefined, nowMs: number): void {
+    const isUnchecked = this.plan.healthCheck === null && word === ELIGIBILITY.cut
+    if (word !== ELIGIBILITY.yes && !isUnchecked) return
+    backend.verdict = word === ELIGIBILITY.yes ? 'available' : 'standby'
+    this.#turnBackend(backend, 'up', nowMs)
+    if (backend.incident?.open === true) {
+      this.#close(backend.incident, 'recovered', nowMs, 'available')
+    }
+  }
+
+  #turnBackend({ tally }: LedgerBackend, to: Condition, nowMs: number): void {
+    const from = tally.condition
+    this.#down += Number(to === 'down') - Number(from === 'down')
+    this.#maintained += Number(to === 'maintenance') - Number(from === 'maintenance')
+    tally.turn(to, nowMs)
+  }
+
+  #fail(backend: LedgerBackend, { to, reason, signMs }: Transition, nowMs: number): void {
+    const counts = this.#ports.read.backend(backend.slot)
+    const now: Reading = { ms: nowMs, counts, exact: true }
+    const kind = to === 'ejected' || to === 'probation' ? to : 'down'
+    const old = backend.incident
+    if (old?.open === true) {
+      // What an earlier process left, or the one verdict after the other.
+      if (old.stageName !== kind) old.stage(kind, now, reason)
+      if (!old.isOut) old.lost(nowMs, nowMs)
+      this.#ports.touched(old)
+      return
+    }
+    const fault = backend.faultOf(signMs ?? Infinity, nowMs - FAULT_MAX_MS, now)
+    if (old !== null && nowMs - old.closedMs < SETTLE_MS) {
+      old.reopen()
+      old.lost(Math.max(old.closedMs, fault.ms), nowMs)
+      old.stage(kind, now, reason)
+      this.#begun(old, nowMs)
+      return
+    }
+    const incident = new Incident(
+      {
+        id: this.#ports.nextId(),
+        pool: this.plan.name,
+        backend: backend.name,
+        trouble: to === 'ejected' ? 'ejected' : 'down',
+        cause: reason,
+        rtoMs: null,
+      },
+      fault,
+      this.#ports.wallOf,
+    )
+    incident.lost(fault.ms, nowMs)
+    incident.stage(kind, now, reason)
+    backend.incident = incident
+    this.#begun(incident, nowMs)
+  }
+
+  #begun(incident: Incident, nowMs: number): void {
+    this.#open++
+    this.#latest = incident
+    this.#latestMs = nowMs
+    if (this.incident?.open === true) incident.parent ??= this.incident.id
+    this.#ports.touched(incident)
+  }
+
+  // --- the pool ------------------------------------------------------------------------------------
+
+  #judge(nowMs: number): void {
+    const condition = this.#conditionNow(nowMs)
+    const before = this.#tally.condition
+    if (condition !== before) {
+      this.#tally.turn(condition, nowMs)
+      if (before === 'maintenance') this.#windows.close(null, nowMs)
+      if (condition === 'maintenance') {
+        const isMove = this.#phase === 'switching'
+        const reason = isMove ? 'a planned move' : 'all its backends are taken out'
+        this.#windows.open(null, isMove ? 'switchover' : 'maintenance', { reason, nowMs })
+      }
+      if (condition === 'down') this.#lose(nowMs)
+      else this.#regain(condition, nowMs)
+    }
+    if (condition === 'up') this.#served = true
+    this.#judgeNumber(condition, nowMs)
+    this.#maybeClose(condition, nowMs)
+  }
+
+  #conditionNow(nowMs: number): Condition {
+    if (this.#serving > 0) return 'up'
+    if (this.#phase === 'switching') return 'maintenance'
+    if (this.#serving < 0) return 'unknown'
+    if (this.#down === 0 && this.#maintained > 0) return 'maintenance'
+    return this.#served || this.#isJudged(nowMs) ? 'down' : 'unknown'
+  }
+
+  /** Nobody has served yet: is that a loss, or only the start? */
+  #isJudged(nowMs: number): boolean {
+    if (this.#down === this.backends.size) return true
+    // Somebody is fit, or about to be found so, and is about to serve.
+    return nowMs - this.#startMs > START_MS
+  }
+
+  #lose(nowMs: number): void {
+    const now = this.#now(nowMs)
+    if (this.incident?.open !== true) {
+      this.#openIncident('outage', this.#reasonOfLoss(nowMs), nowMs)
+    }
+    const incident = this.incident!
+    if (incident.trouble === 'shortage') incident.trouble = 'outage'
+    const cause = this.#trigger(nowMs)
+    incident.lost(cause === null ? nowMs : cause.startMs, nowMs)
+    incident.stage('down', now, 'no backend may be sent to')
+    this.#ports.touched(incident)
+  }
+
+  #regain(condition: Condition, nowMs: number): void {
+    const incident = this.incident
+    if (incident?.open !== true || !incident.isOut || condition === 'unknown') return
+    incident.back(nowMs)
+    if (condition === 'up') {
+      const names = this.plan.backends.filter(
+        ({ name }) => this.backends.get(name)?.verdict === 'available',
+      )
+      const who = this.plan.mode === 'active-standby' ? '' : namesOf(names.map(({ name }) => name))
+      incident.stage('serving', this.#now(nowMs), who)
+    } else incident.stage('withdrawn', this.#now(nowMs), 'the rest is planned')
+    this.#ports.touched(incident)
+  }
+
+  /** Fewer than `minAvailable`, and not only because operators took some out. */
+  #judgeNumber(condition: Condition, nowMs: number): void {
+    if (this.plan.mode !== 'active-active' || this.#serving < 0) return
+    const isShort = condition === 'up' && this.#serving < this.plan.minAvailable && this.#down > 0
+    if (isShort === this.#short) return
+    this.#short = isShort
+    const note = `${this.#serving} available, minAvailable is ${this.plan.minAvailable}`
+    if (isShort) {
+      if (this.incident?.open !== true) this.#openIncident('shortage', note, nowMs)
+      this.incident!.stage('short', this.#now(nowMs), note)
+    } else if (this.incident?.open === true && condition === 'up') {
+      this.incident.stage('enough', this.#now(nowMs), note)
+    }
+    if (this.incident !== null) this.#ports.touched(this.incident)
+  }
+
+  #maybeClose(condition: Condition, nowMs: number): void {
+    const incident = this.incident
+    if (incident?.open !== true || this.#open > 0 || this.#short || this.#serving < 0) return
+    if (condition === 'down' || condition === 'unknown') return
+    if (this.#phase === 'failing-over' || this.#phase === 'suspect') return
+    this.#close(incident, 'recovered', nowMs, 'all is as before')
+  }
+
+  #openIncident(
+    trouble: 'outage' | 'shortage' | 'active-lost',
+    cause: string,
+    nowMs: number,
+  ): void {
+    const now = this.#now(nowMs)
+    const trigger = this.#trigger(nowMs)
+    const old = this.incident
+    if (old !== null && nowMs - old.closedMs < SETTLE_MS) old.reopen()
+    else {
+      const fault = trigger === null ? now : this.#samples.at(trigger.startMs, now)
+      this.incident = new Incident(
+        {
+          id: this.#ports.nextId(),
+          pool: this.plan.name,
+          backend: null,
+          trouble,
+          cause,
+          rtoMs: this.plan.objective.rtoMs,
+        },
+        fault,
+        this.#ports.wallOf,
+      )
+    }
+    const incident = this.incident!
+    const detectedMs = trigger === null ? nowMs : Math.min(nowMs, this.#latestMs)
+    const note = trigger === null ? cause : `${trigger.backend}: ${trigger.cause}`
+    incident.stage('detected', { ...now, ms: detectedMs }, note)
+    for (const { incident: own } of this.backends.values()) {
+      if (own?.open !== true) continue
+      own.parent ??= incident.id
+      this.#ports.touched(own)
+    }
+    this.#ports.touched(incident)
+  }
+
+  /** The backend incident that brought this about: the last one, if it is fresh. */
+  #trigger(nowMs: number): Incident | null {
+    const fresh = this.#latest?.open === true && nowMs - this.#latestMs < ANSWER_MS
+    return fresh ? this.#latest : null
+  }
+
+  #reasonOfLoss(nowMs: number): string {
+    const trigger = this.#trigger(nowMs)
+    return trigger === null ? 'no backend may be sent to' : `${trigger.backend}: ${trigger.cause}`
+  }
+
+  #close(
+    incident: Incident,
+    how: 'recovered' | 'withdrawn' | 'removed',
+    nowMs: number,
+    note: string,
+  ): void {
+    const slot = incident.backend === null ? -1 : this.backends.get(incident.backend)!.slot
+    const { read } = this.#ports
+    const counts = slot < 0 ? read.pool(this.plan.slot) : read.backend(slot)
+    incident.close(how, { ms: nowMs, counts, exact: true }, note)
+    if (slot >= 0) this.#open--
+    this.#ports.touched(incident)
+  }
+
+  #now(nowMs: number): Reading {
+    return { ms: nowMs, counts: this.#ports.read.pool(this.plan.slot), exact: true }
+  }
+}
+
+function namesOf(names: readonly string[]): string {
+  const more = names.length > 3 ? ` and ${names.length - 3} more` : ''
+  return names.slice(0, 3).join(', ') + more
+}
+
+function difference(before: Counts, now: Counts): Counts {
+  return {
+    requests: Math.max(0, now.requests - before.requests),
+    failed: Math.max(0, now.failed - before.failed),
+    retried: Math.max(0, now.retried - before.retried),
+    rescued: Math.max(0, now.rescued - before.rescued),
+    unknown: Math.max(0, now.unknown - before.unknown),
+  }
+}

@@ -1,0 +1,428 @@
+// From the records of a ledger to a report: what was measured in a stretch of time, per pool and
+// backend. Takes records in any order, each any number of times; what is written again replaces the
+// older one. Pure; the figures are in report-figures.ts, the words in report-text.ts.
+
+import type {
+  ActionRecord,
+  Counts,
+  IncidentRecord,
+  LedgerRecord,
+  MoveRecord,
+  PoolRecord,
+  SpanRecord,
+  StartRecord,
+  Times,
+  WindowRecord,
+} from './ledger-contract.ts'
+import { addCounts, NO_COUNTS } from './ledger-contract.ts'
+import {
+  availabilityOf,
+  betweenFailures,
+  budgetOf,
+  meanOf,
+  metOf,
+  ninesOf,
+  quantileOf,
+  recoveryOf,
+  shareWithin,
+  successOf,
+  type ErrorBudget,
+  type Outage,
+  type Stretch,
+} from './report-figures.ts'
+
+/** Figures that pools and backends share. All lengths in ms. */
+export interface Figures {
+  readonly upMs: number
+  readonly downMs: number
+  readonly maintenanceMs: number
+  /** No verdict yet, or Evenkeel did not run. */
+  readonly unknownMs: number
+  /** Of up and down time, 0…1; `null` without either. */
+  readonly availability: number | null
+  readonly nines: number | null
+  readonly counts: Counts
+  /** Of requests (of a backend: attempts); `null` without any. */
+  readonly success: number | null
+  readonly failures: number
+  /** From first sign to service again, on average. */
+  readonly mttrMs: number | null
+  readonly mtbfMs: number | null
+}
+
+export interface BackendReport extends Figures {
+  readonly name: string
+}
+
+export interface PoolReport extends Figures {
+  readonly name: string
+  readonly mode: string
+  readonly objective: { readonly rtoMs: number | null; readonly availability: number | null }
+  readonly metAvailability: boolean | null
+  readonly budget: ErrorBudget | null
+  readonly rto: {
+    readonly p50Ms: number | null
+    readonly maxMs: number | null
+    readonly met: number
+    readonly missed: number
+  }
+  readonly moves: Readonly<Record<string, number>>
+  /** Those with the lowest availability first. */
+  readonly backends: readonly BackendReport[]
+}
+
+export interface Report extends Stretch {
+  /** Processes that ran, and what is known of the time before each. */
+  readonly runs: readonly StartRecord[]
+  /** Evenkeel did not run, or left no record. */
+  readonly notRunningMs: number
+  readonly pools: readonly PoolReport[]
+  /** Worst first: by time without service, then by failed requests, then by length. */
+  readonly incidents: readonly IncidentRecord[]
+  readonly windows: readonly WindowRecord[]
+  readonly actions: readonly ActionRecord[]
+  /** Records that were too many to be written. */
+  readonly leftOut: number
+}
+
+/** Actions listed in a report, the latest. */
+const ACTIONS_MAX = 1_000
+
+export class ReportFold {
+  readonly #incidents = new Map<string, IncidentRecord>()
+  readonly #windows = new Map<string, WindowRecord>()
+  readonly #spans = new Map<string, SpanRecord>()
+  readonly #starts = new Map<number, StartRecord>()
+  readonly #moves = new Map<string, MoveRecord>()
+  readonly #actions = new Map<string, ActionRecord>()
+  readonly #pools = new Map<string, PoolRecord>()
+  #firstAt = Infinity
+
+  add(record: LedgerRecord): void {
+    if (record.kind === 'span' || record.kind === 'start') {
+      this.#firstAt = Math.min(this.#firstAt, record.at)
+    }
+    switch (record.kind) {
+      case 'incident':
+        keepLatest(this.#incidents, record)
+        break
+      case 'window':
+        keepLatest(this.#windows, record)
+        break
+      case 'span': {
+        const key = `${record.run}/${record.n}`
+        // Of an hour that was cut short there may be a draft.
+        if (record.ms >= (this.#spans.get(key)?.ms ?? 0)) this.#spans.set(key, record)
+        break
+      }
+      case 'start':
+        this.#starts.set(record.run, record)
+        break
+      case 'move':
+        this.#moves.set(`${record.pool}/${record.at}/${record.report.epoch}`, record)
+        break
+      case 'action': {
+        const { at, verb, pool, backend, outcome } = record
+        this.#actions.set(`${at}/${verb}/${pool}/${backend}/${outcome}`, record)
+        break
+      }
+      case 'pool': {
+        const known = this.#pools.get(record.pool)
+        if (known === undefined || record.at >= known.at) this.#pools.set(record.pool, record)
+        break
+      }
+      case 'stop':
+      case 'clock':
+        break
+    }
+  }
+
+  /** Since when somebody has watched; Infinity if nobody did. */
+  get firstAt(): number {
+    return this.#firstAt
+  }
+
+  incident(id: string): IncidentRecord | null {
+    return this.#incidents.get(id) ?? null
+  }
+
+  /** The incidents of backends that belong to one of a pool. */
+  members(id: string): IncidentRecord[] {
+    return [...this.#incidents.values()].filter(({ parent }) => parent === id).sort(byTime)
+  }
+
+  /** Incidents that touch a stretch, the latest first. */
+  incidents(stretch: Stretch, pool: string | null): IncidentRecord[] {
+    return [...this.#incidents.values()]
+      .filter((one) => (pool === null || one.pool === pool) && touches(one, stretch))
+      .sort((a, b) => byTime(b, a))
+  }
+
+  /** What goes on, as far as is known. */
+  open(): (IncidentRecord | WindowRecord)[] {
+    return [...this.#incidents.values(), ...this.#windows.values()].filter(({ open }) => open)
+  }
+
+  /** Names of all pools it has heard of. */
+  poolNames(): string[] {
+    return [...this.#pools.keys()].sort()
+  }
+
+  /** @param asked what was asked for; nothing is known of the time before the first record */
+  report(asked: Stretch, pool: string | null): Report {
+    const since = Math.min(asked.until, Math.max(asked.since, this.#firstAt))
+    const stretch = { since, until: asked.until }
+    const spans = [...this.#spans.values()].flatMap((span) => {
+      const share = shareWithin(span.at, span.toAt, stretch)
+      return share > 0 ? [{ span, share }] : []
+    })
+    const names = pool === null ? this.poolNames() : [pool]
+    const incidents = this.incidents(stretch, pool)
+    const ranMs = spans.reduce((sum, { span, share }) => sum + span.ms * share, 0)
+    const inStretch = ({ at }: { at: number }) => at >= since && at < stretch.until
+    return {
+      ...stretch,
+      runs: [...this.#starts.values()].filter(inStretch).sort(byTime),
+      notRunningMs: Math.max(0, stretch.until - since - ranMs),
+      pools: names.flatMap((name) => {
+        const known = this.#pools.get(name)
+        return known === undefined ? [] : [this.#pool(known, spans, stretch)]
+      }),
+      incidents: incidents.sort(byWeight),
+      windows: [...this.#windows.values()]
+        .filter((one) => (pool === null || one.pool === pool) && touches(one, stretch))
+        .sort(byTime),
+      actions: [...this.#actions.values()]
+        .filter((one) => inStretch(one) && (pool === null || (one.pool ?? pool) === pool))
+        .sort(byTime)
+        .slice(-ACTIONS_MAX),
+      leftOut: spans.reduce((sum, { span }) => sum + span.leftOut, 0),
+    }
+  }
+
+  #pool(known: PoolRecord, spans: readonly Part[], stretch: Stretch): PoolReport {
+    const name = known.pool
+    const parts = spans.filter(({ span }) => span.pools[name] !== undefined)
+    const own = parts.map(({ span, share }) => {
+      const { times, counts } = span.pools[name]!
+      return { times: scaled(times, share), counts: scaledCounts(counts, share) }
+    })
+    const { outages, leftOut } = this.#outages(name, stretch).get(null) ?? NO_OUTAGES
+    const figures = figuresOf(own, { outages, leftOut }, stretch)
+    const { rtoMs, availability } = known
+    const recoveries = outages.flatMap((outage) => recoveryOf(outage) ?? [])
+    const verdicts = outages.map(metOf)
+    const moves: Record<string, number> = {}
+    for (const { pool, at, report } of this.#moves.values()) {
+      if (pool !== name || at < stretch.since || at >= stretch.until) continue
+      const kind = report.outcome === 'moved' ? report.kind : `${report.kind} ${report.outcome}`
+      moves[kind] = (moves[kind] ?? 0) + 1
+    }
+    const { availability: measured } = figures
+    const isJudged = availability !== null && measured !== null
+    return {
+      name,
+      mode: known.mode,
+      ...figures,
+      objective: { rtoMs, availability },
+      metAvailability: isJudged ? measured >= availability : null,
+      budget: budgetOf(timesOf(figures), availability),
+      rto: {
+        p50Ms: quantileOf(recoveries, 0.5),
+        maxMs: quantileOf(recoveries, 1),
+        met: verdicts.filter((met) => met === true).length,
+        missed: verdicts.filter((met) => met === false).length,
+      },
+      moves,
+      backends: this.#backends(known, parts, stretch),
+    }
+  }
+
+  #backends(known: PoolRecord, parts: readonly Part[], stretch: Stretch): BackendReport[] {
+    const name = known.pool
+    const members = new Set(known.backends)
+    for (const { span } of parts) {
+      for (const backend of Object.keys(span.pools[name]!.backends)) members.add(backend)
+    }
+    const current = new Set(known.backends)
+    const outages = this.#outages(name, stretch)
+    const reports = [...members].map((backend) => {
+      const own = parts.flatMap(({ span, share }) => {
+        const listed = span.pools[name]!.backends[backend]
+        if (listed !== undefined) {
+          const [up, down, maintenance, unknown, requests, failed] = listed
+          const times = scaled([up, down, maintenance, unknown], share)
+          const counts = scaledCounts({ ...NO_COUNTS, requests, failed }, share)
+          return [{ times, counts }]
+        }
+        // Who isn't listed was up all the time, if it was there.
+        if (!current.has(backend)) return []
+        return [{ times: scaled([span.ms, 0, 0, 0], share), counts: NO_COUNTS }]
+      })
+      const figures = figuresOf(own, outages.get(backend) ?? NO_OUTAGES, stretch)
+      return Object.assign({ name: backend }, figures)
+    })
+    return reports.sort((a, b) => (a.availability ?? 1) - (b.availability ?? 1) || order(a, b))
+  }
+
+  /** Outages that began in the stretch, by backend; the pool's own under `null`. */
+  #outages(pool: string, stretch: Stretch): Map<string | null, Outages> {
+    const found = new Map<string | null, Outages>()
+    for (const incident of this.#incidents.values()) {
+      if (incident.pool !== pool) continue
+      const known = found.get(incident.backend) ?? NO_OUTAGES
+      const isWithin = incident.at >= stretch.since && incident.at < stretch.until
+      found.set(incident.backend, {
+        outages: [...known.outages, ...outagesOf(incident, stretch)],
+        leftOut: known.leftOut + (isWithin ? incident.outagesLeftOut : 0),
+      })
+    }
+    return found
+  }
+}
+
+/** Those that are known one by one, and how many more there were. */
+interface Outages {
+  readonly outages: readonly Outage[]
+  readonly leftOut: number
+}
+
+const NO_OUTAGES: Outages = { outages: [], leftOut: 0 }
+
+interface Part {
+  readonly span: SpanRecord
+  /** Of it, within the stretch. */
+  readonly share: number
+}
+
+function outagesOf(incident: IncidentRecord, { since, until }: Stretch): Outage[] {
+  return incident.outages
+    .filter(({ at }) => at >= since && at < until)
+    .map((outage) =>
+      Object.assign(
+        { ...outage },
+        {
+          incident: incident.id,
+          objectiveMs: incident.rtoMs,
+          knownMs: incident.ms,
+        },
+      ),
+    )
+}
+
+function figuresOf(
+  parts: readonly { readonly times: Times; readonly counts: Counts }[],
+  { outages, leftOut }: Outages,
+  { since, until }: Stretch,
+): Figures {
+  let times: Times = [0, 0, 0, 0]
+  let counts = NO_COUNTS
+  for (const part of parts) {
+    times = sum(times, part.times)
+    counts = addCounts(counts, part.counts)
+  }
+  const [upMs, downMs, maintenanceMs] = times.map(Math.round) as [number, number, number, number]
+  const availability = availabilityOf(times)
+  const failures = outages.length + leftOut
+  const recoveries = outages.flatMap((outage) => recoveryOf(outage) ?? [])
+  return {
+    upMs,
+    downMs,
+    maintenanceMs,
+    unknownMs: Math.max(0, until - since - upMs - downMs - maintenanceMs),
+    availability,
+    nines: ninesOf(availability),
+    counts: roundedCounts(counts),
+    success: successOf(counts),
+    failures,
+    mttrMs: meanOf(recoveries),
+    mtbfMs: betweenFailures(times, failures),
+  }
+}
+
+/** Time without service, as far as it is known: without that in which Evenkeel did not run. */
+export function downtimeOf({ outages, leftOutMs, ms }: IncidentRecord): number {
+  return outages.reduce((sum, { lostMs, backMs, gapMs }) => {
+    return sum + Math.max(0, (backMs ?? ms) - lostMs - gapMs)
+  }, leftOutMs)
+}
+
+/** All that was counted in it. */
+export function countsOf({ stages }: IncidentRecord): Counts {
+  return stages.reduce((sum, { counts }) => addCounts(sum, counts), NO_COUNTS)
+}
+
+function touches(
+  { at, ms, open }: { at: number; ms: number; open: boolean },
+  { since, until }: Stretch,
+): boolean {
+  return at < until && (open || at + ms >= since)
+}
+
+interface Revised {
+  readonly id: string
+  readonly rev: number
+  readonly ms: number
+}
+
+/** Whether a record says more than what is known. A draft has the number of what it goes on from. */
+export function isNewer(record: Revised, known: Revised | undefined): boolean {
+  if (known === undefined || record.rev > known.rev) return true
+  return record.rev === known.rev && record.ms > known.ms
+}
+
+function keepLatest<T extends Revised>(map: Map<string, T>, record: T): void {
+  if (isNewer(record, map.get(record.id))) map.set(record.id, record)
+}
+
+function byTime(a: { at: number }, b: { at: number }): number {
+  return a.at - b.at
+}
+
+/** Pools before backends; what was without service longest, then what failed most requests. */
+function byWeight(a: IncidentRecord, b: IncidentRecord): number {
+  return (
+    Number(a.backend !== null) - Number(b.backend !== null) ||
+    downtimeOf(b) - downtimeOf(a) ||
+    countsOf(b).failed - countsOf(a).failed ||
+    b.ms - a.ms ||
+    byTime(a, b)
+  )
+}
+
+function order(a: { name: string }, b: { name: string }): number {
+  return a.name < b.name ? -1 : Number(a.name > b.name)
+}
+
+function timesOf({ upMs, downMs, maintenanceMs, unknownMs }: Figures): Times {
+  return [upMs, downMs, maintenanceMs, unknownMs]
+}
+
+function sum(one: Times, other: Times): Times {
+  return [one[0] + other[0], one[1] + other[1], one[2] + other[2], one[3] + other[3]]
+}
+
+function scaled([up, down, maintenance, unknown]: Times, share: number): Times {
+  return [up * share, down * share, maintenance * share, unknown * share]
+}
+
+function scaledCounts(counts: Counts, share: number): Counts {
+  const { requests, failed, retried, rescued, unknown } = counts
+  return {
+    requests: requests * share,
+    failed: failed * share,
+    retried: retried * share,
+    rescued: rescued * share,
+    unknown: unknown * share,
+  }
+}
+
+function roundedCounts({ requests, failed, retried, rescued, unknown }: Counts): Counts {
+  return {
+    requests: Math.round(requests),
+    failed: Math.round(failed),
+    retried: Math.round(retried),
+    rescued: Math.round(rescued),
+    unknown: Math.round(unknown),
+  }
+}
