@@ -19,8 +19,8 @@ export interface DiscoveryPorts {
   readonly clock: Clock
   readonly timers: Timers
   readonly random: Random
-  /** Makes the source that a plan describes. */
-  open(plan: SourcePlan, host: SourceHost): Source
+  /** Makes the source of a pool that a plan describes. */
+  open(pool: string, plan: SourcePlan, host: SourceHost): Source
   /** IP addresses of this machine. */
   machine(): readonly string[]
   publish(event: EventBody): void
@@ -186,7 +186,7 @@ class PoolDiscovery {
   #open(plan: SourcePlan): Running {
     const { clock, timers, random } = this.#ports
     const tell = (word: SourceWord): { unsure: boolean } => this.#hear(running, word)
-    const source = this.#ports.open(plan, { clock, timers, random, tell })
+    const source = this.#ports.open(this.#pool, plan, { clock, timers, random, tell })
     const counts = { failures: 0, changes: 0 }
     const running: Running = { plan, source, counts, state: firstState(clock.nowMs()) }
     return running

@@ -1,5 +1,6 @@
 // Time that stands still until it is told to move, and a source whose words a test says itself.
 
+import { formatAddress } from '../../src/core/address-text.ts'
 import { ManualClock } from '../../src/core/clock.ts'
 import type { Found } from '../../src/core/membership.ts'
 import type { SourceWord } from '../../src/core/membership-source.ts'
@@ -114,4 +115,32 @@ export function foundAt(text: string, changes: Partial<Found> = {}): Found {
   const host = plain.slice(0, cut).replace(/^\[|\]$/g, '')
   const address = { kind: 'tcp', host, port: Number(plain.slice(cut + 1)) } as const
   return { name: name ?? null, address, weight: 1, zone: null, ...changes }
+}
+
+/** A host in real time that keeps what it is told; pauses are as short as `mostMs` wants them. */
+export function hastyHost(mostMs: number) {
+  const words: SourceWord[] = []
+  const host: SourceHost = {
+    clock: { nowMs: () => performance.now() },
+    random: seededRandom(7),
+    timers: {
+      set: (ms, fire) => setTimeout(fire, Math.min(ms, mostMs)),
+      clear: (handle) => clearTimeout(handle as NodeJS.Timeout),
+    },
+    tell: (word) => {
+      words.push(word)
+      return { unsure: false }
+    },
+  }
+  /** What was said last: `name address weight`, or why it was nothing. */
+  const last = (): string => {
+    const word = words.at(-1)
+    if (word === undefined) return ''
+    if (word.kind === 'failure') return `failure: ${word.reason}`
+    const list = word.found.map(({ name, address, weight }) => {
+      return `${name ?? '-'} ${formatAddress(address)} ${weight}`
+    })
+    return list.length > 0 ? list.sort().join(', ') : `empty: ${word.empty}`
+  }
+  return { host, words, last }
 }

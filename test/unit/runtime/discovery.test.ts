@@ -38,7 +38,7 @@ class World {
       clock,
       random,
       timers: this.time,
-      open: (plan, host) => {
+      open: (_pool, plan, host) => {
         const source = new SpokenSource(plan, host)
         this.sources.push(source)
         return source
