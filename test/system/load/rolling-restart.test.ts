@@ -1,0 +1,75 @@
+// Every server of a pool restarted, one after the other, as an operator would: drain, wait, restart,
+// enable. Under load, with requests that take a while, and with writes.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { PoolStatus } from '../../../src/core/status.ts'
+import { mainFile, startEvenkeel } from '../../support/evenkeel.ts'
+import type { Evenkeel } from '../../support/evenkeel.ts'
+import { describeLoad, startLoad } from '../../support/load.ts'
+import { startNginx } from '../../support/nginx.ts'
+import { runProcess } from '../../support/processes.ts'
+import { pause, waitFor } from '../../support/wait.ts'
+
+/** An answer that takes most of a second: nginx sends the first 2 KiB at once. */
+const slow = `location /slow { limit_rate 2k; return 200 "${'x'.repeat(3_500)}"; }`
+
+async function evenkeel({ file }: Evenkeel, ...words: readonly string[]): Promise<string> {
+  const line = [mainFile, ...words, '-c', file]
+  const { code, stdout, stderr } = await runProcess(process.execPath, line)
+  assert.equal(code, 0, `${words.join(' ')}: ${stderr}`)
+  return stdout
+}
+
+async function availabilityOf({ adminUrl }: Evenkeel, name: string): Promise<string> {
+  const pool = (await (await fetch(`${adminUrl}/v1/pools/web`)).json()) as PoolStatus
+  return pool.backends.find((one) => one.name === name)!.availability
+}
+
+test('a rolling restart of all servers with drain --wait costs no request, reads or writes', async (context) => {
+  const names = ['a', 'b', 'c']
+  const servers = await Promise.all(names.map((name) => startNginx({ name, server: slow })))
+  context.after(() => Promise.all(servers.map((one) => one.stop())))
+  const running = await startEvenkeel({
+    listeners: { web: { pool: 'web' } },
+    pools: {
+      web: {
+        backends: Object.fromEntries(servers.map(({ name, address }) => [name, address])),
+        healthCheck: { http: '/', interval: '200ms' },
+        slowStart: '1s',
+        retry: false,
+      },
+    },
+  })
+  context.after(() => running.stop())
+  const url = running.url()
+  const loads = {
+    GET: startLoad({ url: (i) => `${url}/${i}`, ratePerSecond: 200 }),
+    POST: startLoad({ url: `${url}/post`, ratePerSecond: 100, method: 'POST', body: 'a write' }),
+    'slow GET': startLoad({ url: `${url}/slow`, ratePerSecond: 20 }),
+    'slow POST': startLoad({ url: `${url}/slow`, ratePerSecond: 20, method: 'POST', body: 'x' }),
+  }
+  await pause(500)
+  for (const server of servers) {
+    const { name } = server
+    const why = ['--reason', 'new kernel', '--by', 'kim']
+    const said = await evenkeel(running, 'drain', `web/${name}`, ...why, '--wait', '30s')
+    context.diagnostic(said.trim().replace('\n', ' '))
+    await server.restart()
+    await evenkeel(running, 'enable', `web/${name}`)
+    await waitFor(
+      async () => ['available', 'starting'].includes(await availabilityOf(running, name)),
+      { what: `${name} is back` },
+    )
+  }
+  await pause(1_000)
+  for (const [kind, load] of Object.entries(loads)) {
+    const result = await load.stop()
+    context.diagnostic(`${kind}: ${describeLoad(result)}`)
+    assert.equal(result.failed, 0, `${kind}: ${describeLoad(result)}`)
+    assert.ok(result.sent > 20)
+  }
+  const attempts = (await (await fetch(`${running.adminUrl}/v1/pools/web`)).json()) as PoolStatus
+  for (const { name, failures } of attempts.backends) assert.equal(failures, 0, name)
+  assert.match(running.logs(), /backend web\/a is drained/)
+})
