@@ -16,7 +16,8 @@ import { siteFamilies } from './site-families.ts'
 
 /** What a scrape reads. */
 export interface MetricsSource {
-  readonly plan: Plan
+  /** The one in force; `status` is of the same. */
+  plan(): Plan
   readonly table: SharedTable
   readonly version: string
   nowMs(): number

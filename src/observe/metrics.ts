@@ -3,6 +3,7 @@
 // length of a scrape; the process's own metrics come from the client library.
 
 import { Registry, collectDefaultMetrics } from 'prom-client'
+import type { Plan } from '../core/plan.ts'
 import type { PoolStatus, Transition } from '../core/status.ts'
 import { failoverFamilies } from './failover-families.ts'
 import type { MetricsSource, TransitionCount } from './metric-families.ts'
@@ -47,7 +48,10 @@ export class Metrics {
 
   async #render(): Promise<Buffer> {
     const source = this.#source
-    const { plan, table } = source
+    const { table } = source
+    // Of one moment: a reload may come between two slices.
+    const plan = source.plan()
+    const status = source.status()
     const page = new Page()
     await page.add(processFamilies, [{ source }])
     const listeners = plan.listeners.map(({ name, slot }) => ({
@@ -56,17 +60,16 @@ export class Metrics {
       base: table.listenerBase(slot),
     }))
     await page.add(listenerFamilies, listeners)
-    const status = source.status()
-    await page.add(poolFamilies, this.#pools(status))
+    await page.add(poolFamilies, this.#pools(plan, status))
     await page.add(failoverFamilies, this.#movable(status))
     await page.add(siteFamilies, sitesOf(status))
-    await page.add(backendFamilies, this.#backends(status))
+    await page.add(backendFamilies, this.#backends(plan, status))
     page.write(await this.#registry.metrics())
     return page.bytes()
   }
 
-  #pools(status: readonly PoolStatus[]) {
-    const { plan, table } = this.#source
+  #pools(plan: Plan, status: readonly PoolStatus[]) {
+    const { table } = this.#source
     return plan.pools.map(({ name, slot }, i) => ({
       table,
       labels: label('pool', name),
@@ -83,8 +86,8 @@ export class Metrics {
     )
   }
 
-  #backends(status: readonly PoolStatus[]) {
-    const { plan, table } = this.#source
+  #backends(plan: Plan, status: readonly PoolStatus[]) {
+    const { table } = this.#source
     return plan.pools.flatMap((pool, i) =>
       pool.backends.map(({ name, slot }, j) => ({
         table,
@@ -162,6 +165,14 @@ export class TransitionCounter {
     if (entry !== undefined) entry.count++
     else if (counts === undefined) this.#counts.set(key, [{ to, count: 1 }])
     else counts.push({ to, count: 1 })
+  }
+
+  /** Forgets the backends that are not in the plan any more. */
+  keep({ pools }: Plan): void {
+    const present = new Set(
+      pools.flatMap((pool) => pool.backends.map(({ name }) => `${pool.name}\n${name}`)),
+    )
+    for (const key of this.#counts.keys()) if (!present.has(key)) this.#counts.delete(key)
   }
 
   /** Those of one backend. */

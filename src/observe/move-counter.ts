@@ -1,6 +1,7 @@
 // Counts the moves of pools with an active, as their reports come: a move is rare, so unlike traffic
 // it is counted here and not in shared memory. Counts begin with the process.
 
+import type { Plan } from '../core/plan.ts'
 import type { MoveKind, MoveReport } from '../core/status.ts'
 
 /** Upper bounds of the buckets, in seconds; one more is open. */
@@ -63,6 +64,12 @@ export class MoveCounter {
     move.durations.add(detectionMs + moveMs)
     if (kind === 'failover' || kind === 'election') tally.detections.add(detectionMs)
     if (metObjective === false) tally.missed++
+  }
+
+  /** Forgets the pools that are not in the plan any more. */
+  keep({ pools }: Plan): void {
+    const present = new Set(pools.map(({ name }) => name))
+    for (const pool of this.#tallies.keys()) if (!present.has(pool)) this.#tallies.delete(pool)
   }
 
   of(pool: string): MoveTally {

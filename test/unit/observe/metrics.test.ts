@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Plan } from '../../../src/core/plan.ts'
 import { BACKEND, LISTENER, SharedTable } from '../../../src/core/shared-layout.ts'
-import type { PoolStatus, Transition } from '../../../src/core/status.ts'
+import type { MoveReport, PoolStatus, Transition } from '../../../src/core/status.ts'
 import type { MetricsSource } from '../../../src/observe/metric-families.ts'
 import { label } from '../../../src/observe/metric-family.ts'
 import { Metrics, TransitionCounter } from '../../../src/observe/metrics.ts'
@@ -30,7 +30,7 @@ const status = [
 function make(more: Partial<MetricsSource> = {}): { metrics: Metrics; table: SharedTable } {
   const table = SharedTable.allocate({ threads: 2, listeners: 1, pools: 1, slots: 2 })
   const metrics = new Metrics({
-    plan,
+    plan: () => plan,
     table,
     version: '1.2.3',
     nowMs: () => 5_000,
@@ -139,4 +139,67 @@ test('sites say what they are to the pool, and what spills to them', async () =>
     'evenkeel_pool_overflow_ratio{pool="p",site="seoul"} 0',
     'evenkeel_pool_overflow_ratio{pool="p",site="busan"} 0.3',
   ])
+})
+
+test('series follow the plan: of what is gone none is left, and what stays counts on', async () => {
+  const other = {
+    listeners: [{ name: 'web', index: 0, slot: 0 }],
+    pools: [{ name: 'p', index: 0, slot: 0, backends: [{ name: 'n', slot: 0 }] }],
+  } as unknown as Plan
+  let current = plan
+  const backends = [{ ...status[0]!.backends[0]!, name: 'n' }]
+  const { metrics, table } = make({
+    plan: () => current,
+    status: () => (current === plan ? status : [{ ...status[0]!, backends }]),
+  })
+  table.rows[0]![table.listenerBase(0) + LISTENER.requests] = 7
+  table.rows[0]![table.backendBase(1) + BACKEND.attempts] = 5
+  assert.match(String(await metrics.scrape()), /attempts_total\{pool="p",backend="a"\} 5\n/)
+  current = other
+  const page = String(await metrics.scrape())
+  assert.doesNotMatch(page, /backend="a"/)
+  assert.match(page, /attempts_total\{pool="p",backend="n"\} 0\n/)
+  assert.match(page, /listener_requests_total\{listener="web"\} 7\n/)
+})
+
+test('a scrape that a reload interrupts shows one plan, not two', async () => {
+  let current = plan
+  const { metrics } = make({
+    plan: () => current,
+    status: () => {
+      if (current !== plan) throw new Error('asked again')
+      return status
+    },
+  })
+  const page = metrics.scrape()
+  current = { listeners: [], pools: [] } as unknown as Plan
+  assert.match(String(await page), /backend_weight\{pool="p",backend="a"\} 0.5\n/)
+})
+
+test('what is counted of those who are gone is forgotten', () => {
+  const transitions = new TransitionCounter()
+  const add = (pool: string, backend: string) =>
+    transitions.add({
+      pool,
+      backend,
+      from: 'available',
+      to: 'down',
+      reason: '',
+      atMs: 0,
+      available: 1,
+    })
+  add('p', 'a')
+  add('p', 'gone')
+  add('gone', 'a')
+  transitions.keep(plan)
+  assert.equal(transitions.of('p', 'a').length, 1)
+  assert.equal(transitions.of('p', 'gone').length, 0)
+  assert.equal(transitions.of('gone', 'a').length, 0)
+  const moves = new MoveCounter()
+  const report = { kind: 'switchover', outcome: 'moved', detectionMs: 0, moveMs: 1 } as MoveReport
+  moves.add('p', report)
+  moves.add('gone', report)
+  moves.keep(plan)
+  assert.equal(moves.of('p').moves.length, 1)
+  assert.equal(moves.of('gone').moves.length, 0)
 })
