@@ -29,10 +29,17 @@ import type {
 } from './status.ts'
 import { BackendTraffic } from './traffic.ts'
 
+/** What holds for all backends of a pool. */
+export interface BackendSettings {
+  readonly slowStart: SlowStartPlan
+  readonly breaker: BreakerPlan
+  readonly responseMs: number
+}
+
 export class BackendHealth {
-  readonly plan: BackendPlan
+  plan: BackendPlan
   /** Position in the pool. */
-  readonly index: number
+  index: number
   admin: AdminState = 'ready'
   adminReason = ''
   /** An operator took it out, and what runs there has had its time. */
@@ -57,7 +64,11 @@ export class BackendHealth {
   quietMs = Infinity
   /** When the first of the probes that fail in a row was begun; Infinity after one that passed. */
   doubtMs = Infinity
-  readonly thresholds: { slowMs: number; silentMs: number; readonly responseMs: number }
+  readonly thresholds: { slowMs: number; silentMs: number; responseMs: number }
+  /** It gets new requests, if it is fit to; else it counts for nothing. */
+  serves = true
+  /** It came to a pool in use and has not served yet. */
+  isNew = false
   /** Start of the slow-start ramp; −Infinity for none. */
   rampMs = -Infinity
   availability: Availability
@@ -65,15 +76,15 @@ export class BackendHealth {
   weight: number
   /** When `availability` last changed. */
   sinceMs: number
-  /** How it is counted in its pool: bits of `COUNTED` in core/pool-health.ts. */
+  /** How it is counted in its pool: bits of `COUNTED` in core/pool-tally.ts. */
   counted = 0
-  readonly #slowStart: SlowStartPlan
+  #slowStart: SlowStartPlan
 
   constructor(
     plan: BackendPlan,
     index: number,
     health: HealthState | null,
-    pool: { slowStart: SlowStartPlan; breaker: BreakerPlan; responseMs: number },
+    pool: BackendSettings,
     nowMs: number,
   ) {
     this.plan = plan
@@ -89,6 +100,25 @@ export class BackendHealth {
     this.weight = verdict.weight
   }
 
+  /** Takes the verdict of now. Returns whether it changes anything for the data threads. */
+  judge(nowMs: number): boolean {
+    const { availability, eligibility, weight } = judgeAvailability(this.circumstances(nowMs))
+    const isOther = eligibility !== this.eligibility || weight !== this.weight
+    this.availability = availability
+    this.eligibility = eligibility
+    this.weight = weight
+    return isOther
+  }
+
+  /** The same backend under a new plan: what is known of it stays. */
+  adopt(plan: BackendPlan, index: number, pool: BackendSettings): void {
+    this.plan = plan
+    this.index = index
+    this.breaker.adopt(pool.breaker)
+    this.thresholds.responseMs = pool.responseMs
+    this.#slowStart = pool.slowStart
+  }
+
   /** The facts on its traffic; `null` as long as there has been none. */
   observe(table: SharedTable, windowMs: number): BackendTraffic | null {
     if (this.traffic !== null) return this.traffic
@@ -100,6 +130,13 @@ export class BackendHealth {
       return this.traffic
     }
     return null
+  }
+
+  /** What is counted in its row was before its time. */
+  disregard(table: SharedTable, windowMs: number, nowMs: number): void {
+    const traffic = this.observe(table, windowMs)
+    traffic?.look(nowMs, Infinity, new Uint8Array(table.rows.length))
+    traffic?.forget()
   }
 
   circumstances(nowMs: number): Circumstances {

@@ -41,11 +41,16 @@ export class Breaker {
   sinceMs: number
   /** Probation requests that succeeded so far. */
   successes = 0
-  readonly #plan: BreakerPlan
+  #plan: BreakerPlan
 
   constructor(plan: BreakerPlan, nowMs: number) {
     this.#plan = plan
     this.sinceMs = nowMs
+  }
+
+  /** Other lengths from now on; what runs goes on as it was begun. */
+  adopt(plan: BreakerPlan): void {
+    this.#plan = plan
   }
 
   /** Probation requests that have to succeed. */

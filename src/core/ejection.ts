@@ -57,9 +57,9 @@ const ORDER = { silent: 0, failing: 1, slow: 2 } as const
 
 /** Who qualifies in one pool, who nearly does, and who was ejected a moment ago. */
 export class EjectionBoard {
-  readonly #findings = new Map<number, OutlierFinding>()
-  readonly #nearly = new Set<number>()
-  readonly #ejectedMs = new Map<number, number>()
+  #findings = new Map<number, OutlierFinding>()
+  #nearly = new Set<number>()
+  #ejectedMs = new Map<number, number>()
   #dependency = false
 
   /** Whether anybody qualifies. */
@@ -84,6 +84,18 @@ export class EjectionBoard {
   drop(index: number): void {
     this.#findings.delete(index)
     this.#nearly.delete(index)
+  }
+
+  /** Backends have other numbers now; those without one are gone. */
+  renumber(numbers: ReadonlyMap<number, number>): void {
+    const moved = <T>(entries: Iterable<readonly [number, T]>) =>
+      [...entries].flatMap(([index, value]): [number, T][] => {
+        const next = numbers.get(index)
+        return next === undefined ? [] : [[next, value]]
+      })
+    this.#findings = new Map(moved(this.#findings))
+    this.#nearly = new Set(moved(this.#nearly.entries()).map(([index]) => index))
+    this.#ejectedMs = new Map(moved(this.#ejectedMs))
   }
 
   /** It was ejected on a finding (not from probation). */

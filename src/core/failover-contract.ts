@@ -56,6 +56,8 @@ export interface MemberState extends MemberFacts {
    * have missed much. True at a first start.
    */
   readonly fresh: boolean
+  /** A reload brought it: nobody waits for its first verdict. */
+  readonly joined: boolean
 }
 
 export type MoveStep =

@@ -41,7 +41,8 @@ import {
 } from './standby.ts'
 import { AUTOMATIC, beginMove, expireMove, stepMove, targetLost, type Draft } from './switchover.ts'
 
-const UNKNOWN: MemberState = {
+/** A member nothing is known about, at a first start. */
+export const UNKNOWN: MemberState = {
   fit: false,
   judged: false,
   doubtful: false,
@@ -53,6 +54,7 @@ const UNKNOWN: MemberState = {
   siteSinceMs: Infinity,
   leftMs: -Infinity,
   fresh: true,
+  joined: false,
 }
 
 /** A pool nothing is known about but what outlived a restart. */
@@ -230,7 +232,7 @@ function decideNone(draft: Draft): number {
   const { state, machine } = draft
   const { interruptedTo, last } = state
   if (last < 0) return decideFirst(draft)
-  if (state.members.some(({ judged }) => !judged)) return Infinity
+  if (isWaiting(state)) return Infinity
   // Its promotion may have been begun: if it can serve, finishing is safer than going back.
   if (interruptedTo >= 0 && isReady(draft, interruptedTo, 'failover')) {
     beginMove(draft, {
@@ -276,10 +278,15 @@ function decideFirst(draft: Draft): number {
   return Infinity
 }
 
+/** Somebody who was here from the start has had no verdict: that is worth waiting for. */
+function isWaiting({ members }: FailoverState): boolean {
+  return members.some(({ judged, joined }) => !judged && !joined)
+}
+
 /** The active can't serve, or has had no verdict: somebody else, or wait. */
 function decideLost(draft: Draft): number {
   const { state, machine } = draft
-  if (state.active >= 0 && state.members.some(({ judged }) => !judged)) return Infinity
+  if (state.active >= 0 && isWaiting(state)) return Infinity
   const { index, untilMs } = choose(draft, 'failover')
   if (index < 0) return untilMs
   const active = state.active >= 0 ? state.members[state.active]! : null

@@ -10,32 +10,22 @@
 // - If checks or an operator take the pool below that floor later, ejected backends are called back.
 // Work grows with what changed, not with the size of the pool.
 
-import { isAvailable, isInPlay, judgeAvailability } from './availability.ts'
-import { BackendHealth } from './backend-health.ts'
+import { isAvailable } from './availability.ts'
+import type { BackendHealth } from './backend-health.ts'
 import { BREAKER, BREAKER_STEP } from './breaker.ts'
-import { ejectedText, EjectionBoard, ejectionAllowance, type EjectionScope } from './ejection.ts'
-import {
-  initialHealth,
-  reduceHealth,
-  type HealthEvent,
-  type HealthStep,
-  type ProbeVerdict,
-} from './health.ts'
 import type { MemberFacts } from './failover-contract.ts'
-import {
-  FRESH_MS,
-  findOutlier,
-  isQuiet,
-  nearlyOutlier,
-  trafficFails,
-  type OutlierFinding,
-} from './outlier.ts'
+import { reduceHealth, type HealthEvent, type HealthStep, type ProbeVerdict } from './health.ts'
+import { FRESH_MS, isQuiet, trafficFails } from './outlier.ts'
 import type { Shortage } from './override-refusal.ts'
 import type { AdminWord } from './overrides.ts'
 import type { PoolPlan } from './plan.ts'
+import { carryOver, matchBackends, windowMsOf } from './pool-adopt.ts'
+import { PoolEjection } from './pool-ejection.ts'
+import { PoolTally } from './pool-tally.ts'
 import { poolSnapshot, poolStatus } from './pool-view.ts'
 import { PoolProbation } from './probation.ts'
 import type { Random } from './random.ts'
+import { isSame } from './same.ts'
 import type { SharedTable } from './shared-layout.ts'
 import { SUSPICION, type PoolSnapshot } from './snapshot.ts'
 import type { BackendRole, Lag, PoolStatus, Transition } from './status.ts'
@@ -67,46 +57,33 @@ export interface ProbeOutcome {
 
 /** Causes that ask for a probe: those where the backend may be gone, not merely wrong. */
 const PROBE_CAUSES = SUSPICION.connect | SUSPICION.reset | SUSPICION.silence | SUSPICION.timeout
-/** Bits of `BackendHealth.counted`: which of the pool's sums it is part of. */
-const COUNTED = { available: 1, inPlay: 2, ejected: 4, meant: 8 } as const
-const WINDOW_DEFAULT_MS = 10_000
-/** The active gets everything at once or nothing. */
-const NO_SLOW_START = { durationMs: 0, from: 1 }
-/** Where outlier detection is off, and so the breaker never opens. */
-const BREAKER_DEFAULT = { ejectMs: 10_000, ejectMaxMs: 300_000, probationSuccesses: 3 }
+/** From a reload to the first probes of what it brought, at most. */
+const VERDICT_SLACK_MS = 500
 
 export class PoolHealth {
-  readonly plan: PoolPlan
+  /** The present one: a reload gives another. */
+  plan: PoolPlan
   /** Asked before a backend is ejected; an active-standby pool has nobody else to send to at once. */
   mayLose: (index: number) => boolean = () => true
   /** Another site could take over at once: then this one may lose all of its backends. */
   elsewhere: () => boolean = () => false
-  /** Takes ordinary traffic: available or starting. */
-  available = 0
   /** Something the data threads must know has changed since the last `published`. */
   changed = false
-  readonly #backends: readonly BackendHealth[]
+  #backends: readonly BackendHealth[]
   readonly #table: SharedTable
   readonly #random: Random
-  readonly #windowMs: number
   readonly #probation: PoolProbation
+  readonly #tally = new PoolTally()
+  readonly #ejection: PoolEjection
   #effects: PoolEffect[] = []
   /** Backends whose deadline may have moved. */
   #touched: number[] = []
-  /** Ready, fit and with weight: the traffic's verdict alone decides. */
-  #inPlay = 0
-  /** Of those in play: ejected or in probation. */
-  #ejected = 0
-  /** Meant to serve by config and operator. */
-  #meant = 0
   #unjudged = 0
-  readonly #board = new EjectionBoard()
   #urgent = false
   #newTraffic = false
   #thresholdsMs = -Infinity
-  /** Which backends get new requests, if they are fit to; the others count for nothing. */
-  #serves: (index: number) => boolean = () => true
-  #serving: number
+  /** Until when requests wait for the first verdicts on those that a reload brought; 0: not at all. */
+  #holdUntilMs = 0
 
   /** @param firstMs when each backend's first probe is due */
   constructor(
@@ -117,26 +94,84 @@ export class PoolHealth {
     firstMs: () => number,
   ) {
     this.plan = plan
-    this.#serving = plan.backends.length
     this.#table = table
     this.#random = random
-    this.#windowMs = plan.outlierDetection?.windowMs ?? WINDOW_DEFAULT_MS
     this.#probation = new PoolProbation(table, plan.slot)
-    const settings = {
-      slowStart: plan.mode === 'active-standby' ? NO_SLOW_START : plan.slowStart,
-      breaker: plan.outlierDetection ?? BREAKER_DEFAULT,
-      responseMs: plan.timeouts.responseMs,
-    }
-    this.#backends = plan.backends.map((backend, index) => {
-      const health = plan.healthCheck === null ? null : initialHealth(firstMs())
-      return new BackendHealth(backend, index, health, settings, nowMs)
+    this.#ejection = new PoolEjection(this.#tally, random, {
+      judge: (backend, nowMs, reason) => this.#judge(backend, nowMs, reason),
+      ramp: (backend, nowMs) => this.#ramp(backend, nowMs),
+      ask: (backend, nowMs) => {
+        if (backend.health !== null) this.#health(backend, { kind: 'suspected' }, nowMs)
+      },
+      warn: (message) => this.#effects.push({ kind: 'warning', message }),
+      mayLose: (index) => this.mayLose(index),
+      elsewhere: () => this.elsewhere(),
     })
+    const moment = { nowMs, soonMs: firstMs, urgent: false }
+    this.#backends = matchBackends(plan, [], moment).all
     for (const backend of this.#backends) {
-      this.#count(backend, nowMs)
+      this.#tally.count(backend, nowMs)
       setThresholds(plan, backend, table, Infinity, 0)
+      backend.disregard(table, windowMsOf(plan), nowMs)
       if (backend.health !== null) this.#unjudged++
     }
     this.#pace(nowMs)
+  }
+
+  /** Takes ordinary traffic: available or starting. */
+  get available(): number {
+    return this.#tally.available
+  }
+
+  /**
+   * Another plan for the same pool. Backends that keep their slot keep all that is known of them;
+   * what is new has to pass its first probe. Follow with `settle`.
+   * @param soonMs when a new backend is probed first, or an old one by another health check
+   */
+  adopt(plan: PoolPlan, nowMs: number, soonMs: () => number): void {
+    const before = this.plan
+    const couldServe = this.available > 0
+    const moment = { nowMs, soonMs, urgent: this.#urgent }
+    const { all, kept, fresh, gone, numbers } = matchBackends(plan, this.#backends, moment)
+    this.plan = plan
+    this.#backends = all
+    this.#ejection.renumber(numbers)
+    if (plan.outlierDetection === null) this.#ejection.forget()
+    for (const backend of gone) {
+      this.#tally.drop(backend)
+      this.#probation.leave(backend)
+    }
+    for (const backend of kept) {
+      const comesBack = carryOver(backend, before, plan, moment)
+      if (comesBack !== null) this.#ramp(backend, nowMs)
+      this.#judge(backend, nowMs, comesBack)
+    }
+    const joins = this.available > 0
+    for (const backend of fresh) {
+      setThresholds(plan, backend, this.#table, Infinity, 0)
+      backend.disregard(this.#table, windowMsOf(plan), nowMs)
+      // Where nobody else serves they begin together, all with their whole weight.
+      if (joins && backend.health === null) backend.rampMs = nowMs
+      backend.isNew = joins && backend.health !== null
+      backend.judge(nowMs)
+      this.#tally.count(backend, nowMs)
+    }
+    this.#unjudged = all.filter(({ health }) => health?.judged === false).length
+    this.#touched = [...all.keys()]
+    this.changed = true
+    if (!isSame(before.outlierDetection, plan.outlierDetection)) {
+      refreshThresholds(plan, all, this.#table, nowMs)
+    }
+    if (couldServe) this.holdForVerdicts(nowMs)
+  }
+
+  /** If nobody serves, requests wait for the first verdicts instead of being refused. */
+  holdForVerdicts(nowMs: number): void {
+    const { healthCheck } = this.plan
+    if (healthCheck === null || this.available > 0) return
+    if (!this.#backends.some(({ health }) => health!.health === 'checking')) return
+    this.#holdUntilMs = nowMs + VERDICT_SLACK_MS + healthCheck.timeoutMs
+    this.changed = true
   }
 
   /** Every backend with a health check has had a verdict. */
@@ -204,7 +239,7 @@ export class PoolHealth {
     if (backend.breaker.tick(nowMs) === BREAKER_STEP.probation) {
       backend.traffic?.forget()
       // Who stands by has no live requests to be tried with.
-      if (this.plan.mode === 'active-standby' || !this.#serves(index)) backend.breaker.close(nowMs)
+      if (this.plan.mode === 'active-standby' || !backend.serves) backend.breaker.close(nowMs)
       this.#judge(backend, nowMs, `probation after: ${backend.ejectReason}`)
     } else if (backend.availability === 'starting') {
       this.#judge(backend, nowMs, 'slow start is over')
@@ -218,28 +253,22 @@ export class PoolHealth {
    */
   look(index: number, nowMs: number, trusted: Uint8Array): void {
     const backend = this.#backends[index]!
-    const traffic = backend.observe(this.#table, this.#windowMs)
+    const traffic = backend.observe(this.#table, windowMsOf(this.plan))
     if (traffic === null) return
     const news = traffic.look(nowMs, backend.thresholds.slowMs, trusted)
     if (news) this.#newTraffic = true
     if (backend.health !== null && news) this.#suspectQuiet(backend, traffic, nowMs)
-    const plan = this.plan.outlierDetection
-    if (plan === null) return
-    if (backend.breaker.state === BREAKER.halfOpen) {
-      this.#lookAtProbation(backend, traffic, nowMs)
-      return
-    }
-    if (!isAvailable(backend.availability) || (!news && !this.#board.has(index))) return
-    const { thresholds } = backend
-    const finding = findOutlier(plan, traffic, thresholds, nowMs)
-    this.#board.note(index, finding, nearlyOutlier(plan, traffic, thresholds, nowMs))
-    if (finding === null) backend.spared = ''
+    this.#ejection.look(this.plan, backend, news, nowMs)
   }
 
   /** Draws the conclusions for the pool from all that came in. */
   settle(nowMs: number): void {
-    if (this.#board.isWanted) this.#eject(nowMs)
-    this.#callBack(nowMs)
+    this.#ejection.settle(this.plan, this.#backends, nowMs)
+    const isHeld = this.available === 0 && this.#unjudged > 0 && nowMs < this.#holdUntilMs
+    if (this.#holdUntilMs > 0 && !isHeld) {
+      this.#holdUntilMs = 0
+      this.changed = true
+    }
     this.#pace(nowMs)
   }
 
@@ -272,12 +301,12 @@ export class PoolHealth {
    * it would not miss them.
    */
   shortageWithout(indexes: readonly number[], nowMs: number): Shortage | null {
-    const isMissed = (index: number): boolean => this.#serves(index) && this.isOpen(index)
+    const isMissed = (index: number): boolean => this.#backends[index]!.serves && this.isOpen(index)
     const left = this.available - indexes.filter(isMissed).length
     const { minAvailable } = this.plan
     if (left === this.available || left >= minAvailable || this.elsewhere()) return null
-    const others = this.#backends.filter(({ index }) => {
-      return this.#serves(index) && !this.isOpen(index) && !indexes.includes(index)
+    const others = this.#backends.filter(({ index, serves }) => {
+      return serves && !this.isOpen(index) && !indexes.includes(index)
     })
     const out = others.map((other) => ({
       backend: other.plan.name,
@@ -304,18 +333,15 @@ export class PoolHealth {
    * Those that are new to it and on probation are restored, as nobody could be tried beside them.
    */
   serve(serves: (index: number) => boolean, nowMs: number): void {
-    const before = this.#serves
-    this.#serves = serves
-    this.#serving = 0
     for (const backend of this.#backends) {
-      const { index, breaker } = backend
-      if (serves(index)) this.#serving++
-      const isNew = serves(index) && !before(index)
+      const { breaker } = backend
+      const isNew = serves(backend.index) && !backend.serves
+      backend.serves = serves(backend.index)
       if (isNew && breaker.state === BREAKER.halfOpen) {
         breaker.close(nowMs)
         backend.traffic?.forget()
         this.#judge(backend, nowMs, 'its site takes over')
-      } else this.#count(backend, nowMs)
+      } else this.#tally.count(backend, nowMs)
     }
     this.changed = true
   }
@@ -333,7 +359,9 @@ export class PoolHealth {
 
   /** The state of now, for the data threads. */
   snapshot(): PoolSnapshot {
-    return poolSnapshot(this.plan, this.#backends, this.available, this.#meant)
+    const { available, meant } = this.#tally
+    const sums = { available, meant, holdUntilMs: this.#holdUntilMs }
+    return poolSnapshot(this.plan, this.#backends, sums)
   }
 
   /** What bears on one backend becoming, or staying, the active. */
@@ -377,7 +405,8 @@ export class PoolHealth {
         if (backend.breaker.state !== BREAKER.closed) backend.breaker.close(nowMs)
         backend.traffic?.forget()
         this.#ramp(backend, nowMs)
-      }
+      } else if (backend.isNew) this.#ramp(backend, nowMs)
+      backend.isNew = false
       this.#judge(backend, nowMs, effect.reason)
     }
   }
@@ -401,24 +430,14 @@ export class PoolHealth {
 
   /** @param reason why it may have changed; `null` leaves it to the verdict's own sentence */
   #judge(backend: BackendHealth, nowMs: number, reason: string | null): void {
-    const { index } = backend
-    const verdict = judgeAvailability(backend.circumstances(nowMs))
     const from = backend.availability
-    if (verdict.eligibility !== backend.eligibility || verdict.weight !== backend.weight) {
-      this.changed = true
-    }
-    backend.availability = verdict.availability
-    backend.eligibility = verdict.eligibility
-    backend.weight = verdict.weight
-    this.#count(backend, nowMs)
-    this.#touched.push(index)
-    if (verdict.availability === from) return
-    if (!isAvailable(verdict.availability)) {
-      this.#board.drop(index)
-      backend.spared = ''
-    }
-    if (from === 'ejected') this.#board.returned(index)
-    if (verdict.availability === 'probation') this.#probation.enter(backend, nowMs)
+    if (backend.judge(nowMs)) this.changed = true
+    this.#tally.count(backend, nowMs)
+    this.#touched.push(backend.index)
+    const to = backend.availability
+    if (to === from) return
+    this.#ejection.turned(backend, from === 'ejected')
+    if (to === 'probation') this.#probation.enter(backend, nowMs)
     else if (from === 'probation') this.#probation.leave(backend)
     backend.sinceMs = nowMs
     this.#effects.push({
@@ -427,124 +446,13 @@ export class PoolHealth {
         pool: this.plan.name,
         backend: backend.plan.name,
         from,
-        to: verdict.availability,
+        to,
         reason: reason ?? backend.explain(nowMs),
         atMs: nowMs,
         available: this.available,
-        ...backend.signOf(verdict.availability, nowMs),
+        ...backend.signOf(to, nowMs),
       },
     })
-  }
-
-  /** Keeps the pool's sums in step with one backend. */
-  #count(backend: BackendHealth, nowMs: number): void {
-    const circumstances = backend.circumstances(nowMs)
-    const inPlay = isInPlay(circumstances)
-    const now = this.#serves(backend.index)
-      ? (isAvailable(backend.availability) ? COUNTED.available : 0) |
-        (inPlay ? COUNTED.inPlay : 0) |
-        (inPlay && backend.breaker.state !== BREAKER.closed ? COUNTED.ejected : 0) |
-        (backend.admin === 'ready' && backend.plan.weight > 0 ? COUNTED.meant : 0)
-      : 0
-    const before = backend.counted
-    backend.counted = now
-    const grown = (bit: number) => Number((now & bit) !== 0) - Number((before & bit) !== 0)
-    this.available += grown(COUNTED.available)
-    this.#inPlay += grown(COUNTED.inPlay)
-    this.#ejected += grown(COUNTED.ejected)
-    this.#meant += grown(COUNTED.meant)
-  }
-
-  #lookAtProbation(backend: BackendHealth, traffic: BackendTraffic, nowMs: number): void {
-    const { breaker, thresholds } = backend
-    if (traffic.probing + traffic.probationSuccesses + traffic.probationFailures > 0) {
-      backend.grant.used(nowMs)
-    }
-    const silent = traffic.waitingSilent > 0 && nowMs - traffic.lastByteMs >= thresholds.silentMs
-    const slow = backend.ejectedSlow && traffic.judgements.slow > 0
-    if (traffic.probationFailures > 0 || silent || slow) {
-      const lengthMs = breaker.eject(nowMs, this.#random.next())
-      const what = slow ? 'was slow again' : silent ? 'got no answer' : 'failed'
-      backend.ejectReason = `a probation request ${what}`
-      traffic.forget()
-      this.#judge(backend, nowMs, ejectedText(lengthMs, backend.ejectReason))
-      return
-    }
-    for (let i = 0; i < traffic.probationSuccesses; i++) {
-      if (breaker.observe(true, nowMs, 0) !== BREAKER_STEP.restored) continue
-      traffic.forget()
-      this.#ramp(backend, nowMs)
-      this.#judge(
-        backend,
-        nowMs,
-        `restored: ${breaker.successesNeeded} probation requests succeeded`,
-      )
-      return
-    }
-  }
-
-  #eject(nowMs: number): void {
-    const decision = this.#board.decide(this.#scope(), nowMs)
-    if (decision.kind === 'dependency') {
-      const { isNew, many, takeBack } = decision
-      // A single backend has nobody to be compared with: that is no dependency's failure.
-      if (isNew && this.#inPlay > 1) {
-        const message = `${many} of ${this.#inPlay} backends of pool '${this.plan.name}' qualify for ejection at once: taken for the failure of something they share, so none is ejected for it`
-        this.#effects.push({ kind: 'warning', message })
-      }
-      for (const index of takeBack) {
-        const backend = this.#backends[index]!
-        backend.breaker.revoke(nowMs)
-        this.#judge(backend, nowMs, 'ejection taken back: most of the pool fails alike')
-      }
-      return
-    }
-    for (const [index, finding] of decision.backends) {
-      const backend = this.#backends[index]!
-      if (ejectionAllowance(this.#scope()) === 0 || !this.mayLose(index)) {
-        backend.spared = `not ejected, too few others are available: ${finding.text}`
-      } else this.#ejectOne(backend, finding, nowMs)
-    }
-  }
-
-  #ejectOne(backend: BackendHealth, finding: OutlierFinding, nowMs: number): void {
-    const lengthMs = backend.breaker.eject(nowMs, this.#random.next())
-    backend.ejectReason = finding.text
-    backend.ejectedSlow = finding.cause === 'slow'
-    backend.traffic!.forget()
-    this.#judge(backend, nowMs, ejectedText(lengthMs, finding.text))
-    this.#board.ejected(backend.index, nowMs)
-    // Is it gone, or only wrong? If a probe fails too it is down, and back as soon as probes pass.
-    if (backend.health !== null) this.#health(backend, { kind: 'suspected' }, nowMs)
-  }
-
-  #scope(): EjectionScope {
-    return {
-      ejectedMax: this.plan.outlierDetection!.ejectedMax,
-      total: this.#serving,
-      elsewhere: this.elsewhere(),
-      inPlay: this.#inPlay,
-      ejected: this.#ejected,
-      available: this.available,
-      floor: this.plan.minAvailable,
-    }
-  }
-
-  /** Ejection never takes the pool below its floor, also not with the help of checks or people. */
-  #callBack(nowMs: number): void {
-    const floor = Math.max(1, this.plan.minAvailable)
-    if (this.available >= floor || this.#ejected === 0 || this.elsewhere()) return
-    while (this.available < floor && this.#ejected > 0) {
-      let best: BackendHealth | null = null
-      for (const backend of this.#backends) {
-        if ((backend.counted & COUNTED.ejected) === 0) continue
-        if (best === null || backend.breaker.untilMs < best.breaker.untilMs) best = backend
-      }
-      best!.breaker.close(nowMs)
-      best!.traffic?.forget()
-      this.#ramp(best!, nowMs)
-      this.#judge(best!, nowMs, `called back: fewer than ${floor} other backends are available`)
-    }
   }
 
   /** Tells the health checks whether to hurry. */

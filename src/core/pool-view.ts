@@ -6,16 +6,21 @@ import { POOL, type SharedTable } from './shared-layout.ts'
 import { ELIGIBILITY, type PoolSnapshot } from './snapshot.ts'
 import type { PoolStatus } from './status.ts'
 
-/**
- * For the data threads.
- * @param available backends that take ordinary traffic
- * @param meant backends that config and operator want to serve
- */
+/** What holds for the pool as a whole. */
+export interface PoolSums {
+  /** Backends that take ordinary traffic. */
+  readonly available: number
+  /** Backends that config and operator want to serve. */
+  readonly meant: number
+  /** See `PoolSnapshot`. */
+  readonly holdUntilMs: number
+}
+
+/** For the data threads. */
 export function poolSnapshot(
   plan: PoolPlan,
   backends: readonly BackendHealth[],
-  available: number,
-  meant: number,
+  { available, meant, holdUntilMs }: PoolSums,
 ): PoolSnapshot {
   const eligibility = new Uint8Array(backends.length)
   const weight = new Float64Array(backends.length)
@@ -36,7 +41,7 @@ export function poolSnapshot(
     probationThread,
     halfAvailable,
     epoch: 0,
-    holdUntilMs: 0,
+    holdUntilMs,
   }
 }
 

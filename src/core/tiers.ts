@@ -60,18 +60,30 @@ export class Tiers {
   readonly #judged: boolean[]
   #facts: MemberFacts[] | null = null
 
-  constructor(plan: PoolPlan) {
+  /** @param before of the same pool under the last plan: a verdict that was final stays so */
+  constructor(plan: PoolPlan, before: Tiers | null = null) {
     this.#plan = plan
     this.all = tiersOf(plan.sites)
     this.#tierOf = plan.sites.map((_, site) => this.all.findIndex((t) => t.sites.includes(site)))
     this.#bits = new Uint8Array(plan.backends.length)
-    this.#judged = this.all.map(() => false)
+    this.#judged = this.all.map(
+      ({ sites }) => before?.wasJudged(sites.map((site) => plan.sites[site]!.name)) ?? false,
+    )
     this.#sites = plan.sites.map(({ minHealthy }, site) => {
       const own = plan.backends.filter((backend) => backend.site === site)
       const weight = own.reduce((sum, backend) => sum + backend.weight, 0)
       const none = { fit: 0, steady: 0, judged: 0, withdrawn: 0, openWeight: 0 }
       return { total: own.length, minHealthy, weight, ...none, reasons: new Map() }
     })
+  }
+
+  /** A tier with one of these sites had its verdict. */
+  wasJudged(sites: readonly string[]): boolean {
+    return this.all.some(
+      (tier, index) =>
+        this.#judged[index]! &&
+        tier.sites.some((site) => sites.includes(this.#plan.sites[site]!.name)),
+    )
   }
 
   /** Tier of a backend. */

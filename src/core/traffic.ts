@@ -59,7 +59,7 @@ export class BackendTraffic {
   probationFailures = 0
   /** Probation requests in progress. */
   probing = 0
-  readonly window: RateWindow
+  window: RateWindow
   readonly latencies = new RecentLatencies()
   readonly judgements = new SlowJudgements()
   readonly #table: SharedTable
@@ -119,6 +119,11 @@ export class BackendTraffic {
     if (timeouts > 0) this.timedOutMs = nowMs
     const ended = this.#readLatencies(slowMs)
     return ended > 0 || successes + failures > 0 || this.waiting > 0 || this.probing > 0
+  }
+
+  /** Another length of the window: what was counted for the old one says nothing about it. */
+  resize(windowMs: number): void {
+    this.window = new RateWindow(windowMs)
   }
 
   /** p99 of the time to a response head, in milliseconds; 0 if unknown. */

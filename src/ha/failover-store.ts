@@ -6,7 +6,7 @@ import type { StateStore } from './state-file.ts'
 
 /** `done` is called exactly once, and never within the call itself. */
 export interface FailoverStore {
-  /** What was kept; `null` at the very first start. */
+  /** What was kept last; `null` if nothing ever was. */
   restore(pool: string): FailoverRecord | null
   /** Makes the intention to move durable: nobody else may move the pool. `null`: done, else why not. */
   claim(pool: string, record: FailoverRecord, done: (lost: string | null) => void): void
@@ -33,7 +33,8 @@ export interface FailoverStore {
  * @param failed hears of a save that nobody waits for
  */
 export function fileStore(state: StateStore, failed: (error: Error) => void): FailoverStore {
-  const { pools } = state.loaded
+  // What was kept last, also of pools that were taken out meanwhile: an epoch never falls.
+  const pools = new Map(Object.entries(state.loaded.pools))
   const keep = async (
     pool: string,
     record: FailoverRecord,
@@ -42,13 +43,14 @@ export function fileStore(state: StateStore, failed: (error: Error) => void): Fa
     let lost: string | null = null
     try {
       await state.save({ [pool]: record })
+      pools.set(pool, record)
     } catch (error) {
       lost = (error as Error).message
     }
     done(lost)
   }
   return {
-    restore: (pool) => (Object.hasOwn(pools, pool) ? pools[pool]! : null),
+    restore: (pool) => pools.get(pool) ?? null,
     claim: (pool, record, done) => void keep(pool, record, done),
     stopped: (_pool, _epoch, done) => queueMicrotask(done),
     commit: (pool, record, done) => void keep(pool, record, done),
@@ -57,6 +59,9 @@ export function fileStore(state: StateStore, failed: (error: Error) => void): Fa
     recover: () => {},
     views: () => {},
     sees: () => 'own',
-    save: (pool, record) => void state.save({ [pool]: record }).catch(failed),
+    save(pool, record) {
+      pools.set(pool, record)
+      void state.save({ [pool]: record }).catch(failed)
+    },
   }
 }

@@ -29,10 +29,22 @@ export interface MetricsSource {
   virtualIp(): VirtualIpFacts | null
   /** Access-log lines lost in the sink, besides those that the threads dropped. */
   lostLines(): number
+  readonly transitions: TransitionCounts
+  readonly moves: MoveTallies
+}
+
+export interface TransitionCounts {
   /** Changes of availability of a backend so far, by what it became. */
-  transitions(pool: string, backend: string): readonly TransitionCount[]
+  of(pool: string, backend: string): readonly TransitionCount[]
+  /** Forgets the backends that are not in the plan any more. */
+  keep(plan: Plan): void
+}
+
+export interface MoveTallies {
   /** Moves of the active of a pool so far. */
-  moves(pool: string): MoveTally
+  of(pool: string): MoveTally
+  /** Forgets the pools that are not in the plan any more. */
+  keep(plan: Plan): void
 }
 
 export interface VirtualIpFacts {

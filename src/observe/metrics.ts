@@ -52,6 +52,8 @@ export class Metrics {
     // Of one moment: a reload may come between two slices.
     const plan = source.plan()
     const status = source.status()
+    source.transitions.keep(plan)
+    source.moves.keep(plan)
     const page = new Page()
     await page.add(processFamilies, [{ source }])
     const listeners = plan.listeners.map(({ name, slot }) => ({
@@ -82,7 +84,7 @@ export class Metrics {
     return status.flatMap(({ name, failover }) =>
       failover === null
         ? []
-        : [{ labels: label('pool', name), status: failover, moves: this.#source.moves(name) }],
+        : [{ labels: label('pool', name), status: failover, moves: this.#source.moves.of(name) }],
     )
   }
 
@@ -94,7 +96,7 @@ export class Metrics {
         labels: `${label('pool', pool.name)},${label('backend', name)}`,
         base: table.backendBase(slot),
         status: status[i]!.backends[j]!,
-        transitions: this.#source.transitions(pool.name, name),
+        transitions: this.#source.transitions.of(pool.name, name),
       })),
     )
   }

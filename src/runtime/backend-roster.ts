@@ -24,7 +24,8 @@ export class BackendRoster implements Roster {
   #facts: readonly MemberFacts[] = []
   readonly #signs: Signs
 
-  constructor(pool: PoolHealth) {
+  /** @param before of the same pool under the last plan */
+  constructor(pool: PoolHealth, before: BackendRoster | null = null) {
     const { backends, sites, healthCheck } = pool.plan
     this.#pool = pool
     this.members = backends.map(({ name, site }) => {
@@ -32,7 +33,7 @@ export class BackendRoster implements Roster {
     })
     this.asksRole = healthCheck !== null && asksRole(healthCheck.check)
     this.slots = backends.map(({ slot }) => [slot])
-    this.#signs = new Signs(pool)
+    this.#signs = new Signs(pool, before === null ? null : before.#signs)
   }
 
   memberOf(backend: number): number {

@@ -385,7 +385,7 @@ class Balancer implements RunningBalancer {
   /** Reads the shared memory when somebody scrapes. */
   #makeMetrics(): Metrics {
     return new Metrics({
-      plan: this.#plan,
+      plan: () => this.#control.plan,
       table: this.#table,
       version: this.#version,
       nowMs: () => this.#clock.nowMs(),
@@ -399,8 +399,8 @@ class Balancer implements RunningBalancer {
       isDraining: () => this.#phase === 'draining',
       virtualIp: () => this.#vip?.facts() ?? null,
       lostLines: () => this.#sink?.lostLines ?? 0,
-      transitions: (pool, backend) => this.#transitions.of(pool, backend),
-      moves: (pool) => this.#moves.of(pool),
+      transitions: this.#transitions,
+      moves: this.#moves,
     })
   }
 

@@ -4,27 +4,24 @@
 
 import type { Clock } from '../core/clock.ts'
 import { DueQueue } from '../core/due-queue.ts'
-import type { SiteNews } from '../core/events.ts'
-import type { HookPlan, Plan } from '../core/plan.ts'
-import type { FailoverEffect, FailoverEvent } from '../core/failover-contract.ts'
+import type { Plan, PoolPlan } from '../core/plan.ts'
+import type { FailoverEvent } from '../core/failover-contract.ts'
 import type { ActAnswer, OperatorRequest } from '../core/operator.ts'
-import { lastActive, noBackend, noPool, tooFew } from '../core/override-refusal.ts'
 import type { Refusal, Result } from '../core/override-refusal.ts'
 import type { AdminWord } from '../core/overrides.ts'
 import { PoolHealth, type PoolEffect } from '../core/pool-health.ts'
 import type { Random } from '../core/random.ts'
+import { isSame } from '../core/same.ts'
 import type { SharedTable } from '../core/shared-layout.ts'
-import type { PoolSnapshot, Snapshot } from '../core/snapshot.ts'
-import type { AdminState, MoveReport, PoolStatus, Transition } from '../core/status.ts'
-import type { FailoverStore } from '../ha/failover-store.ts'
-import type { HookFacts, HookResult } from '../ha/hooks.ts'
+import type { FreedSlots, Snapshot } from '../core/snapshot.ts'
+import type { AdminState, PoolStatus, Transition } from '../core/status.ts'
 import type { ProbeResult, Prober } from '../probe/contract.ts'
+import { ControlActives, type FailoverOptions } from './control-actives.ts'
 import { ControlProbes } from './control-probes.ts'
 import { ControlWatch } from './control-watch.ts'
-import { BackendRoster } from './backend-roster.ts'
-import { FailoverDriver } from './failover-driver.ts'
-import { TierRoster } from './tier-roster.ts'
-import { replicaSnapshot, replicaStatus } from '../core/replica-view.ts'
+import { findBackends, refuseLoss, type FoundBackends } from './control-words.ts'
+import { SlotMap } from './slot-map.ts'
+import { VacantSlots } from './vacant-slots.ts'
 
 /** Timers as a value, so that a test can run the loop on a clock of its own. */
 export interface Timers {
@@ -45,30 +42,12 @@ export interface ControlPlaneOptions {
   /** A backend's availability changed; called before the snapshot that follows from it. */
   onTransition(transition: Transition): void
   onWarning?(message: string, fields: Readonly<Record<string, unknown>>): void
-  /** What pools with an active need; required if the plan has one. */
-  readonly failover?: FailoverOptions
+  /** What pools with an active need, and who has applied which snapshot. */
+  readonly failover: FailoverOptions
+  /** Rows of the shared memory that were left are zeroed, and can be given to others. */
+  onFreed?(slots: FreedSlots): void
   /** What an operator has said of a backend before; `null` if nothing that still holds. */
   readonly recall?: (pool: string, backend: string) => AdminWord | null
-}
-
-export interface FailoverOptions {
-  readonly store: FailoverStore
-  /** Wall clock, ms since 1970. */
-  wallMs(): number
-  /** The lowest snapshot version that a living data thread has applied. */
-  applied(): number
-  /** Runs a hook; `done` never comes within the call. */
-  hook(plan: HookPlan, facts: HookFacts, done: (result: HookResult) => void): void
-  onMove(pool: string, report: MoveReport): void
-  /** Something happened to a site without a move. */
-  onSite(pool: string, news: SiteNews): void
-  onTurn(pool: string, effect: Extract<FailoverEffect, { kind: 'turned' }>): void
-}
-
-interface FoundBackends {
-  readonly ok: true
-  readonly health: PoolHealth
-  readonly indexes: readonly number[]
 }
 
 /** Time between two looks at the rows. */
@@ -96,59 +75,88 @@ const STALL_WARN_MS = 500
 
 export class ControlPlane {
   readonly #options: ControlPlaneOptions
-  readonly #pools: readonly PoolHealth[]
-  /** Per pool; `null` for those without an active. */
-  readonly #drivers: readonly (FailoverDriver | null)[]
-  readonly #readersOf = new Map<PoolHealth, string>()
+  #plan: Plan
+  #pools: readonly PoolHealth[]
+  readonly #actives: ControlActives
+  readonly #vacant: VacantSlots
   readonly #watch: ControlWatch
   readonly #probes: ControlProbes
   readonly #queue: DueQueue
-  /** Slot → pool and position in it; −1 where a slot is unused. */
-  readonly #poolOf: Int32Array
-  readonly #indexOf: Int32Array
-  /** All slots in use, in the order they are looked at. */
-  readonly #slots: Int32Array
-  #cursor = 0
+  readonly #slots: SlotMap
   /** Slots under suspicion, and until when. */
   readonly #suspects = new Map<number, number>()
-  readonly #publishedMs: Float64Array
+  readonly #publishedMs = new WeakMap<PoolHealth, number>()
+  /** A plan that the data threads have not been told of; `null`: none. */
+  #untold: Plan | null = null
   #version = 1
   #timer: unknown = null
   #running = false
   #tickMs = -Infinity
+  #wasReady = false
 
   constructor(options: ControlPlaneOptions) {
     this.#options = options
-    const { plan, table, random, clock } = options
+    const { plan, table, random, clock, failover } = options
     const nowMs = clock.nowMs()
-    const backends = plan.pools.flatMap((pool) => pool.backends)
-    const spreadMs = Math.max(FIRST_SPREAD_MS, backends.length / FIRST_PROBES_PER_MS)
+    const backends = plan.pools.reduce((sum, pool) => sum + pool.backends.length, 0)
+    const spreadMs = Math.max(FIRST_SPREAD_MS, backends / FIRST_PROBES_PER_MS)
+    this.#plan = plan
     this.#pools = plan.pools.map((pool) => {
       const withinMs = Math.min(spreadMs, pool.healthCheck?.intervalMs ?? 0)
       return new PoolHealth(pool, table, random, nowMs, () => nowMs + random.next() * withinMs)
     })
-    this.#drivers = this.#pools.map((pool) => this.#makeDriver(pool, nowMs))
+    this.#actives = new ControlActives(failover, {
+      table,
+      probe: (pool, index, done) => this.#proveBackend(pool, index, done),
+      enter: (work) => this.#turn(work),
+      onWarning: (message, fields) => options.onWarning?.(message, fields),
+    })
+    this.#actives.adopt(this.#pools, new Map(), nowMs)
+    this.#vacant = new VacantSlots({
+      table,
+      applied: () => failover.applied(),
+      onFreed: (slots) => options.onFreed?.(slots),
+    })
     this.#watch = new ControlWatch(table)
     this.#probes = new ControlProbes(options.prober, () => clock.nowMs())
     this.#queue = new DueQueue(table.shape.slots)
-    this.#poolOf = new Int32Array(table.shape.slots).fill(-1)
-    this.#indexOf = new Int32Array(table.shape.slots).fill(-1)
-    this.#slots = Int32Array.from(backends, (backend) => backend.slot)
-    this.#publishedMs = new Float64Array(plan.pools.length).fill(-Infinity)
-    this.#recall(nowMs)
-    for (const pool of plan.pools) {
-      pool.backends.forEach((backend, index) => {
-        this.#poolOf[backend.slot] = pool.index
-        this.#indexOf[backend.slot] = index
-        this.#reschedule(backend.slot, nowMs)
-      })
+    this.#slots = new SlotMap(table.shape.slots, this.#pools)
+    for (const slot of this.#slots.all) {
+      this.#recall(slot, nowMs)
+      this.#reschedule(slot, nowMs)
     }
+  }
+
+  /** By which it judges now. */
+  get plan(): Plan {
+    return this.#plan
+  }
+
+  /**
+   * Why a plan can't be adopted at this moment, in a sentence that says what to do; `null` if it can.
+   * @param plan with its slots assigned
+   */
+  refusal(plan: Plan): string | null {
+    return this.#actives.refusal(this.#plan, plan)
+  }
+
+  /**
+   * Judges by this plan from now on, and publishes it with all of its pools in one snapshot before this
+   * returns. What has the same slot as before is the same thing and goes on as it was. Ask `refusal`
+   * first.
+   * @throws Error if its slots contradict those in use; nothing has changed then
+   */
+  adopt(plan: Plan): void {
+    this.#vacant.left(this.#plan, plan)
+    this.#turn((nowMs) => this.#adopt(plan, nowMs))
   }
 
   /** Publishes the first snapshot and begins to probe. */
   start(): void {
     if (this.#running) return
-    this.#options.publish(this.current())
+    const told = this.#untold === null ? {} : { plan: this.#untold }
+    this.#untold = null
+    this.#options.publish({ ...this.current(), ...told })
     this.#running = true
     this.#turn(() => {})
   }
@@ -156,7 +164,7 @@ export class ControlPlane {
   /** Ends all probes and timers. Nothing is published any more. */
   stop(): void {
     this.#running = false
-    for (const driver of this.#drivers) driver?.stop()
+    this.#actives.stop()
     this.#probes.stop()
     if (this.#timer !== null) this.#options.timers.clear(this.#timer)
     this.#timer = null
@@ -171,12 +179,13 @@ export class ControlPlane {
     this.#turn((nowMs) => {
       this.#watch.look(nowMs)
       slots.forEach((slot, i) => {
-        const pool = this.#poolAt(slot)
+        const pool = this.#slots.poolAt(slot)
         if (pool === null) return
+        const index = this.#slots.indexAt(slot)
         this.#suspects.set(slot, nowMs + SUSPICION_FRESH_MS)
-        this.#drivers[pool.plan.index]?.sign(this.#indexOf[slot]!, nowMs)
-        pool.look(this.#indexOf[slot]!, nowMs, this.#watch.trusted)
-        pool.suspected(this.#indexOf[slot]!, causes[i]!, nowMs)
+        this.#actives.of(pool)?.sign(index, nowMs)
+        pool.look(index, nowMs, this.#watch.trusted)
+        pool.suspected(index, causes[i]!, nowMs)
       })
     })
   }
@@ -194,41 +203,31 @@ export class ControlPlane {
       this.#pools.filter((pool) => pool.changed),
       this.#options.clock.nowMs(),
     )
-    return { version: this.#version, pools: this.#pools.map((pool) => this.#snapshotOf(pool)) }
+    const pools = this.#pools.map((pool) => this.#actives.snapshotOf(pool))
+    return { version: this.#version, pools }
   }
 
   status(): PoolStatus[] {
     const nowMs = this.#options.clock.nowMs()
-    return this.#pools.map((pool) => {
-      const driver = this.#drivers[pool.plan.index]!
-      const own = pool.status(nowMs)
-      if (driver !== null) return driver.status(own, nowMs)
-      return pool.plan.replicasOf < 0 ? own : replicaStatus(own, this.#readers(pool))
-    })
+    return this.#pools.map((pool) => this.#actives.statusOf(pool, nowMs))
   }
 
   /** The agreement between replicas has something for the failover machine of a pool. */
   hear(pool: string, event: FailoverEvent): void {
-    const index = this.#pools.findIndex(({ plan }) => plan.name === pool)
-    if (index >= 0) this.#turn((nowMs) => this.#drivers[index]?.hear(event, nowMs))
+    const found = this.#pools.find(({ plan }) => plan.name === pool)
+    if (found === undefined) return
+    this.#turn((nowMs) => this.#actives.of(found)?.hear(event, nowMs))
   }
 
   /** An operator's word for a pool with an active. A move is answered once it is over. */
-  async act(pool: string, request: OperatorRequest): Promise<ActAnswer> {
-    const found = this.#pools.find(({ plan }) => plan.name === pool)
-    if (found === undefined) {
-      const names = this.#pools.map(({ plan }) => plan.name)
-      return { ok: false, code: 'no-pool', message: `There is no pool '${pool}'.`, names }
-    }
-    const driver = this.#drivers[found.plan.index]!
-    if (driver !== null) return driver.act(request)
-    const message = `Pool '${pool}' is ${found.plan.mode}: it has no active to move.`
-    return { ok: false, code: 'not-standby', message, names: [] }
+  act(pool: string, request: OperatorRequest): Promise<ActAnswer> {
+    return this.#actives.act(pool, request)
   }
 
-  /** Every backend that is checked has had a first verdict. */
+  /** Every backend that is checked has had a first verdict. What a reload brings is not waited for. */
   ready(): boolean {
-    return this.#pools.every((pool) => pool.ready())
+    this.#wasReady ||= this.#pools.every((pool) => pool.ready())
+    return this.#wasReady
   }
 
   /**
@@ -252,62 +251,34 @@ export class ControlPlane {
     word: AdminWord,
     force: boolean,
   ): Result {
-    const found = this.#find(pool, backends)
+    const found = findBackends(this.#pools, pool, backends)
     if (!found.ok) return found
-    const { health, indexes } = found
-    const nowMs = this.#options.clock.nowMs()
-    const refusal = force || word.state === 'ready' ? null : this.#refuse(health, indexes, nowMs)
+    const refusal = force || word.state === 'ready' ? null : this.#refuse(found)
     if (refusal !== null) return refusal
     this.#turn((nowMs) => {
-      for (const index of indexes) health.setAdmin(index, word, nowMs)
+      for (const index of found.indexes) found.health.setAdmin(index, word, nowMs)
     })
     return { ok: true }
   }
 
   /** Whether an operator may take these out of their pool, by whatever means, without force. */
   maySpare(pool: string, backends: readonly string[]): Result {
-    const found = this.#find(pool, backends)
+    const found = findBackends(this.#pools, pool, backends)
     if (!found.ok) return found
-    const nowMs = this.#options.clock.nowMs()
-    return this.#refuse(found.health, found.indexes, nowMs) ?? { ok: true }
+    return this.#refuse(found) ?? { ok: true }
   }
 
-  /** What was said of backends before they were here holds before they get any traffic. */
-  #recall(nowMs: number): void {
-    const { recall } = this.#options
-    if (recall === undefined) return
-    for (const pool of this.#pools) {
-      pool.plan.backends.forEach(({ name }, index) => {
-        const word = recall(pool.plan.name, name)
-        if (word !== null) pool.setAdmin(index, word, nowMs)
-      })
-    }
+  #refuse(found: FoundBackends): Refusal | null {
+    return refuseLoss(found, this.#actives.of(found.health), this.#options.clock.nowMs())
   }
 
-  #find(pool: string, backends: readonly string[]): FoundBackends | Refusal {
-    const health = this.#pools.find(({ plan }) => plan.name === pool)
-    if (health === undefined) {
-      return noPool(
-        pool,
-        this.#pools.map(({ plan }) => plan.name),
-      )
-    }
-    const names = health.plan.backends.map(({ name }) => name)
-    const unknown = backends.find((name) => !names.includes(name))
-    if (unknown !== undefined) return noBackend(pool, unknown, names)
-    return { ok: true, health, indexes: backends.map((name) => names.indexOf(name)) }
-  }
-
-  #refuse(health: PoolHealth, indexes: readonly number[], nowMs: number): Refusal | null {
-    const { name, index, backends } = health.plan
-    const driver = this.#drivers[index] ?? null
-    const active = indexes.find((one) => driver !== null && !driver.mayLose(one, indexes))
-    if (driver !== null && active !== undefined) {
-      const { failover } = driver.status(health.status(nowMs), nowMs)
-      return lastActive(name, backends[active]!.name, failover?.standbys ?? [])
-    }
-    const shortage = health.shortageWithout(indexes, nowMs)
-    return shortage === null ? null : tooFew(name, shortage)
+  /** What was said of a backend before it was here holds before it gets any traffic. */
+  #recall(slot: number, nowMs: number): void {
+    const pool = this.#slots.poolAt(slot)!
+    const index = this.#slots.indexAt(slot)
+    const { name } = pool.plan.backends[index]!
+    const word = this.#options.recall?.(pool.plan.name, name) ?? null
+    if (word !== null) pool.setAdmin(index, word, nowMs)
   }
 
   /** Everything that happens happens in a turn: facts first, then conclusions, then the word. */
@@ -326,14 +297,13 @@ export class ControlPlane {
     for (const pool of this.#pools) {
       pool.settle(nowMs)
       this.#execute(pool, pool.takeEffects())
-      const driver = this.#drivers[pool.plan.index]
+      const driver = this.#actives.of(pool)
       for (const index of pool.takeTouched()) {
         driver?.touched(index, nowMs)
         this.#reschedule(pool.plan.backends[index]!.slot, nowMs)
       }
     }
-    for (const driver of this.#drivers) driver?.look(nowMs)
-    this.#lookAtReaders()
+    this.#actives.look(nowMs)
     this.#publish(
       this.#pools.filter((pool) => pool.changed && !this.#mustWait(pool, nowMs)),
       nowMs,
@@ -345,7 +315,7 @@ export class ControlPlane {
     this.#timer = null
     this.#turn((nowMs) => {
       for (let slot = this.#queue.take(nowMs); slot >= 0; slot = this.#queue.take(nowMs)) {
-        this.#poolAt(slot)!.due(this.#indexOf[slot]!, nowMs)
+        this.#slots.poolAt(slot)!.due(this.#slots.indexAt(slot), nowMs)
       }
       this.#lookAtSuspects(nowMs)
       if (nowMs - this.#tickMs >= TICK_MS) this.#tick(nowMs)
@@ -355,17 +325,17 @@ export class ControlPlane {
   #tick(nowMs: number): void {
     this.#tickMs = nowMs
     this.#watch.look(nowMs)
-    const looks = Math.min(LOOKS_PER_TICK, this.#slots.length)
-    for (let i = 0; i < looks; i++) {
-      const slot = this.#slots[this.#cursor]!
-      this.#cursor = (this.#cursor + 1) % this.#slots.length
-      this.#poolAt(slot)!.look(this.#indexOf[slot]!, nowMs, this.#watch.trusted)
+    const { all } = this.#slots
+    for (let looks = Math.min(LOOKS_PER_TICK, all.length); looks > 0; looks--) {
+      this.#look(this.#slots.next(), nowMs)
     }
     for (const pool of this.#pools) {
       const big = pool.plan.backends.length > BIG_POOL
       pool.refreshThresholds(nowMs, big ? THRESHOLDS_BIG_MS : THRESHOLDS_MS)
       pool.tendProbation(nowMs)
     }
+    const freed = this.#vacant.look(nowMs)
+    if (freed !== null) this.#send({ pools: [], freed })
   }
 
   #lookAtSuspects(nowMs: number): void {
@@ -373,14 +343,18 @@ export class ControlPlane {
     this.#watch.look(nowMs)
     for (const [slot, untilMs] of this.#suspects) {
       if (nowMs >= untilMs) this.#suspects.delete(slot)
-      this.#poolAt(slot)!.look(this.#indexOf[slot]!, nowMs, this.#watch.trusted)
+      this.#look(slot, nowMs)
     }
+  }
+
+  #look(slot: number, nowMs: number): void {
+    this.#slots.poolAt(slot)!.look(this.#slots.indexAt(slot), nowMs, this.#watch.trusted)
   }
 
   #execute(pool: PoolHealth, effects: readonly PoolEffect[]): void {
     for (const effect of effects) {
       if (effect.kind === 'transition')
-        this.#options.onTransition(this.#dressed(effect.transition, pool))
+        this.#options.onTransition(this.#actives.dressed(effect.transition, pool))
       else if (effect.kind === 'warning') {
         this.#options.onWarning?.(effect.message, { pool: pool.plan.name })
       } else this.#probe(pool, effect)
@@ -390,72 +364,60 @@ export class ControlPlane {
   #probe(pool: PoolHealth, effect: Extract<PoolEffect, { kind: 'probe' }>): void {
     const { index, timeoutMs, suspicion } = effect
     const { check, port } = pool.plan.healthCheck!
-    const { address } = pool.plan.backends[index]!
+    const { address, slot } = pool.plan.backends[index]!
     this.#probes.run({
+      slot,
       request: { address, check, port, timeoutMs },
       suspicion,
       done: ({ verdict, text, tookMs, role = null, lag = null }, startedMs) => {
         if (!this.#running) return
         this.#turn((nowMs) => {
           const stalled = this.#watch.stalledSince(startedMs, timeoutMs)
-          pool.probed(index, { verdict, text, tookMs, suspicion, stalled, role, lag }, nowMs)
+          const outcome = { verdict, text, tookMs, suspicion, stalled, role, lag }
+          // It may stand elsewhere in the pool by now; whoever is gone has no probes any more.
+          pool.probed(this.#slots.indexAt(slot), outcome, nowMs)
         })
       },
     })
   }
 
-  #publish(pools: readonly PoolHealth[], nowMs: number): void {
-    if (!this.#running || pools.length === 0) return
-    const version = ++this.#version
+  #publish(changed: readonly PoolHealth[], nowMs: number): void {
+    const plan = this.#untold
+    const pools = plan === null ? changed : this.#pools
+    if (!this.#running || (plan === null && pools.length === 0)) return
+    this.#untold = null
     for (const pool of pools) {
-      this.#publishedMs[pool.plan.index] = nowMs
-      pool.published(version)
-      this.#drivers[pool.plan.index]?.published(version)
+      this.#publishedMs.set(pool, nowMs)
+      pool.published(this.#version + 1)
+      this.#actives.of(pool)?.published(this.#version + 1)
     }
-    this.#options.publish({ version, pools: pools.map((pool) => this.#snapshotOf(pool)) })
+    const all = pools.map((pool) => this.#actives.snapshotOf(pool))
+    this.#send(plan === null ? { pools: all } : { pools: all, plan })
+  }
+
+  #send(news: Omit<Snapshot, 'version'>): void {
+    if (!this.#running) return
+    const version = ++this.#version
+    if (news.plan !== undefined || news.freed !== undefined) this.#vacant.published(version)
+    this.#options.publish({ version, ...news })
   }
 
   /** A snapshot of a big pool is big itself: many changes at a time go in one. */
   #mustWait(pool: PoolHealth, nowMs: number): boolean {
-    const { backends, index } = pool.plan
-    return backends.length > BIG_POOL && nowMs < this.#publishedMs[index]! + BIG_PUBLISH_MS
+    if (pool.plan.backends.length <= BIG_POOL) return false
+    return nowMs < (this.#publishedMs.get(pool) ?? -Infinity) + BIG_PUBLISH_MS
   }
 
   #arm(nowMs: number): void {
     if (!this.#running) return
     const tickMs = this.#suspects.size > 0 ? nowMs + SUSPICION_TICK_MS : Infinity
-    let nextMs = Math.min(this.#tickMs + TICK_MS, tickMs, this.#queue.nextMs())
-    for (const driver of this.#drivers) {
-      if (driver !== null) nextMs = Math.min(nextMs, driver.deadlineMs(nowMs))
-    }
+    const activeMs = this.#actives.deadlineMs(nowMs)
+    let nextMs = Math.min(this.#tickMs + TICK_MS, tickMs, this.#queue.nextMs(), activeMs)
     if (this.#pools.some((pool) => pool.changed)) nextMs = Math.min(nextMs, nowMs + BIG_PUBLISH_MS)
     const waitMs = Math.max(WAKE_MIN_MS, Math.min(TICK_MS, nextMs - nowMs))
     if (this.#timer !== null) this.#options.timers.clear(this.#timer)
     this.#timer = this.#options.timers.set(waitMs, () => this.#wake())
     this.#watch.promise(nowMs + waitMs)
-  }
-
-  #makeDriver(pool: PoolHealth, nowMs: number): FailoverDriver | null {
-    const { failover, table } = this.#options
-    const { name, mode, failover: plan } = pool.plan
-    if (plan === null) return null
-    if (failover === undefined) throw new Error('a pool with an active needs `failover`')
-    const ports = {
-      ...failover,
-      table,
-      probe: (index: number, done: (result: ProbeResult, nowMs: number) => void) => {
-        this.#proveBackend(pool, index, done)
-      },
-      enter: (work: (nowMs: number) => void) => this.#turn(work),
-      onWarning: (message: string, fields: Readonly<Record<string, unknown>>) => {
-        this.#options.onWarning?.(message, fields)
-      },
-    }
-    const roster =
-      mode === 'active-standby'
-        ? new BackendRoster(pool)
-        : new TierRoster(pool, (news) => failover.onSite(name, news), nowMs)
-    return new FailoverDriver(pool, roster, ports, nowMs)
   }
 
   /** A probe beside the schedule, whose result counts like any other. */
@@ -465,57 +427,62 @@ export class ControlPlane {
     done: (result: ProbeResult, nowMs: number) => void,
   ): void {
     const { check, port, timeoutMs } = pool.plan.healthCheck!
-    const { address } = pool.plan.backends[index]!
+    const { address, slot } = pool.plan.backends[index]!
     this.#probes.run({
+      slot,
       request: { address, check, port, timeoutMs },
       suspicion: true,
       done: (result) => {
         if (!this.#running) return
         this.#turn((nowMs) => {
-          pool.probed(index, { ...result, suspicion: true, stalled: false }, nowMs)
+          const outcome = { ...result, suspicion: true, stalled: false }
+          pool.probed(this.#slots.indexAt(slot), outcome, nowMs)
           done(result, nowMs)
         })
       },
     })
   }
 
-  /** What the data threads get: with an active, only that one; on the read side, its replicas. */
-  #snapshotOf(pool: PoolHealth): PoolSnapshot {
-    const { plan } = pool
-    const own = pool.snapshot()
-    const driver = this.#drivers[plan.index]!
-    if (driver !== null) return driver.dress(own)
-    if (plan.replicasOf < 0) return own
-    return replicaSnapshot(own, this.#readers(pool))
-  }
-
-  #readers(pool: PoolHealth): readonly number[] {
-    return this.#drivers[pool.plan.replicasOf]!.readers()
-  }
-
-  /** Read sides follow the verdicts of the pools whose servers they share. */
-  #lookAtReaders(): void {
-    for (const pool of this.#pools) {
-      if (pool.plan.replicasOf < 0) continue
-      const readers = this.#readers(pool).join(' ')
-      if (this.#readersOf.get(pool) === readers) continue
-      this.#readersOf.set(pool, readers)
-      pool.changed = true
+  #adopt(plan: Plan, nowMs: number): void {
+    this.ready()
+    const { table, random } = this.#options
+    const left = new Map(this.#pools.map((pool) => [pool.plan.slot, pool]))
+    const before = new Map<PoolHealth, PoolPlan>()
+    /** Backends whose running probes are void. */
+    const stale = new Set(this.#slots.all)
+    const known = new Set(this.#slots.all)
+    this.#pools = plan.pools.map((next) => {
+      const soonMs = () => nowMs + (random.next() * next.backends.length) / FIRST_PROBES_PER_MS
+      const pool = left.get(next.slot)
+      if (pool === undefined) {
+        const made = new PoolHealth(next, table, random, nowMs, soonMs)
+        made.holdForVerdicts(nowMs)
+        return made
+      }
+      left.delete(next.slot)
+      before.set(pool, pool.plan)
+      if (isSame(pool.plan.healthCheck, next.healthCheck)) {
+        for (const { slot } of next.backends) stale.delete(slot)
+      }
+      pool.adopt(next, nowMs, soonMs)
+      return pool
+    })
+    this.#plan = plan
+    this.#untold = plan
+    this.#probes.cancel(stale)
+    for (const slot of this.#slots.adopt(this.#pools)) {
+      this.#queue.set(slot, Infinity)
+      this.#suspects.delete(slot)
     }
-  }
-
-  /** A backend that is fit without being the active stands by. */
-  #dressed(transition: Transition, pool: PoolHealth): Transition {
-    const driver = this.#drivers[pool.plan.index]!
-    return driver === null ? transition : driver.dressTransition(transition)
+    for (const slot of this.#slots.all) {
+      if (!known.has(slot)) this.#recall(slot, nowMs)
+      this.#reschedule(slot, nowMs)
+    }
+    this.#actives.adopt(this.#pools, before, nowMs)
   }
 
   #reschedule(slot: number, nowMs: number): void {
-    this.#queue.set(slot, this.#poolAt(slot)!.deadlineMs(this.#indexOf[slot]!, nowMs))
-  }
-
-  #poolAt(slot: number): PoolHealth | null {
-    const pool = this.#poolOf[slot] ?? -1
-    return pool < 0 ? null : this.#pools[pool]!
+    const pool = this.#slots.poolAt(slot)!
+    this.#queue.set(slot, pool.deadlineMs(this.#slots.indexAt(slot), nowMs))
   }
 }

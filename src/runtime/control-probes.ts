@@ -7,6 +7,8 @@ import type { ProbeRequest, ProbeResult, Prober } from '../probe/contract.ts'
 export const PROBES_MAX = 256
 
 export interface ProbeJob {
+  /** Row of the backend: whose probe it is. */
+  readonly slot: number
   readonly request: ProbeRequest
   /** Comes beside the schedule, at once and past the limit. */
   readonly suspicion: boolean
@@ -17,7 +19,8 @@ export interface ProbeJob {
 export class ControlProbes {
   readonly #prober: Prober
   readonly #nowMs: () => number
-  readonly #running = new Set<() => void>()
+  /** What ends each that runs. */
+  readonly #running = new Map<() => void, ProbeJob>()
   #waiting: ProbeJob[] = []
   #nextWaiting = 0
   #scheduled = 0
@@ -36,9 +39,22 @@ export class ControlProbes {
   stop(): void {
     this.#waiting = []
     this.#nextWaiting = 0
-    for (const cancel of this.#running) cancel()
+    for (const cancel of this.#running.keys()) cancel()
     this.#running.clear()
     this.#scheduled = 0
+  }
+
+  /** Ends the probes of these backends; none of them reports any more. */
+  cancel(slots: ReadonlySet<number>): void {
+    this.#waiting = this.#waiting.slice(this.#nextWaiting).filter(({ slot }) => !slots.has(slot))
+    this.#nextWaiting = 0
+    for (const [cancel, job] of this.#running) {
+      if (!slots.has(job.slot)) continue
+      this.#running.delete(cancel)
+      if (!job.suspicion) this.#scheduled--
+      cancel()
+    }
+    this.#startWaiting()
   }
 
   #start(job: ProbeJob): void {
@@ -50,7 +66,7 @@ export class ControlProbes {
       job.done(result, startedMs)
       this.#startWaiting()
     })
-    this.#running.add(cancel)
+    this.#running.set(cancel, job)
   }
 
   #startWaiting(): void {

@@ -2,7 +2,7 @@
 // Stops an active by snapshot and waits until every data thread has applied it; measures what a move
 // took and cost. Decides nothing: core/failover.ts does.
 
-import type { HookPlan } from '../core/plan.ts'
+import type { HookPlan, PoolPlan } from '../core/plan.ts'
 import {
   recordOf,
   reignOf,
@@ -10,6 +10,7 @@ import {
   type FailoverRecord,
   type Reign,
 } from '../core/failover-record.ts'
+import { adoptFailover } from '../core/failover-adopt.ts'
 import { initialFailover, reduceFailover } from '../core/failover.ts'
 import type {
   FailoverEffect,
@@ -33,7 +34,7 @@ import type { MoveReport, PoolStatus, Transition } from '../core/status.ts'
 import type { FailoverStore } from '../ha/failover-store.ts'
 import type { HookFacts, HookResult } from '../ha/hooks.ts'
 import type { ProbeBackend, Roster } from './roster.ts'
-import { SeatOfPool } from './seat.ts'
+import { SeatOfPool, type SeatRules } from './seat.ts'
 
 export interface FailoverPorts {
   readonly table: SharedTable
@@ -56,11 +57,12 @@ export interface FailoverPorts {
 const PROVE_EVERY_MS = 100
 const MOVES_KEPT = 10
 const NO_SESSIONS = { at: 0, finished: 0, cut: 0 }
+
 export class FailoverDriver {
   readonly #pool: PoolHealth
-  readonly #roster: Roster
+  #roster: Roster
   readonly #ports: FailoverPorts
-  readonly #machine: FailoverMachine
+  #machine: FailoverMachine
   #state: FailoverState
   #deadlineMs = 0
   readonly #seat: SeatOfPool
@@ -79,24 +81,21 @@ export class FailoverDriver {
 
   constructor(pool: PoolHealth, roster: Roster, ports: FailoverPorts, nowMs: number) {
     const { plan } = pool
-    const { members, asksRole, slots, overlaps } = roster
     this.#pool = pool
     this.#roster = roster
     this.#ports = ports
-    this.#machine = { pool: plan.name, plan: plan.failover!, members, asksRole }
+    this.#machine = machineOf(plan, roster)
     const record = ports.store.restore(plan.name)
     this.#state = initialFailover(this.#machine, restoredFrom(this.#machine, record), nowMs)
     this.#lastMoves = record?.lastMoves ?? []
     const seat = {
       table: ports.table,
-      slots,
-      overlaps,
-      cuts: plan.failover!.sessions === 'destroy',
       applied: () => ports.applied(),
       changed: () => (pool.changed = true),
     }
-    this.#seat = new SeatOfPool(seat, this.#state.active, this.#state.epoch)
-    this.#told = members.map(() => null)
+    const { active, epoch } = this.#state
+    this.#seat = new SeatOfPool(seat, rulesOf(plan, roster), active, epoch)
+    this.#told = roster.members.map(() => null)
     this.#nowMs = nowMs
     pool.mayLose = (index) => this.mayLose(index)
     if (roster.isGroup) pool.elsewhere = () => this.#isElsewhere()
@@ -105,6 +104,26 @@ export class FailoverDriver {
 
   get state(): FailoverState {
     return this.#state
+  }
+
+  /**
+   * The pool has a new plan. Who is the active, its epoch, and everything else that is known stays.
+   * @param roster of the new plan
+   * @param places position of each member before → now; −1: gone
+   */
+  adopt(roster: Roster, places: readonly number[]): void {
+    const { plan } = this.#pool
+    this.#roster = roster
+    this.#machine = machineOf(plan, roster)
+    this.#seat.adopt(rulesOf(plan, roster), places)
+    this.#deadlineMs = 0
+    if (this.#state.move?.step === 'prove') this.#proveAtMs = 0
+    const stays = places.length === roster.members.length && places.every((to, at) => to === at)
+    if (stays) return
+    this.#state = adoptFailover(this.#machine, this.#state, places)
+    this.#told = roster.members.map((_, index) => this.#told[places.indexOf(index)] ?? null)
+    this.#views = []
+    this.#save()
   }
 
   /** Ends it: answers that come later are void. */
@@ -484,4 +503,12 @@ export class FailoverDriver {
   #save(): void {
     this.#ports.store.save(this.#machine.pool, this.#record(reignOf(this.#machine, this.#state)))
   }
+}
+
+function machineOf(plan: PoolPlan, { members, asksRole }: Roster): FailoverMachine {
+  return { pool: plan.name, plan: plan.failover!, members, asksRole }
+}
+
+function rulesOf({ failover }: PoolPlan, { slots, overlaps }: Roster): SeatRules {
+  return { slots, overlaps, cuts: failover!.sessions === 'destroy' }
 }

@@ -1,7 +1,7 @@
 // The state file of a plan whose pools have an active, opened and looked over at the start.
 
-import type { Plan, PoolPlan } from '../core/plan.ts'
-import { tiersOf } from '../core/tiers.ts'
+import { memberNames } from '../core/failover-adopt.ts'
+import type { Plan } from '../core/plan.ts'
 import type { StateDir } from '../ha/state-dir.ts'
 import type { StateStore } from '../ha/state-file.ts'
 import { openStateIn } from '../ha/state-file.ts'
@@ -9,8 +9,8 @@ import { strangersIn } from '../ha/state-record.ts'
 import type { Log } from '../observe/log.ts'
 
 /**
- * Reads it and logs what is odd about it. Without a state directory, or pools that need one, nothing is
- * kept.
+ * Reads it and logs what is odd about it. Without a state directory nothing is kept. It is opened
+ * although no pool has an active yet: a reload may bring one.
  * @throws StateFileError when it can't be read
  */
 export async function openFailoverState(
@@ -19,15 +19,9 @@ export async function openFailoverState(
   log: Log,
 ): Promise<StateStore> {
   const movable = pools.filter((pool) => pool.failover !== null)
-  const state = await openStateIn(movable.length > 0 ? dir : null)
-  const known = movable.map((pool) => [pool.name, membersOf(pool)] as const)
+  const state = await openStateIn(dir)
+  const known = movable.map((pool) => [pool.name, memberNames(pool)] as const)
   const { pools: records, warnings } = state.loaded
   for (const line of [...warnings, ...strangersIn(records, new Map(known))]) log.warn(line)
   return state
-}
-
-/** Who can be the active of it: backends, or tiers of sites. */
-function membersOf({ mode, backends, sites }: PoolPlan): string[] {
-  const members = mode === 'active-standby' ? backends : tiersOf(sites)
-  return members.map(({ name }) => name)
 }

@@ -20,7 +20,7 @@ export interface Leave {
 
 /** An old active on its way out. */
 interface Leaving {
-  readonly index: number
+  index: number
   readonly epoch: number
   readonly drainUntilMs: number
   /** The snapshot that says so; `null` until it is published. */
@@ -29,14 +29,18 @@ interface Leaving {
   cut: boolean
 }
 
-export interface SeatPorts {
-  readonly table: SharedTable
-  /** Rows of the backends of each that can sit. */
+/** What the plan says of those who can sit. */
+export interface SeatRules {
+  /** Rows of the backends of each. */
   readonly slots: readonly (readonly number[])[]
   /** The next one may sit down while the sessions of the last one still finish. */
   readonly overlaps: boolean
   /** Then they are cut as soon as it does. */
   readonly cuts: boolean
+}
+
+export interface SeatPorts {
+  readonly table: SharedTable
   /** The lowest snapshot version that a living data thread has applied. */
   applied(): number
   /** The pool's snapshot is to be published. */
@@ -47,14 +51,16 @@ export class SeatOfPool {
   /** Sessions on the last one that left: when it was told, and what became of them. */
   sessions = { at: 0, finished: 0, cut: 0 }
   readonly #ports: SeatPorts
+  #rules: SeatRules
   #seat: Seat
   #leaving: Leaving | null = null
   /** Who has just sat down, until every thread knows; `null` version: not published yet. */
   #sitting: { readonly epoch: number; version: number | null } | null = null
 
   /** @param sending who sits from the start; −1 for nobody */
-  constructor(ports: SeatPorts, sending: number, epoch: number) {
+  constructor(ports: SeatPorts, rules: SeatRules, sending: number, epoch: number) {
     this.#ports = ports
+    this.#rules = rules
     this.#seat = { sending, draining: -1, cutting: -1, epoch, holdUntilMs: 0 }
   }
 
@@ -62,16 +68,34 @@ export class SeatOfPool {
     return this.#seat
   }
 
+  /** The plan has changed. @param places position of each before → now; −1: gone */
+  adopt(rules: SeatRules, places: readonly number[]): void {
+    const place = (index: number): number => places[index] ?? -1
+    const { sending, draining, cutting } = this.#seat
+    this.#rules = rules
+    this.#seat = {
+      ...this.#seat,
+      sending: place(sending),
+      draining: place(draining),
+      cutting: place(cutting),
+    }
+    const leaving = this.#leaving
+    if (leaving === null) return
+    const index = place(leaving.index)
+    this.#leaving = index < 0 ? null : Object.assign(leaving, { index })
+  }
+
   /** Sessions in progress on one that can sit, over all threads. */
   inFlight(index: number): number {
-    const { table, slots } = this.#ports
+    const { table } = this.#ports
     let sum = 0
-    for (const slot of slots[index]!) sum += table.sum(table.backendBase(slot) + BACKEND.inFlight)
+    for (const slot of this.#rules.slots[index]!)
+      sum += table.sum(table.backendBase(slot) + BACKEND.inFlight)
     return sum
   }
 
   sit(index: number, epoch: number): void {
-    const { overlaps, cuts } = this.#ports
+    const { overlaps, cuts } = this.#rules
     const { sending } = this.#seat
     const cutting = overlaps && cuts && sending !== index ? sending : -1
     if (cutting >= 0) this.sessions = { ...this.sessions, cut: this.inFlight(cutting) }
@@ -83,7 +107,7 @@ export class SeatOfPool {
   leave({ index, epoch, sessions, drainUntilMs, holdUntilMs }: Leave, nowMs: number): void {
     const at = this.inFlight(index)
     this.#sitting = null
-    if (this.#ports.overlaps) {
+    if (this.#rules.overlaps) {
       // It goes on as well as it can: nothing may fall between the two.
       this.sessions = { at, finished: 0, cut: 0 }
       this.#leaving = { index, epoch, drainUntilMs, version: null, cut: false }
@@ -121,7 +145,7 @@ export class SeatOfPool {
   look(nowMs: number): number {
     if (this.#seat.holdUntilMs > 0 && nowMs >= this.#seat.holdUntilMs) this.release()
     const leaving = this.#leaving
-    if (leaving !== null && this.#ports.overlaps) {
+    if (leaving !== null && this.#rules.overlaps) {
       this.#leaving = null
       return leaving.epoch
     }
@@ -157,7 +181,7 @@ export class SeatOfPool {
     const lookMs = (this.#sitting?.version ?? null) === null ? Infinity : nowMs + ACKNOWLEDGE_MS
     const heldMs = Math.min(lookMs, holdUntilMs > 0 ? holdUntilMs : Infinity)
     const leaving = this.#leaving
-    if (leaving !== null && this.#ports.overlaps) return nowMs
+    if (leaving !== null && this.#rules.overlaps) return nowMs
     if (leaving === null || leaving.version === null) return heldMs
     const isApplied = this.#ports.applied() >= leaving.version
     return Math.min(heldMs, nowMs + (isApplied ? DRAIN_LOOK_MS : ACKNOWLEDGE_MS))

@@ -5,15 +5,24 @@ import type { PoolHealth } from '../core/pool-health.ts'
 
 export class Signs {
   readonly #pool: PoolHealth
+  /** Row of each backend: who he is, also after a reload. */
+  readonly #slots: readonly number[]
   /** Infinity without trouble. */
   readonly #firstMs: Float64Array
   /** A sign that nothing came of is forgotten after so long. */
   readonly #keepMs: number
 
-  constructor(pool: PoolHealth) {
+  /** @param before of the same pool under the last plan */
+  constructor(pool: PoolHealth, before: Signs | null = null) {
     const { backends, healthCheck } = pool.plan
     this.#pool = pool
-    this.#firstMs = new Float64Array(backends.length).fill(Infinity)
+    this.#slots = backends.map(({ slot }) => slot)
+    const known = before === null ? [] : before.#slots.entries()
+    const places = new Map([...known].map(([index, slot]) => [slot, index]))
+    this.#firstMs = Float64Array.from(this.#slots, (slot) => {
+      const index = places.get(slot)
+      return index === undefined ? Infinity : before!.#firstMs[index]!
+    })
     this.#keepMs = healthCheck?.intervalMs ?? 0
   }
 

@@ -47,19 +47,25 @@ export class TierRoster implements Roster {
   #shares: readonly number[]
   /** In force, by backend. */
   #weight: Float64Array
-  /** Sites about which something was said, by what. */
-  readonly #said = new Map<number, SiteNews['kind']>()
+  /** Sites about which something was said, by name, and what. */
+  readonly #said: Map<string, SiteNews['kind']>
   /** Sites that the pool knows to serve; `null` before anybody does. */
   #told: readonly boolean[] | null = null
   #isDirty = true
   #sending = -1
 
-  constructor(pool: PoolHealth, tell: (news: SiteNews) => void, nowMs: number) {
+  /** @param before of the same pool under the last plan */
+  constructor(
+    pool: PoolHealth,
+    tell: (news: SiteNews) => void,
+    nowMs: number,
+    before: TierRoster | null = null,
+  ) {
     const { plan } = pool
     this.#pool = pool
     this.#tell = tell
-    this.#tiers = new Tiers(plan)
-    this.#signs = new Signs(pool)
+    this.#tiers = new Tiers(plan, before === null ? null : before.#tiers)
+    this.#signs = new Signs(pool, before === null ? null : before.#signs)
     this.members = this.#tiers.all
     this.#indexOf = new Map(plan.backends.map(({ name }, index) => [name, index]))
     const tierOf = plan.backends.map((_, index) => this.#tiers.tierOf(index))
@@ -71,6 +77,7 @@ export class TierRoster implements Roster {
     this.#service = { shares: this.members.map(() => 0), sites: plan.sites.map(() => false) }
     this.#shares = plan.sites.map(() => 0)
     this.#weight = new Float64Array(plan.backends.length)
+    this.#said = new Map(before === null ? [] : before.#said)
     for (const index of plan.backends.keys()) this.touched(index, nowMs)
   }
 
@@ -188,22 +195,22 @@ export class TierRoster implements Roster {
     const { plan } = this.#pool
     for (const [site, { name, minHealthy }] of plan.sites.entries()) {
       const tier = this.#tiers.all.findIndex((one) => one.sites.includes(site))
-      const before = this.#said.get(site)
+      const before = this.#said.get(name)
       const healthy = this.#tiers.healthy(site)
       const share = this.#service.shares[tier]!
       if (tier === active && this.#tiers.isLeft(site)) {
         if (before === 'left') continue
         const reason = `${healthy} of its backends are healthy, fewer than ${minHealthy}; the other mirrors serve`
-        this.#said.set(site, 'left')
+        this.#said.set(name, 'left')
         this.#tell({ site: name, kind: 'left', reason })
       } else if (tier !== active && share > 0) {
         if (before === 'overflow') continue
         const percent = Math.round(share * 100)
         const reason = `${this.members[active]!.name} has capacity for ${100 - percent} % of the load`
-        this.#said.set(site, 'overflow')
+        this.#said.set(name, 'overflow')
         this.#tell({ site: name, kind: 'overflow', reason })
       } else if (before !== undefined) {
-        this.#said.delete(site)
+        this.#said.delete(name)
         const kind = before === 'left' ? 'returned' : 'relieved'
         const who = tier === active ? 'it serves' : `${this.members[active]!.name} serves alone`
         this.#tell({ site: name, kind, reason: who })

@@ -68,9 +68,21 @@ test('what can not be kept is lost to the claim, and told of a save that nobody 
   await state.close()
 })
 
-test('without a state directory everything is done and nothing is kept', async () => {
+test('without a state directory everything is kept for as long as the process lives', async () => {
   const store = fileStore(await openState(null), never)
   assert.equal(await asked((done) => store.claim('db', record, done)), null)
   assert.equal(await asked((done) => store.stopped('db', 3, () => done(null))), null)
-  assert.equal(store.restore('db'), null)
+  assert.equal(store.restore('db'), record)
+  assert.equal(fileStore(await openState(null), never).restore('db'), null)
+})
+
+test('a pool that a reload takes out and brings back goes on with what was kept last', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'evenkeel-store-'))
+  const state = await openState(dir)
+  const store = fileStore(state, never)
+  assert.equal(await asked((done) => store.claim('db', record, done)), null)
+  const later = { ...record, epoch: 9, movingTo: null }
+  store.save('db', later)
+  assert.deepEqual(store.restore('db'), later, 'an epoch never falls')
+  await state.close()
 })

@@ -40,8 +40,8 @@ function make(more: Partial<MetricsSource> = {}): { metrics: Metrics; table: Sha
     isDraining: () => false,
     virtualIp: () => null,
     lostLines: () => 0,
-    transitions: () => [],
-    moves: (pool) => new MoveCounter().of(pool),
+    transitions: new TransitionCounter(),
+    moves: new MoveCounter(),
     ...more,
   })
   return { metrics, table }

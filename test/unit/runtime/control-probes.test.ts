@@ -23,8 +23,8 @@ function setUp() {
     port: null,
     timeoutMs: 100,
   } as const
-  const ask = (suspicion = false) =>
-    probes.run({ request, suspicion, done: (_, startedMs) => started.push(startedMs) })
+  const ask = (suspicion = false, slot = 0) =>
+    probes.run({ slot, request, suspicion, done: (_, startedMs) => started.push(startedMs) })
   const world = { running, started, probes, ask, cancelled: () => cancelled }
   return { ...world, setNow: (ms: number) => (nowMs = ms) }
 }

@@ -6,6 +6,7 @@ import type { HealthCheckPlan, OutlierPlan, Plan, PoolPlan } from '../../../src/
 import { seededRandom, type Random } from '../../../src/core/random.ts'
 import {
   BACKEND,
+  BACKEND_CELLS,
   CONTROL,
   LATENCY_BOUNDS_S,
   LATENCY_BUCKETS,
@@ -14,13 +15,20 @@ import {
   SharedTable,
   THREAD,
 } from '../../../src/core/shared-layout.ts'
-import { ELIGIBILITY, SUSPICION, type Snapshot } from '../../../src/core/snapshot.ts'
+import { isSame } from '../../../src/core/same.ts'
+import {
+  ELIGIBILITY,
+  SUSPICION,
+  type FreedSlots,
+  type PoolSnapshot,
+  type Snapshot,
+} from '../../../src/core/snapshot.ts'
 import type { BackendRole, MoveReport, Transition } from '../../../src/core/status.ts'
 import type { ProbeRequest, ProbeResult, Prober } from '../../../src/probe/contract.ts'
+import type { FailoverOptions } from '../../../src/runtime/control-actives.ts'
 import {
   ControlPlane,
   type ControlPlaneOptions,
-  type FailoverOptions,
   type Timers,
 } from '../../../src/runtime/control-plane.ts'
 
@@ -112,6 +120,14 @@ export function poolPlan(backends: number, changes: Partial<PoolPlan> = {}): Poo
   }
 }
 
+/** A plan with these pools, whose positions follow. */
+export function plansOf(...pools: readonly PoolPlan[]): Plan {
+  return {
+    ...planOf(pools[0]!),
+    pools: pools.map((pool, index) => Object.assign({ ...pool }, { index })),
+  }
+}
+
 export function planOf(pool: PoolPlan): Plan {
   return {
     runtime: { threads: 1, drainMs: 8_000, stateDir: null },
@@ -148,6 +164,8 @@ export interface Finished {
 export interface WorldOptions {
   readonly threads?: number
   readonly seed?: number
+  /** Backends there is room for. */
+  readonly slots?: number
   /** What an active-standby pool uses instead of a store of its own and hooks that succeed. */
   readonly failover?: Partial<FailoverOptions>
   /** What operators have said before. */
@@ -157,9 +175,17 @@ export interface WorldOptions {
 export class World {
   readonly clock = new ManualClock(1_000)
   readonly random: Random
-  readonly pool: PoolPlan
+  /** The plan in force. Its first pool is the one that gets traffic. */
+  plan!: Plan
+  /** Address → slot. */
+  #slotOf = new Map<string, number>()
   readonly table: SharedTable
+  /** By slot. */
   readonly backends: WorldBackend[]
+  /** Slots that were left, and are not freed yet. */
+  readonly left = new Set<number>()
+  /** What was freed, in order. */
+  readonly freed: FreedSlots[] = []
   /** What backends say of themselves, if they do. */
   roles: (BackendRole | null)[] = []
   readonly plane: ControlPlane
@@ -175,7 +201,7 @@ export class World {
   readonly probes: { atMs: number; backend: number; timeoutMs: number }[] = []
   /** Requests that ended, as their clients saw it. */
   readonly finished: Finished[] = []
-  /** Answers that came cut, or as an error, per backend. */
+  /** Answers that came cut, or as an error, by slot. */
   readonly spoilt: number[]
   running = 0
   #events: Event[] = []
@@ -183,19 +209,20 @@ export class World {
 
   constructor(pool: PoolPlan, options: WorldOptions = {}) {
     const threads = options.threads ?? 1
-    this.pool = pool
+    this.#take(planOf(pool))
     this.random = seededRandom(options.seed ?? 1)
     this.table = SharedTable.allocate({
       threads,
       listeners: 0,
-      pools: 1,
-      slots: pool.backends.length,
+      pools: 4,
+      slots: options.slots ?? pool.backends.length,
     })
-    this.backends = pool.backends.map(() => ({ probe: 'pass', traffic: 5, probeMs: 3 }))
-    this.spoilt = pool.backends.map(() => 0)
+    const { slots } = this.table.shape
+    this.backends = Array.from({ length: slots }, () => ({ probe: 'pass', traffic: 5, probeMs: 3 }))
+    this.spoilt = this.backends.map(() => 0)
     this.threads = Array.from({ length: threads }, (_, index) => new WorldThread(this, index))
     this.plane = new ControlPlane({
-      plan: planOf(pool),
+      plan: this.plan,
       table: this.table,
       clock: this.clock,
       random: this.random,
@@ -211,6 +238,10 @@ export class World {
       onWarning: (message) => this.warnings.push(message),
       failover: { ...this.#failover(), ...options.failover },
       ...(options.recall === undefined ? {} : { recall: options.recall }),
+      onFreed: (slots) => {
+        this.freed.push(slots)
+        for (const slot of slots.backends) this.left.delete(slot)
+      },
     })
     for (const thread of this.threads) thread.start()
   }
@@ -242,6 +273,55 @@ export class World {
       onSite: (_pool, { site, kind, reason }) => this.sites.push(`${site} ${kind}: ${reason}`),
       onTurn: () => {},
     }
+  }
+
+  /** The pool that gets traffic. */
+  get pool(): PoolPlan {
+    return this.plan.pools[0]!
+  }
+
+  /** Gives the first pool another plan, with slots as a reload assigns them. @throws if refused */
+  reload(changes: Partial<PoolPlan>): this {
+    return this.adopt(planOf(this.slotted({ ...this.pool, ...changes })))
+  }
+
+  /** What is kept keeps its slot, what is new gets the lowest that nobody has. */
+  slotted(pool: PoolPlan): PoolPlan {
+    const taken = new Set([...this.left, ...this.slots()])
+    const backends = pool.backends.map((backend) => {
+      const kept = this.pool.backends.find(
+        ({ name, address }) => name === backend.name && isSame(address, backend.address),
+      )
+      if (kept !== undefined) return { ...backend, slot: kept.slot }
+      let slot = 0
+      while (taken.has(slot)) slot++
+      taken.add(slot)
+      return { ...backend, slot }
+    })
+    return { ...pool, backends }
+  }
+
+  /** Adopts a plan as it is. @throws if refused */
+  adopt(plan: Plan): this {
+    const refusal = this.plane.refusal(plan)
+    if (refusal !== null) throw new Error(refusal)
+    const before = this.slots()
+    this.#take(plan)
+    const now = new Set(this.slots())
+    for (const slot of before) if (!now.has(slot)) this.left.add(slot)
+    this.plane.adopt(plan)
+    return this
+  }
+
+  #take(plan: Plan): void {
+    this.plan = plan
+    const all = plan.pools.flatMap(({ backends }) => backends)
+    this.#slotOf = new Map(all.map(({ address, slot }) => [JSON.stringify(address), slot]))
+  }
+
+  /** Slots of all backends of the plan. */
+  slots(): number[] {
+    return this.plan.pools.flatMap(({ backends }) => backends.map(({ slot }) => slot))
   }
 
   /** Starts the control plane and lets it find its backends. */
@@ -353,7 +433,7 @@ export class World {
   prober(): Prober {
     return {
       probe: (request, done) => {
-        const backend = this.pool.backends.findIndex(({ address }) => address === request.address)
+        const backend = this.#slotOf.get(JSON.stringify(request.address))!
         this.probes.push({ atMs: this.nowMs, backend, timeoutMs: request.timeoutMs })
         const event = this.#answerProbe(backend, request, done)
         return () => this.timers().clear(event)
@@ -388,7 +468,10 @@ export class WorldThread {
   readonly index: number
   readonly row: Float64Array
   readonly #world: World
-  #snapshot: Snapshot | null = null
+  /** The pool as this thread has it. */
+  #plan: PoolPlan
+  #positions = new Map<number, number>()
+  #pool: PoolSnapshot | null = null
   #attempts: Attempt[] = []
   #next: number
   #tickMs = 0
@@ -400,7 +483,14 @@ export class WorldThread {
     this.#world = world
     this.index = index
     this.row = world.table.rows[index]!
+    this.#plan = world.pool
+    this.#take(world.pool)
     this.#next = index
+  }
+
+  #take(plan: PoolPlan): void {
+    this.#plan = plan
+    this.#positions = new Map(plan.backends.map(({ slot }, position) => [slot, position]))
   }
 
   start(): void {
@@ -413,8 +503,10 @@ export class WorldThread {
   }
 
   /** What it may do with a backend. */
-  eligibility(backend: number): number {
-    return this.#snapshot!.pools[0]!.eligibility[backend]!
+  eligibility(slot: number): number {
+    const position = this.#positions.get(slot)
+    if (position === undefined || this.#pool === null) return ELIGIBILITY.no
+    return this.#pool.eligibility[position]!
   }
 
   /** The cell of a backend. */
@@ -428,14 +520,19 @@ export class WorldThread {
 
   apply(snapshot: Snapshot): void {
     if (!this.alive) return
-    const before = this.#snapshot
-    this.#snapshot = snapshot
+    const before = this.#world.backends.map((_, slot) => this.eligibility(slot))
+    if (snapshot.plan !== undefined) this.#take(snapshot.plan.pools[0]!)
+    this.#pool = snapshot.pools.find(({ pool }) => pool === 0) ?? this.#pool
+    for (const slot of snapshot.freed?.backends ?? []) {
+      this.row.fill(0, this.cell(slot, 0), this.cell(slot, BACKEND_CELLS))
+    }
     this.row[THREAD.appliedVersion] = snapshot.version
-    const pool = snapshot.pools[0]!
     for (const attempt of this.#attempts.filter(({ ended }) => !ended)) {
-      const was = before === null ? ELIGIBILITY.no : before.pools[0]!.eligibility[attempt.backend]!
-      const now = pool.eligibility[attempt.backend]!
-      if (now !== was && (now === ELIGIBILITY.no || now === ELIGIBILITY.cut)) {
+      // What runs on a backend that is gone may finish.
+      if (!this.#positions.has(attempt.backend)) continue
+      const now = this.eligibility(attempt.backend)
+      const isOut = now === ELIGIBILITY.no || now === ELIGIBILITY.cut
+      if (now !== before[attempt.backend] && isOut) {
         this.#leave(attempt)
         this.#send(attempt)
       }
@@ -477,27 +574,28 @@ export class WorldThread {
   request(): void {
     if (!this.alive) return
     const { nowMs } = this.#world
-    this.row[this.#world.table.poolBase(0) + POOL.requests]!++
+    this.row[this.#world.table.poolBase(this.#plan.slot) + POOL.requests]!++
     this.#world.running++
     const fresh = { backend: -1, sentMs: nowMs, begunMs: nowMs }
     this.#send({ ...fresh, tries: 0, probation: false, ended: false })
   }
 
   #pick(not: number): { backend: number; probation: boolean } {
-    const pool = this.#snapshot!.pools[0]!
-    const count = pool.eligibility.length
-    for (let backend = 0; backend < count; backend++) {
-      if (pool.eligibility[backend] !== ELIGIBILITY.probation) continue
-      if (pool.probationThread[backend] !== this.index) continue
-      if (this.row[this.cell(backend, BACKEND.probing)]! > 0 || backend === not) continue
-      return { backend, probation: true }
+    const { eligibility, probationThread } = this.#pool!
+    const { backends } = this.#plan
+    for (const [position, { slot }] of backends.entries()) {
+      if (eligibility[position] !== ELIGIBILITY.probation) continue
+      if (probationThread[position] !== this.index) continue
+      if (this.row[this.cell(slot, BACKEND.probing)]! > 0 || slot === not) continue
+      return { backend: slot, probation: true }
     }
     let fallback = -1
-    for (let i = 0; i < count; i++) {
-      const backend = this.#next++ % count
-      if (pool.eligibility[backend] !== ELIGIBILITY.yes) continue
-      if (backend !== not) return { backend, probation: false }
-      fallback = backend
+    for (let i = 0; i < backends.length; i++) {
+      const position = this.#next++ % backends.length
+      if (eligibility[position] !== ELIGIBILITY.yes) continue
+      const { slot } = backends[position]!
+      if (slot !== not) return { backend: slot, probation: false }
+      fallback = slot
     }
     return { backend: fallback, probation: false }
   }
