@@ -50,7 +50,9 @@ async function check(file: string | undefined, options: CheckOptions): Promise<n
   if (options.output === 'json') {
     const summary = loaded.ok ? summarize(loaded.plan) : null
     const objectives = loaded.ok ? assessObjectives(loaded.plan) : []
-    const result = { ok: !isRefused, file: name, summary, objectives, diagnostics }
+    const { reportSources } = await import('./check-discovery.ts')
+    const discovery = loaded.ok ? reportSources(loaded.plan, process.env) : []
+    const result = { ok: !isRefused, file: name, summary, discovery, objectives, diagnostics }
     put(`${JSON.stringify(result, null, 2)}\n`)
   } else {
     const { formatDiagnostics } = await import('../config/diagnostics.ts')
@@ -106,16 +108,22 @@ async function textSummary(name: string, plan: Plan): Promise<string> {
       `  listener ${listener} on ${formatAddress(address)} (${protocol}) leads to ${[...new Set(pools)].join(', ')}`,
     )
   }
-  for (const { name: pool, mode, balance, backends, healthCheck, replicasOf } of plan.pools) {
+  const { reportSources, sourceLines } = await import('./check-discovery.ts')
+  const sources = reportSources(plan, process.env)
+  for (const { name: pool, mode, balance, backends, discovery, ...more } of plan.pools) {
+    const { healthCheck, replicasOf } = more
     // A read side is no pool of the file.
     if (replicasOf >= 0) continue
     const checked =
       healthCheck === null
         ? 'not checked'
         : `${healthCheck.check.kind} check every ${healthCheck.intervalMs} ms`
-    const count = `${backends.length} backend${backends.length === 1 ? '' : 's'}`
+    const fixed = `${backends.length} backend${backends.length === 1 ? '' : 's'}`
+    const count =
+      discovery === undefined ? fixed : `discovered backends and ${backends.length} fixed`
     const how = mode === 'active-standby' ? mode : `${mode}, ${balance}`
     lines.push(`  pool ${pool}: ${count}, ${how}, ${checked}`)
+    lines.push(...sourceLines(sources, pool, discovery))
   }
   return `${lines.join('\n')}\n`
 }

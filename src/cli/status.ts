@@ -6,6 +6,7 @@ import { type AdminTarget, detailOf, findAdmin, readAdmin } from './admin-client
 import { formatAge } from './age.ts'
 import { activeOf, failoverLines } from './status-failover.ts'
 import { overrideLines } from './status-overrides.ts'
+import { discoveryLines } from './status-discovery.ts'
 import { siteLines } from './status-sites.ts'
 import { table } from './table.ts'
 import type { Color } from './terminal.ts'
@@ -100,7 +101,7 @@ function roleOf({ role, lag }: BackendStatus): string {
 }
 
 function formatPool(pool: PoolStatus, nowMs: number, color: boolean): string {
-  const { name, mode, balance, queued, failover, sites, backends } = pool
+  const { name, mode, balance, queued, failover, sites, backends, discovery } = pool
   // One of its backends at a time is available by design, so a count would say nothing.
   const isStandby = failover !== null && mode === 'active-standby'
   const kind = isStandby ? mode : `${mode}, ${balance}`
@@ -109,7 +110,11 @@ function formatPool(pool: PoolStatus, nowMs: number, color: boolean): string {
   const waiting = queued > 0 ? `, ${queued} queued` : ''
   const title = `${paint(name, 'bold', color)} (${kind}): ${state.join(', ')}${waiting}`
   const why = failover === null ? [] : failoverLines(failover, nowMs, color)
-  const tables = [...siteLines(sites, color), ...backendTable(backends, color)]
+  const tables = [
+    ...discoveryLines(discovery, color),
+    ...siteLines(sites, color),
+    ...(backends.length > 0 ? backendTable(backends, color) : []),
+  ]
   const lines = [...why, ...tables, ...overrideLines(pool, nowMs)].map((line) => `  ${line}`)
   return `${[title, ...lines].join('\n')}\n`
 }

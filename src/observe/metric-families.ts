@@ -12,6 +12,7 @@ import { failoverFamilies } from './failover-families.ts'
 import type { Emit, Family } from './metric-family.ts'
 import { label } from './metric-family.ts'
 import type { MoveTally } from './move-counter.ts'
+import { discoveryFamilies } from './discovery-families.ts'
 import { siteFamilies } from './site-families.ts'
 
 /** What a scrape reads. */
@@ -449,5 +450,6 @@ export const FAMILIES: readonly FamilyHead[] = [
   ...poolFamilies,
   ...failoverFamilies,
   ...siteFamilies,
+  ...discoveryFamilies,
   ...backendFamilies,
 ]

@@ -5,6 +5,7 @@
 import { Registry, collectDefaultMetrics } from 'prom-client'
 import type { Plan } from '../core/plan.ts'
 import type { PoolStatus, Transition } from '../core/status.ts'
+import { discoveryFamilies, sourcesOf } from './discovery-families.ts'
 import { failoverFamilies } from './failover-families.ts'
 import type { MetricsSource, TransitionCount } from './metric-families.ts'
 import {
@@ -65,6 +66,7 @@ export class Metrics {
     await page.add(poolFamilies, this.#pools(plan, status))
     await page.add(failoverFamilies, this.#movable(status))
     await page.add(siteFamilies, sitesOf(status))
+    await page.add(discoveryFamilies, sourcesOf(status))
     await page.add(backendFamilies, this.#backends(plan, status))
     page.write(await this.#registry.metrics())
     return page.bytes()

@@ -4,7 +4,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isIP } from 'node:net'
-import { networkInterfaces } from 'node:os'
 import type { KubernetesSourcePlan, SourcePlan } from '../core/plan.ts'
 import { readMemberList } from '../config/member-list.ts'
 import type { Source, SourceHost } from '../discover/contract.ts'
@@ -32,11 +31,6 @@ export function openSource(pool: string, plan: SourcePlan, host: SourceHost): So
     access: (plan) => kubernetesAccess(plan, process.env),
     open: ({ server, ca }) => openJsonApi({ origin: server, ...(ca === null ? {} : { ca }) }),
   })
-}
-
-/** IP addresses of this machine, now. */
-export function machineAddresses(): readonly string[] {
-  return Object.values(networkInterfaces()).flatMap((list) => list?.map((one) => one.address) ?? [])
 }
 
 async function systemSearch(): Promise<SearchRules> {

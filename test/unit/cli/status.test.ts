@@ -270,3 +270,45 @@ test('sites are a table of their own, above the backends', () => {
 `,
   )
 })
+
+test('a pool says where its backends come from, and how old that is', () => {
+  const source = {
+    kind: 'dns',
+    source: 'dns api.internal',
+    state: 'stale',
+    reason: 'what it said last still holds: no answer in time',
+    sinceMs: 5_000,
+    answeredMs: 240_000,
+    members: 3,
+    refused: 0,
+    failures: 2,
+    changes: 1,
+  } as const
+  const [, line] = formatPools([{ ...pool, discovery: [source] }], 0, false).split('\n')
+  assert.equal(
+    line,
+    '  from dns api.internal: stale, 3 backends, 4m old: what it said last still holds: no answer in time',
+  )
+})
+
+test('a pool that still waits for its backends is a line that says for what', () => {
+  const source = {
+    kind: 'file',
+    source: 'file /etc/list.yaml',
+    state: 'waiting',
+    reason: 'no answer yet: there is no such file',
+    sinceMs: 5_000,
+    answeredMs: null,
+    members: 0,
+    refused: 0,
+    failures: 1,
+    changes: 0,
+  } as const
+  const empty = { ...pool, available: 0, total: 0, queued: 0, backends: [], discovery: [source] }
+  assert.equal(
+    formatPools([empty], 0, false),
+    `web (active-active, round-robin): 0 of 0 available
+  from file /etc/list.yaml: waiting, 0 backends, for 5s: no answer yet: there is no such file
+`,
+  )
+})

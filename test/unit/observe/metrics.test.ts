@@ -24,6 +24,26 @@ const status = [
       { name: 'busan', healthy: 3, minHealthy: 1, share: 0.3, state: 'overflow' },
     ],
     backends: [{ name: 'a', availability: 'available', effectiveWeight: 0.5, health: 'none' }],
+    discovery: [
+      {
+        kind: 'dns',
+        state: 'stale',
+        answeredMs: 2_500,
+        members: 3,
+        refused: 1,
+        failures: 4,
+        changes: 2,
+      },
+      {
+        kind: 'file',
+        state: 'waiting',
+        answeredMs: null,
+        members: 0,
+        refused: 0,
+        failures: 1,
+        changes: 0,
+      },
+    ],
   },
 ] as unknown as readonly PoolStatus[]
 
@@ -202,4 +222,23 @@ test('what is counted of those who are gone is forgotten', () => {
   moves.keep(plan)
   assert.equal(moves.of('p').moves.length, 1)
   assert.equal(moves.of('gone').moves.length, 0)
+})
+
+test('sources of backends say whether they answer, and how old what they said is', async () => {
+  const { metrics } = make()
+  const page = (await metrics.scrape()).toString()
+  const shown = page.split('\n').filter((line) => line.startsWith('evenkeel_discovery_'))
+  assert.deepEqual(shown, [
+    'evenkeel_discovery_up{pool="p",source="dns"} 0',
+    'evenkeel_discovery_up{pool="p",source="file"} 0',
+    'evenkeel_discovery_members{pool="p",source="dns"} 3',
+    'evenkeel_discovery_members{pool="p",source="file"} 0',
+    'evenkeel_discovery_answer_age_seconds{pool="p",source="dns"} 2.5',
+    'evenkeel_discovery_refused_members{pool="p",source="dns"} 1',
+    'evenkeel_discovery_refused_members{pool="p",source="file"} 0',
+    'evenkeel_discovery_failures_total{pool="p",source="dns"} 4',
+    'evenkeel_discovery_failures_total{pool="p",source="file"} 1',
+    'evenkeel_discovery_changes_total{pool="p",source="dns"} 2',
+    'evenkeel_discovery_changes_total{pool="p",source="file"} 0',
+  ])
 })

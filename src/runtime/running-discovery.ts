@@ -1,0 +1,96 @@
+// The discovery of a running process: begins before the balancer does, so that it can start with
+// members, and hands later ones to the keeper of the plan.
+
+import { networkInterfaces } from 'node:os'
+import type { EventBody } from '../core/events.ts'
+import type { Member } from '../core/membership.ts'
+import type { Plan } from '../core/plan.ts'
+import { seededRandom } from '../core/random.ts'
+import type { PoolStatus } from '../core/status.ts'
+import { systemClock } from './clock.ts'
+import { Discovery } from './discovery.ts'
+import { openSource } from './discovery-sources.ts'
+import type { PlanKeeper } from './plan-keeper.ts'
+
+/** How long first answers may hold up the start. */
+const FIRST_WORDS_MS = 1_000
+
+export class RunningDiscovery {
+  /** What is known of each pool, as long as nobody else keeps it. */
+  readonly #members = new Map<string, readonly Member[]>()
+  readonly #discovery: Discovery
+  #keeper: PlanKeeper | null = null
+  #publish: ((event: EventBody) => void) | null = null
+  #untold: EventBody[] = []
+
+  constructor() {
+    this.#discovery = new Discovery({
+      clock: systemClock(),
+      random: seededRandom(Math.floor(Math.random() * 2 ** 31)),
+      timers: {
+        set: (ms, fire) => setTimeout(fire, ms),
+        clear: (handle) => clearTimeout(handle as NodeJS.Timeout),
+      },
+      open: openSource,
+      machine: machineAddresses,
+      publish: (event) => {
+        if (this.#publish === null) this.#untold.push(event)
+        else this.#publish(event)
+      },
+      setMembers: (pool, members) => this.#setMembers(pool, members),
+    })
+  }
+
+  /** Asks all sources of a plan; resolves when each has said something, or soon. */
+  async start(plan: Plan): Promise<void> {
+    this.#discovery.adopt(plan)
+    await this.#discovery.firstWords(FIRST_WORDS_MS)
+  }
+
+  /** By name of the pool. */
+  get members(): ReadonlyMap<string, readonly Member[]> {
+    return this.#members
+  }
+
+  /** From here on members change the plan in force, and everything is announced. */
+  begin(keeper: PlanKeeper, publish: (event: EventBody) => void): void {
+    this.#keeper = keeper
+    this.#publish = publish
+    for (const event of this.#untold.splice(0)) publish(event)
+    for (const [pool, members] of this.#members) void this.#setMembers(pool, members)
+    this.#members.clear()
+    this.replanned()
+  }
+
+  /** Another plan is in force: its sources are asked from now on. */
+  replanned(): void {
+    if (this.#keeper === null) return
+    const { configured, plan } = this.#keeper
+    // As configured, so that what was found isn't taken for what is configured; with the ports that
+    // listeners really have.
+    this.#discovery.adopt({ ...configured, listeners: plan.listeners })
+  }
+
+  /** The pools with where their backends come from. */
+  show(pools: readonly PoolStatus[]): readonly PoolStatus[] {
+    return this.#discovery.dress(pools)
+  }
+
+  stop(): void {
+    this.#discovery.stop()
+  }
+
+  async #setMembers(pool: string, members: readonly Member[]): Promise<string | null> {
+    if (this.#keeper === null) {
+      this.#members.set(pool, members)
+      return null
+    }
+    const { outcome, message } = await this.#keeper.setMembers(pool, members)
+    return outcome === 'refused' ? message : null
+  }
+}
+
+/** IP addresses of this machine, now. */
+function machineAddresses(): readonly string[] {
+  return Object.values(networkInterfaces()).flatMap((list) => list?.map((one) => one.address) ?? [])
+}
