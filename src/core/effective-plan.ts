@@ -26,7 +26,7 @@ export interface PlanOverrides {
 export interface WeightOverride {
   readonly pool: string
   readonly backend: string
-  /** `share` of the configured weight, 0…; a weight above 0 stays at least 1 unless the share is 0. */
+  /** `share`: of the configured weight, 0…; the result need not be whole: half of 1 is 0.5. */
   readonly weight: { readonly kind: 'absolute' | 'share'; readonly value: number }
 }
 
@@ -148,6 +148,5 @@ function weighed(
 
 function weightOf({ kind, value }: WeightOverride['weight'], configured: number): number {
   if (kind === 'absolute') return value
-  if (value === 0 || configured === 0) return 0
-  return Math.min(WEIGHT_MAX, Math.max(1, Math.round(configured * value)))
+  return Math.min(WEIGHT_MAX, Math.round(configured * value * 1e6) / 1e6)
 }

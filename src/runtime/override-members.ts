@@ -2,8 +2,10 @@
 // be remembered for that.
 
 import type { OverrideAnswer, OverrideRequest, OverrideWish } from '../core/override-request.ts'
-import type { BackendOverride, MemberWish } from '../core/overrides.ts'
-import type { PoolPlan } from '../core/plan.ts'
+import type { PlanOverrides } from '../core/effective-plan.ts'
+import type { BackendOverride, MemberWish, Overrides } from '../core/overrides.ts'
+import { planOverrides } from '../core/overrides.ts'
+import type { Plan, PoolPlan } from '../core/plan.ts'
 import { formatAddress, readBackendAddress } from '../config/address.ts'
 import { namePattern } from '../config/leaf.ts'
 
@@ -79,8 +81,39 @@ function wishedAdd(request: AddRequest, pool: PoolPlan, now: BackendOverride | n
   if (same !== undefined) {
     return refuse(`'${same.name}' of pool '${pool.name}' is at ${address} already.`)
   }
+  const odd = oddSite(pool, site)
+  if (odd !== null) return refuse(odd)
   const wish = { kind: 'added', address: read.value, weight: weight ?? 1, zone, site } as const
   return { ok: true, wish, says: `added at ${formatAddress(read.value)}` }
+}
+
+/** Why a backend can't be added there; `null` if it can. */
+function oddSite({ name, sites }: PoolPlan, site: string | null): string | null {
+  const names = sites.map((one) => one.name).join(', ')
+  if (site === null) {
+    return names === '' ? null : `Pool '${name}' has sites: say in which (--site): ${names}.`
+  }
+  if (names === '') return `Pool '${name}' has no sites.`
+  return sites.some((one) => one.name === site)
+    ? null
+    : `Pool '${name}' has no site '${site}'; there are ${names}.`
+}
+
+/**
+ * Those that a configuration can take: one that was changed between two starts may have no place for
+ * a backend that was added, or removed, before.
+ */
+export function applicable(
+  overrides: Overrides,
+  { pools }: Plan,
+): { readonly wished: PlanOverrides; readonly left: Overrides } {
+  const left = overrides.filter(({ pool: name, member }) => {
+    const pool = pools.find((one) => one.name === name)
+    if (member === null || pool === undefined) return false
+    if (pool.mode === 'active-standby') return true
+    return member.wish.kind === 'added' && oddSite(pool, member.wish.site) !== null
+  })
+  return { wished: planOverrides(overrides.filter((one) => !left.includes(one))), left }
 }
 
 function refuse(message: string): Extract<OverrideAnswer, { ok: false }> {

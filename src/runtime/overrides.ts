@@ -14,7 +14,6 @@ import {
   describeOverride,
   describeWeight,
   findOverride,
-  planOverrides,
   settleOverrides,
   wordReason,
 } from '../core/overrides.ts'
@@ -22,7 +21,7 @@ import type { Plan, PoolPlan } from '../core/plan.ts'
 import type { PoolStatus, Signature } from '../core/status.ts'
 import type { OverrideStore } from '../ha/override-file.ts'
 import { showOverrides } from './override-view.ts'
-import { wishedMember } from './override-members.ts'
+import { applicable, wishedMember } from './override-members.ts'
 
 export interface OverridePorts {
   /** The plan in force. */
@@ -78,14 +77,12 @@ export class RunningOverrides {
     return found === null ? null : adminWordOf(found)
   }
 
-  /** Weights and members, for the plan in force. */
-  forPlan(): PlanOverrides {
-    return planOverrides(this.#overrides)
-  }
-
   /** The process has started: what was kept holds from now on, and is followed. */
   begin(): void {
     for (const line of this.#store.loaded.warnings) this.#ports.warn(line, {})
+    for (const one of applicable(this.#overrides, this.#ports.plan()).left) {
+      this.#warn(one, 'has no effect: its pool has no place for it any more')
+    }
     for (const { pool, backend, admin } of this.#overrides) {
       if (admin !== null && this.#isThere(pool, backend)) this.#ports.drains.resume(pool, backend)
     }
@@ -240,7 +237,9 @@ export class RunningOverrides {
     const before = this.#overrides
     // Whoever looks while the plan changes sees what it changes to.
     this.#overrides = next
-    const { outcome, message } = await this.#ports.setPlanOverrides(planOverrides(next))
+    const { outcome, message } = await this.#ports.setPlanOverrides(
+      applicable(next, this.#ports.plan()).wished,
+    )
     if (outcome !== 'refused') return null
     this.#overrides = before
     return refusal(message)

@@ -82,8 +82,8 @@ pools:
     })),
   })
   assert.deepEqual(weights(compose({}, all('absolute', 3), heavy)), [3, 3, 3])
-  assert.deepEqual(weights(compose({}, all('share', 0.5), heavy)), [4, 1, 0])
-  assert.deepEqual(weights(compose({}, all('share', 0.01), heavy)), [1, 1, 0])
+  assert.deepEqual(weights(compose({}, all('share', 0.5), heavy)), [3.5, 0.5, 0])
+  assert.deepEqual(weights(compose({}, all('share', 0.1), heavy)), [0.7, 0.1, 0])
   assert.deepEqual(weights(compose({}, all('share', 0), heavy)), [0, 0, 0])
 })
 

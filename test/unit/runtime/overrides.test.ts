@@ -1,0 +1,306 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Result } from '../../../src/core/override-refusal.ts'
+import { tooFew } from '../../../src/core/override-refusal.ts'
+import type { OverrideRequest } from '../../../src/core/override-request.ts'
+import type { Overrides } from '../../../src/core/overrides.ts'
+import { GONE_KEPT_MS, changeOverride, describeOverride } from '../../../src/core/overrides.ts'
+import type { Plan } from '../../../src/core/plan.ts'
+import { applicable } from '../../../src/runtime/override-members.ts'
+import { PlanKeeper } from '../../../src/runtime/plan-keeper.ts'
+import { RunningOverrides } from '../../../src/runtime/overrides.ts'
+import { planOf } from '../../support/embedded.ts'
+
+const text = {
+  listeners: {
+    web: { bind: '127.0.0.1:0', pool: 'web' },
+    reads: { bind: '127.0.0.1:0', protocol: 'tcp', pool: 'db', role: 'replica' },
+  },
+  pools: {
+    web: {
+      backends: { a: '10.0.0.1:80', b: { address: '10.0.0.2:80', weight: 4 }, c: '10.0.0.3:80' },
+      healthCheck: false,
+    },
+    db: {
+      mode: 'active-standby',
+      backends: { one: '10.0.0.5:5432', two: '10.0.0.6:5432' },
+      healthCheck: { tcp: {} },
+    },
+  },
+}
+
+interface WorldOptions {
+  readonly before?: Overrides
+  readonly isKept?: boolean
+  readonly failing?: string
+}
+
+/** The real keeper of the plan; the control plane takes everything unless told otherwise. */
+function world({ before = [], isKept = true, failing }: WorldOptions = {}) {
+  const state = {
+    atMs: 1_000,
+    saved: [] as Overrides[],
+    warnings: [] as string[],
+    words: [] as string[],
+    drains: [] as string[],
+    applied: [] as Plan[],
+    spare: { ok: true } as Result,
+    refusal: null as string | null,
+    running: 0,
+  }
+  const keeper = new PlanKeeper({ configured: planOf(text) })
+  keeper.begin(
+    keeper.plan,
+    { listeners: 8, pools: 8, slots: 64 },
+    {
+      refusal: () => state.refusal,
+      settle: async (listener) => listener,
+      apply: async (plan) => void state.applied.push(plan),
+      failed: (error) => assert.fail(String(error)),
+    },
+  )
+  const overrides = new RunningOverrides(
+    {
+      loaded: { overrides: before, warnings: [] },
+      isKept,
+      save: async (all) => {
+        if (failing !== undefined) throw new Error(failing)
+        state.saved.push(all)
+      },
+    },
+    {
+      plan: () => keeper.plan,
+      exists: (pool, backend) => {
+        const found = keeper.configured.pools.find(({ name }) => name === pool)
+        return found?.backends.some(({ name }) => name === backend) ?? false
+      },
+      setAdminStates: (pool, backends, word, force) => {
+        if (word.state !== 'ready' && !force && !state.spare.ok) return state.spare
+        state.words.push(`${pool}/${backends.join('+')} ${word.state} ${word.reason}`.trim())
+        return { ok: true }
+      },
+      maySpare: () => state.spare,
+      setPlanOverrides: (wished) => keeper.setOverrides(wished),
+      drains: {
+        begin: (pool, backend, ms) => void state.drains.push(`${pool}/${backend} ${ms ?? 'free'}`),
+        resume: (pool, backend) => void state.drains.push(`${pool}/${backend} resumed`),
+        end: (pool, backend) => void state.drains.push(`${pool}/${backend} ended`),
+        isDrained: () => false,
+        stop: () => {},
+      },
+      inFlight: () => state.running,
+      wallMs: () => state.atMs,
+      warn: (message) => void state.warnings.push(message),
+    },
+  )
+  keeper.onApplied(() => overrides.replanned())
+  const ask = async (request: object): Promise<string> => {
+    const whole = { pool: 'web', by: 'kim', reason: 'test', ...request } as OverrideRequest
+    const answer = await overrides.change(whole)
+    return answer.ok ? answer.message : `${answer.code}: ${answer.message}`
+  }
+  const backends = (): string => {
+    const { backends } = keeper.plan.pools[0]!
+    return backends.map(({ name, weight }) => `${name}×${weight}`).join(' ')
+  }
+  const held = (): string[] => {
+    return overrides.all.map((one) => `${one.pool}/${one.backend} ${describeOverride(one)}`)
+  }
+  return { state, keeper, overrides, ask, backends, held }
+}
+
+const free = { force: false, cutAfterMs: null }
+const dRequest = { verb: 'add', backend: 'd', weight: null, zone: null, site: null }
+const spared = tooFew('web', { left: 0, minAvailable: 1, out: [] })
+
+test('taking out and back is carried out, followed, kept and told', async () => {
+  const { state, ask, held } = world()
+  state.running = 3
+  assert.equal(
+    await ask({ verb: 'drain', backends: ['a', 'b', 'a'], ...free, cutAfterMs: 5 }),
+    'web/a, web/b: no new requests; 6 in flight may finish.',
+  )
+  assert.equal(
+    await ask({ verb: 'maintenance', backends: ['b'], ...free }),
+    'web/b: no new requests; 3 in flight may finish or move elsewhere.',
+  )
+  assert.deepEqual(held(), ['web/a drain by kim: test', 'web/b maintenance by kim: test'])
+  assert.deepEqual(state.saved.at(-1)!.length, 2)
+  assert.equal(
+    await ask({ verb: 'enable', backends: ['a', 'b'] }),
+    'web/a, web/b: back, as far as checks and traffic allow.',
+  )
+  assert.equal(await ask({ verb: 'enable', backends: ['a'] }), 'web/a: was not taken out.')
+  assert.deepEqual(state.words, [
+    'web/a+b drain test (kim)',
+    'web/b maint test (kim)',
+    'web/a+b ready',
+    'web/a ready',
+  ])
+  assert.deepEqual(state.drains, ['web/a 5', 'web/b 5', 'web/b free', 'web/a ended', 'web/b ended'])
+  assert.deepEqual([held(), state.saved.at(-1)], [[], []])
+})
+
+test('what is refused changes nothing and is not kept', async () => {
+  const { state, ask, held, backends } = world()
+  state.spare = spared
+  const why =
+    "min-available: Pool 'web' would be left with 0 available backends, and its minAvailable is 1 (--force takes it out anyway)."
+  assert.equal(await ask({ verb: 'drain', backends: ['a'], ...free }), why)
+  const zero = { kind: 'absolute', value: 0 }
+  assert.equal(await ask({ verb: 'weight', backend: 'a', weight: zero, force: false }), why)
+  assert.equal(await ask({ verb: 'remove', backend: 'a', force: false }), why)
+  state.spare = { ok: true }
+  state.refusal = 'a move is in progress'
+  assert.equal(
+    await ask({ verb: 'remove', backend: 'a', force: false }),
+    'refused: A move is in progress.',
+  )
+  assert.deepEqual([held(), state.saved, state.words], [[], [], []])
+  assert.equal(backends(), 'a×1 b×4 c×1')
+})
+
+test('a weight holds beside the configuration until it is reset', async () => {
+  const { ask, backends, held, keeper } = world()
+  const half = { kind: 'share', value: 0.5 }
+  assert.equal(
+    await ask({ verb: 'weight', backend: 'b', weight: half, force: false }),
+    'web/b: weight 50 %.',
+  )
+  assert.equal(backends(), 'a×1 b×2 c×1')
+  const more = structuredClone(text)
+  more.pools.web.backends.b.weight = 6
+  await keeper.setConfigured(planOf(more))
+  assert.equal(backends(), 'a×1 b×3 c×1')
+  assert.deepEqual(held(), ['web/b weight 50 % by kim: test'])
+  assert.equal(
+    await ask({ verb: 'weight', backend: 'b', weight: null, force: false }),
+    'web/b: weight as configured.',
+  )
+  assert.deepEqual([backends(), held()], ['a×1 b×6 c×1', []])
+})
+
+test('backends come and go beside the configuration, and what was said of one goes with it', async () => {
+  const { ask, backends, held } = world()
+  assert.equal(await ask({ ...dRequest, address: '10.0.0.4:80' }), 'web/d: added at 10.0.0.4:80.')
+  assert.equal(backends(), 'a×1 b×4 c×1 d×1')
+  await ask({ verb: 'drain', backends: ['d'], ...free })
+  assert.equal(
+    await ask({ verb: 'remove', backend: 'd', force: false }),
+    'web/d: removed; what runs there may finish.',
+  )
+  assert.deepEqual([backends(), held()], ['a×1 b×4 c×1', []])
+  await ask({ verb: 'drain', backends: ['a'], ...free })
+  assert.equal(
+    await ask({ verb: 'remove', backend: 'a', force: false }),
+    'web/a: removed; what runs there may finish. evenkeel backend add brings it back.',
+  )
+  assert.deepEqual([backends(), held()], ['b×4 c×1', ['web/a removed by kim: test']])
+  assert.equal(await ask({ ...dRequest, backend: 'a', address: null }), 'web/a: back again.')
+  assert.deepEqual([backends(), held()], ['a×1 b×4 c×1', []])
+})
+
+test('what makes no sense is explained', async () => {
+  const { ask, held } = world()
+  const weight = { kind: 'absolute', value: 3 }
+  await ask({ verb: 'remove', backend: 'c', force: false })
+  for (const [request, why] of [
+    [{ verb: 'drain', pool: 'wbe', backends: ['a'], ...free }, "no-pool: There is no pool 'wbe'."],
+    [{ verb: 'weight', backend: 'x', weight, force: false }, /^no-backend: Pool 'web' has no/],
+    [{ verb: 'weight', pool: 'db', backend: 'one', weight, force: false }, /active-standby: one/],
+    [{ verb: 'drain', pool: 'db:replicas', backends: ['one'], ...free }, /read side of pool 'db'/],
+    [{ verb: 'remove', pool: 'db', backend: 'one', force: true }, /an order of preference/],
+    [{ ...dRequest, pool: 'db', address: '10.0.0.9:1' }, /an order of preference/],
+    [{ verb: 'remove', backend: 'x', force: true }, /^no-backend/],
+    [{ ...dRequest, backend: 'a', address: '10.0.0.9:1' }, /has a backend 'a' already, at 10\./],
+    [{ ...dRequest, address: '10.0.0.1:80' }, /'a' of pool 'web' is at 10\.0\.0\.1:80 already/],
+    [{ ...dRequest, address: null }, /say its address/],
+    [{ ...dRequest, address: ':80' }, /The address: ":80" has no host \(write/],
+    [{ ...dRequest, backend: 'd/e', address: '10.0.0.9:1' }, /'d\/e' cannot be a name/],
+    [{ ...dRequest, backend: 'c', address: '10.0.0.9:1' }, /that was removed: leave the address/],
+    [{ ...dRequest, address: '10.0.0.9:1', site: 'busan' }, /has no sites/],
+  ] as const) {
+    const answer = await ask(request)
+    if (typeof why === 'string') assert.equal(answer, why)
+    else assert.match(answer, why)
+  }
+  await ask({ verb: 'remove', backend: 'b', force: true })
+  assert.match(await ask({ verb: 'remove', backend: 'a', force: true }), /is the last backend/)
+  assert.equal(held().length, 2)
+})
+
+test('a backend that was added to a site that is gone, or to a pool with an active, is left out', () => {
+  const kim = { by: 'kim', reason: 'more', at: 0 }
+  const address = { kind: 'tcp', host: '10.0.0.9', port: 1 } as const
+  const wish = { kind: 'added', address, weight: 1, zone: null, site: 'busan' } as const
+  let all = changeOverride([], 'web', 'x', { member: { wish, ...kim } })
+  all = changeOverride(all, 'db', 'x', { member: { wish: { ...wish, site: null }, ...kim } })
+  all = changeOverride(all, 'gone', 'x', { member: { wish, ...kim } })
+  all = changeOverride(all, 'web', 'y', { member: { wish: { ...wish, site: null }, ...kim } })
+  const { wished, left } = applicable(all, planOf(text))
+  assert.deepEqual(
+    wished.added.map(({ pool, name }) => `${pool}/${name}`),
+    ['gone/x', 'web/y'],
+  )
+  assert.deepEqual(
+    left.map(({ pool }) => pool),
+    ['db', 'web'],
+  )
+})
+
+test('who is told that it is done is also told when a restart would forget it', async () => {
+  const memory = world({ isKept: false })
+  assert.equal(
+    await memory.ask({ verb: 'drain', backends: ['a'], ...free }),
+    'web/a: no new requests; nothing runs there. It holds until Evenkeel stops, for runtime.stateDir is not set.',
+  )
+  const full = world({ failing: 'the disk is full' })
+  assert.equal(
+    await full.ask({ verb: 'drain', backends: ['a'], ...free }),
+    'web/a: no new requests; nothing runs there. A restart would forget it: the disk is full.',
+  )
+})
+
+test('changes are carried out in the order they were asked for', async () => {
+  const { overrides, held, backends, ask } = world()
+  const weigh = (value: number): Promise<string> =>
+    ask({ verb: 'weight', backend: 'b', weight: { kind: 'absolute', value }, force: false })
+  await Promise.all([
+    weigh(1),
+    weigh(2),
+    ask({ verb: 'remove', backend: 'b', force: false }),
+    ask({ ...dRequest, backend: 'b', address: null }),
+    weigh(9),
+  ])
+  assert.deepEqual([backends(), held()], ['a×1 b×9 c×1', ['web/b weight 9 by kim: test']])
+  await overrides.stop()
+})
+
+test('words from before the start hold, wait for who is gone, and are forgotten after 7 days', async () => {
+  const kim = { by: 'kim', reason: 'disk', at: 0 }
+  let before = changeOverride([], 'web', 'a', { admin: { state: 'drain', ...kim } })
+  before = changeOverride(before, 'web', 'x', { admin: { state: 'maint', ...kim } })
+  const { state, overrides, keeper, held } = world({ before })
+  assert.deepEqual(overrides.recall('web', 'a'), { state: 'drain', reason: 'disk (kim)' })
+  overrides.begin()
+  assert.deepEqual(state.drains, ['web/a resumed', 'web/x ended'])
+  assert.deepEqual(state.warnings, [
+    'an override of web/x (maintenance by kim: disk) is kept for 7 days, though there is no such backend',
+  ])
+  const member = { name: 'x', address: { kind: 'tcp', host: '10.0.0.7', port: 80 } } as const
+  await keeper.setMembers('web', [member])
+  assert.equal(state.drains.at(-1), 'web/x resumed')
+  await keeper.setMembers('web', [])
+  state.atMs += GONE_KEPT_MS
+  await keeper.setMembers('web', [{ ...member, name: 'y' }])
+  assert.equal(held().length, 2)
+  state.atMs += 1
+  await keeper.setMembers('web', [])
+  assert.deepEqual(held(), ['web/a drain by kim: disk'])
+  assert.match(state.warnings.at(-1)!, /web\/x .* is forgotten/)
+  await overrides.stop()
+  assert.deepEqual(
+    state.saved.at(-1)!.map(({ backend }) => backend),
+    ['a'],
+  )
+})
