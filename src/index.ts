@@ -14,4 +14,4 @@ export type { BackendStatus, MoveReport, PoolStatus, Transition } from './core/s
 export { openLog } from './observe/log.ts'
 export type { Log } from './observe/log.ts'
 export { startBalancer } from './runtime/balancer.ts'
-export type { BalancerOptions, RunningBalancer } from './runtime/balancer.ts'
+export type { BalancerOptions, RunningBalancer } from './runtime/running-balancer.ts'

@@ -2,7 +2,6 @@
 // main thread, on loopback or a unix socket unless told otherwise; open to a network it only tells.
 // Must never be on the way of traffic: a slow reader here costs the control plane a socket.
 
-import { chmod } from 'node:fs/promises'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import { z } from 'zod'
@@ -28,7 +27,24 @@ const CONNECTIONS_MAX = 128
 /** How long the answers to requests under way may take to be read at the end. */
 const LAST_ANSWERS_MS = 500
 
+/** Where the API listens. */
+export interface Door {
+  readonly address: Address
+  readonly where:
+    | { readonly path: string }
+    | { readonly host: string; readonly port: number }
+    | { readonly fd: number }
+  /** Another process can have the socket: this one's end does not take its name away. */
+  readonly isLasting: boolean
+  /** The socket is open. */
+  opened(): Promise<void>
+  /** Nobody listens any more. */
+  removed(): void
+}
+
 export class AdminServer {
+  #door: Door | null = null
+  #closed: Promise<void> | null = null
   readonly #server: Server
   readonly #router: Router
   /** Answers without an end of their own. */
@@ -55,38 +71,59 @@ export class AdminServer {
   }
 
   /** Opens the listener and returns its address. @throws Error when that fails */
-  async listen(address: Address): Promise<Address> {
+  async listen(door: Door): Promise<Address> {
+    const { address } = door
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject)
-      const where =
-        address.kind === 'unix'
-          ? { path: address.path }
-          : { host: address.host, port: address.port }
-      this.#server.listen(where, () => {
+      this.#server.listen(door.where, () => {
         this.#server.off('error', reject)
         this.#server.on('error', (error) => this.#events.failed(error))
         resolve()
       })
     })
-    if (address.kind === 'unix') {
-      await chmod(address.path, 0o660)
-      return address
-    }
-    const bound = this.#server.address()
-    return typeof bound === 'object' && bound !== null ? { ...address, port: bound.port } : address
+    await door.opened()
+    this.#door = door
+    return this.#address(address)
+  }
+
+  /** What it listens on, for a process that takes over; `null` if no other process can have it. */
+  get socket(): { readonly fd: number; readonly address: Address } | null {
+    const { _handle: handle } = this.#server as unknown as { _handle: { fd?: number } | null }
+    const fd = handle?.fd ?? -1
+    if (fd < 0 || this.#door?.isLasting !== true) return null
+    return { fd, address: this.#address(this.#door.address) }
+  }
+
+  /** Stops listening, since another process goes on with the socket. Requests under way go on. */
+  release(): void {
+    this.#door = null
+    void this.#stop()
   }
 
   /** Stops listening and ends all connections, those with an answer on its way a moment later. */
   async close(): Promise<void> {
-    if (!this.#server.listening) return
-    const closed = new Promise<void>((resolve) => {
-      this.#server.close(() => resolve())
-    })
+    if (!this.#server.listening && this.#closed === null) return
+    const closed = this.#stop()
+    this.#door?.removed()
+    this.#door = null
     this.#server.closeIdleConnections()
     for (const response of this.#streams) response.end()
     const timer = setTimeout(() => this.#server.closeAllConnections(), LAST_ANSWERS_MS)
     await closed
     clearTimeout(timer)
+  }
+
+  #stop(): Promise<void> {
+    this.#closed ??= new Promise((resolve) => {
+      this.#server.close(() => resolve())
+    })
+    return this.#closed
+  }
+
+  #address(address: Address): Address {
+    const bound = this.#server.address()
+    if (address.kind === 'unix' || typeof bound !== 'object' || bound === null) return address
+    return { ...address, port: bound.port }
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {

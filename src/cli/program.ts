@@ -17,6 +17,7 @@ import { quickstartCommand } from './quickstart.ts'
 import { runCommand } from './run.ts'
 import { statusCommand } from './status.ts'
 import { switchoverCommand } from './switchover.ts'
+import { upgradeCommand } from './upgrade.ts'
 import { versionCommand } from './version.ts'
 import { weightCommand } from './weight.ts'
 import { EXIT, Failure } from './terminal.ts'
@@ -71,6 +72,7 @@ Exit codes: 0 ok, 1 failed, 2 wrong usage.`,
     freezeCommand(finish),
     unfreezeCommand(finish),
     handoverCommand(finish),
+    upgradeCommand(finish),
     healthcheckCommand(finish),
     keepalivedCommand(finish),
     quickstartCommand(finish),

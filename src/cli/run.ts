@@ -15,7 +15,8 @@ export function runCommand(finish: (code: number) => void): Command {
       `
 Without a file, and with EVENKEEL_BACKENDS set, the environment alone is the configuration.
 
-Signals: TERM and INT drain and stop (a second one stops at once), USR1 reopens the access log.
+Signals: TERM and INT drain and stop (a second one stops at once), USR1 reopens the access log,
+USR2 starts a new process that takes over without a gap (see: evenkeel upgrade --help).
 
 Examples:
   evenkeel run evenkeel.yaml
@@ -31,7 +32,10 @@ async function run(file: string | undefined): Promise<number> {
   const loaded = await loadSource(source, process.env)
   if (!loaded.ok) {
     const { formatDiagnostics } = await import('../config/diagnostics.ts')
-    process.stderr.write(formatDiagnostics(loaded.diagnostics))
+    const { tellPredecessor } = await import('../runtime/upgrade-predecessor.ts')
+    const text = formatDiagnostics(loaded.diagnostics)
+    process.stderr.write(text)
+    tellPredecessor(process.env, text)
     say('evenkeel: not started; the configuration has errors')
     return EXIT.failed
   }

@@ -47,12 +47,13 @@ const lists: Readonly<Record<string, Path>> = {
 
 const isOff = (value: string | undefined) => value === 'off' || value === 'false'
 
-/** Names of all variables that are understood, `EVENKEEL_CONFIG` (the command line's) included. */
+/** Names of all variables that are understood, those of the command line included. */
 export const environmentVariables: readonly string[] = [
   ...Object.keys(lists),
   ...Object.keys(settings),
   'EVENKEEL_HEALTH',
   'EVENKEEL_CONFIG',
+  'EVENKEEL_BINARY',
 ]
 
 /** Compiles a configuration from `EVENKEEL_*` variables. `EVENKEEL_BACKENDS` is the one required. */
@@ -83,6 +84,8 @@ function strangers(env: Environment, file: string): Diagnostic[] {
   return (
     Object.keys(env)
       .filter((name) => name.startsWith('EVENKEEL_') && !environmentVariables.includes(name))
+      // A process sets it for the one that is to follow it.
+      .filter((name) => name !== 'EVENKEEL_SUCCESSOR')
       // Kubernetes sets these by itself for a service called "evenkeel".
       .filter((name) => !/^EVENKEEL_(SERVICE_|PORT($|_))/.test(name))
       .map((name) => {

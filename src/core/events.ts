@@ -91,7 +91,7 @@ export type EventBody =
     }
   | {
       readonly kind: 'process'
-      readonly state: 'running' | 'draining' | 'stopped'
+      readonly state: 'running' | 'draining' | 'stopped' | 'replaced'
       readonly message: string
       readonly fields: Readonly<Record<string, unknown>>
     }

@@ -135,7 +135,7 @@ export const CONTROL_CELLS = 2
 export const CONTROL_POOL = {
   /**
    * Right to send (DESIGN §7): monotonic ms after which no byte may go to this pool's backends.
-   * Infinity where no agreement between replicas is asked for.
+   * Infinity where no agreement between replicas is asked for, until another process takes over.
    */
   sendUntilMs: 0,
 } as const

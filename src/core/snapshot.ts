@@ -1,7 +1,7 @@
 // What the control plane tells the data threads: which backends may get traffic, with what weight.
 // A snapshot is complete for each pool it names, so the last one wins and none has to be replayed.
 
-import type { Plan } from './plan.ts'
+import type { Address, Plan } from './plan.ts'
 
 /** What a data thread may do with a backend. */
 export const ELIGIBILITY = {
@@ -83,6 +83,8 @@ export interface OpenSocket {
   /** The listener's name. */
   readonly listener: string
   readonly fd: number
+  /** As the configuration says it, but with the port that the kernel chose. */
+  readonly address: Address
 }
 
 /** Messages from a data thread to the control plane. */

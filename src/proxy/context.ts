@@ -166,7 +166,9 @@ export class ThreadContext {
    * the process may have stood still since the last reading of the clock.
    */
   hasLapsed(pool: PoolState): boolean {
-    return pool.rightCell >= 0 && this.nowMs() >= this.table.control[pool.rightCell]!
+    if (pool.rightCell < 0) return false
+    const untilMs = this.table.control[pool.rightCell]!
+    return untilMs !== Infinity && this.nowMs() >= untilMs
   }
 
   countFault(fault: Fault): void {

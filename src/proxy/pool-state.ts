@@ -185,7 +185,7 @@ function makeBackend(
 }
 
 function rightCellOf(plan: PoolPlan, table: SharedTable): number {
-  if (plan.failover?.agreement !== 'etcd') return -1
+  if (plan.mode !== 'active-standby') return -1
   return table.controlPoolBase(plan.slot) + CONTROL_POOL.sendUntilMs
 }
 

@@ -9,10 +9,12 @@ import type { EventLog } from '../observe/event-log.ts'
 import type { Log } from '../observe/log.ts'
 import type { AdminSource } from './admin-routes.ts'
 import { adminRoutes } from './admin-routes.ts'
-import { settleAddress } from './port-check.ts'
+import { openDoor, type Inherited } from './admin-door.ts'
 
 export interface AdminApiOptions {
   readonly plan: AdminPlan
+  /** The socket of the process that this one follows. */
+  readonly inherited: Inherited | null
   readonly source: Omit<AdminSource, 'stream'>
   readonly events: EventLog
   readonly log: Log
@@ -21,14 +23,19 @@ export interface AdminApiOptions {
 export interface AdminApi {
   /** Where it listens. */
   readonly address: Address
+  /** What it listens on, for a process that takes over; `null` if no other process can have it. */
+  readonly socket: { readonly fd: number; readonly address: Address } | null
+  /** Stops listening, since another process goes on with the socket. Requests under way go on. */
+  release(): void
   /** Stops listening and ends all connections. */
   close(): Promise<void>
 }
 
 /** Opens it. @throws AddressError when its address is taken */
 export async function startAdminApi(options: AdminApiOptions): Promise<AdminApi> {
-  const { plan, source, events, log } = options
-  const address = await settleAddress(plan.address, 'the admin API')
+  const { plan, inherited, source, events, log } = options
+  const door = await openDoor(plan.address, inherited)
+  const { address } = door
   const reach = reachOf(address)
   if (reach === 'network') {
     log.warn('the admin API can be read by anybody who reaches its address', {
@@ -48,7 +55,14 @@ export async function startAdminApi(options: AdminApiOptions): Promise<AdminApi>
     },
     audit: (news) => events.publish({ kind: 'operator', news }),
   })
-  return { address: await server.listen(address), close: () => server.close() }
+  return {
+    address: await server.listen(door),
+    get socket() {
+      return server.socket
+    },
+    release: () => server.release(),
+    close: () => server.close(),
+  }
 }
 
 function reachOf(address: Address): Reach {

@@ -15,6 +15,8 @@ import { poolRoutes } from '../admin/pool-routes.ts'
 import type { ProcessSource } from '../admin/process-routes.ts'
 import { processRoutes } from '../admin/process-routes.ts'
 import type { Route } from '../admin/route.ts'
+import type { Upgrade } from '../admin/upgrade-routes.ts'
+import { upgradeRoutes } from '../admin/upgrade-routes.ts'
 import type { PoolStatus } from '../core/status.ts'
 
 /** What the API tells about, and who acts on what it is told. */
@@ -26,6 +28,8 @@ export interface AdminSource extends ProcessSource, Actor {
   readonly stream: EventStream
   /** Changes backends while it runs. */
   readonly overrides: BackendChanger
+  /** Has a new process take over from this one. */
+  readonly upgrade: Upgrade
 }
 
 /** All paths, the document that describes them included. */
@@ -38,6 +42,7 @@ export function adminRoutes(source: AdminSource): readonly Route[] {
     ...backendRoutes(source.overrides),
     ...handoverRoutes(source.handOver),
     ...eventRoutes(source.stream),
+    ...upgradeRoutes(source.upgrade),
   ]
   return [...routes, openApiRoute(routes)]
 }

@@ -5,16 +5,16 @@ import type { Clock } from '../core/clock.ts'
 import type { FailoverEvent } from '../core/failover-contract.ts'
 import type { Plan } from '../core/plan.ts'
 import type { Random } from '../core/random.ts'
-import { CONTROL_POOL, type SharedTable } from '../core/shared-layout.ts'
 import { agreedStore } from '../ha/agreed-store.ts'
 import { Agreement } from '../ha/agreement.ts'
 import { fileStore, type FailoverStore } from '../ha/failover-store.ts'
 import type { StateStore } from '../ha/state-file.ts'
 import type { Log } from '../observe/log.ts'
+import type { Rights } from './upgrade-rights.ts'
 
 export interface AgreementParts {
   readonly plan: Plan
-  readonly table: SharedTable
+  readonly rights: Rights
   readonly state: StateStore
   readonly clock: Clock
   readonly random: Random
@@ -25,13 +25,11 @@ export interface AgreementParts {
 
 /** The agreement of a plan; `null` if none of its pools asks for one. Nobody may send until it starts. */
 export function makeAgreement(parts: AgreementParts): Agreement | null {
-  const { plan, table, state, clock, random, log } = parts
+  const { plan, rights, state, clock, random, log } = parts
   const pools = plan.pools.filter(({ failover }) => failover?.agreement === 'etcd')
   if (plan.cluster === null || pools.length === 0) return null
-  const cells = new Map(
-    pools.map(({ name, slot }) => [name, table.controlPoolBase(slot) + CONTROL_POOL.sendUntilMs]),
-  )
-  for (const cell of cells.values()) table.control[cell] = 0
+  const slots = new Map(pools.map(({ name, slot }) => [name, slot]))
+  for (const slot of slots.values()) rights.grant(slot, 0)
   return new Agreement({
     cluster: plan.cluster,
     pools: pools.map(({ name, backends }) => ({
@@ -43,7 +41,7 @@ export function makeAgreement(parts: AgreementParts): Agreement | null {
     random,
     onEvent: (pool, event) => parts.hear(pool, event),
     onRight: (pool, untilMs) => {
-      table.control[cells.get(pool)!] = untilMs
+      rights.grant(slots.get(pool)!, untilMs)
     },
     onWarning: (message, fields) => log.warn(message, fields),
   })

@@ -3,13 +3,13 @@
 // Must never hold policy: parts decide, this connects them.
 
 import type { Address, Plan } from '../core/plan.ts'
-import { SharedTable, THREAD, reserveShape } from '../core/shared-layout.ts'
+import { THREAD, type SharedTable } from '../core/shared-layout.ts'
 import { seededRandom } from '../core/random.ts'
 import type { DataMessage } from '../core/snapshot.ts'
 import type { ActAnswer, OperatorRequest } from '../core/operator.ts'
+import type { UpgradeAnswer, UpgradeRequest } from '../core/upgrade.ts'
 import type { PoolStatus, Transition } from '../core/status.ts'
 import type { Readiness, VersionInfo } from '../admin/process-routes.ts'
-import { formatAddress } from '../config/address.ts'
 import { EventLog } from '../observe/event-log.ts'
 import { LineSink } from '../observe/line-sink.ts'
 import type { Log } from '../observe/log.ts'
@@ -21,7 +21,7 @@ import { socketProber } from '../probe/prober.ts'
 import type { AdminApi, AdminApiOptions } from './admin-api.ts'
 import { startAdminApi } from './admin-api.ts'
 import { makeAgreement, makeStore } from './agreement-wiring.ts'
-import { systemClock, systemTimers } from './clock.ts'
+import { systemClock, systemTimers, within } from './clock.ts'
 import { ControlPlane } from './control-plane.ts'
 import { DataPlane } from './data-plane.ts'
 import { DataPlaneHere } from './data-plane-here.ts'
@@ -30,54 +30,24 @@ import { DataThreads, threadCount } from './data-threads.ts'
 import { clearStaleSockets, settleAddresses } from './port-check.ts'
 import { canReusePort } from './reuse-port.ts'
 import { explainHere } from './explain.ts'
-import type { KeptState } from './kept-state.ts'
+import { firstVerdicts } from './first-verdicts.ts'
 import { openKeptState } from './kept-state.ts'
 import { logEvent } from './event-lines.ts'
 import { makeOverrides } from './override-wiring.ts'
 import type { RunningOverrides } from './overrides.ts'
+import { tableFor } from './plan-table.ts'
+import { endingNews, runningNews } from './process-news.ts'
+import type { BalancerOptions, RunningBalancer } from './running-balancer.ts'
 import { RunningHooks } from './running-hooks.ts'
+import { Succession } from './succession.ts'
 import { threadNews } from './thread-news.ts'
+import { Rights } from './upgrade-rights.ts'
+import type { LendableState } from './upgrade-state.ts'
+import { makeUpgrader } from './upgrade-wiring.ts'
+import type { Upgrader } from './upgrade.ts'
 import { packageVersion } from './version.ts'
 import { VirtualIp } from './virtual-ip.ts'
 
-export interface BalancerOptions {
-  /** Run the data plane in the calling thread: the same code, without threads to watch. */
-  readonly inProcess?: boolean
-  /** Where it tells what it does; by default nowhere. */
-  readonly log?: Log
-  /** Module whose `DataPlane` the data threads run instead of the real one. */
-  readonly dataPlaneModule?: URL
-  /** Called when an operator has handed the virtual IP address over and everything is finished. */
-  readonly handedOver?: () => void
-}
-
-/** A balancer that takes traffic. */
-export interface RunningBalancer {
-  /** Where it listens, in the order of the plan's listeners. */
-  readonly addresses: readonly Address[]
-  /** `null` if the plan has no admin API. */
-  readonly adminAddress: Address | null
-  /** All pools and backends, as the admin API shows them. */
-  status(): readonly PoolStatus[]
-  /** Carries out what an operator asks of a pool with an active; resolves when that is over. */
-  act(pool: string, request: OperatorRequest): Promise<ActAnswer>
-  /** Calls `listener` on every change of a backend's availability; returns how to stop that. */
-  onTransition(listener: (transition: Transition) => void): () => void
-  /** Goes on in new log files, after a rotation. */
-  reopenLogs(): void
-  /**
-   * Stops accepting, finishes what runs within the plan's drain time, and closes. Resolves to how
-   * many exchanges had to be cut.
-   */
-  drain(): Promise<number>
-  /** Ends everything at once. */
-  close(): Promise<void>
-}
-
-/** How long the first health checks may hold up the listeners. */
-const FIRST_VERDICTS_MS = 2_000
-/** From then on one available backend per pool will do: the others are dead or slow to answer. */
-const FIRST_BACKENDS_MS = 250
 /** How long the access log may take to be written out at the end. */
 const LAST_LINES_MS = 1_000
 
@@ -98,17 +68,14 @@ export async function startBalancer(
   }
   // With several threads the kernel would let a second program share our ports unnoticed, and each
   // thread would get a port 0 of its own; so the addresses are settled first.
-  const settled = inProcess ? plan : await settleAddresses(plan)
+  const threads = inProcess ? 1 : threadCount(plan.runtime.threads, reusePort)
+  const past = new Succession(plan, threads, options.predecessor ?? null)
+  const { shares } = past
+  const settled = inProcess ? plan : await settleAddresses(shares.plan, shares.settled)
   if (inProcess) await clearStaleSockets(plan)
-  const kept = await openKeptState(plan, log)
-  const balancer = new Balancer(settled, {
-    ...options,
-    log,
-    kept,
-    inProcess,
-    reusePort,
-    threads: inProcess ? 1 : threadCount(plan.runtime.threads, reusePort),
-  })
+  const kept = await past.openKept(() => openKeptState(plan, log))
+  const settings = { ...options, log, kept, past, inProcess, reusePort, threads }
+  const balancer = new Balancer(settled, settings)
   try {
     await balancer.start()
   } catch (error) {
@@ -120,7 +87,8 @@ export async function startBalancer(
 
 interface Settings extends BalancerOptions {
   readonly log: Log
-  readonly kept: KeptState
+  readonly kept: LendableState
+  readonly past: Succession
   readonly inProcess: boolean
   readonly reusePort: boolean
   readonly threads: number
@@ -137,6 +105,7 @@ class Balancer implements RunningBalancer {
   readonly #clock = systemClock()
   readonly #random = seededRandom(Math.floor(Math.random() * 2 ** 31))
   readonly #table: SharedTable
+  readonly #rights: Rights
   readonly #agreement: Agreement | null
   readonly #overrides: RunningOverrides
   readonly #control: ControlPlane
@@ -149,9 +118,11 @@ class Balancer implements RunningBalancer {
   readonly #moves = new MoveCounter()
   readonly #hooks: RunningHooks
   readonly #vip: VirtualIp | null
+  readonly #upgrader: Upgrader
   #admin: AdminApi | null = null
   #finishing: Promise<number> | null = null
   #isJudged = false
+  #isReplaced = false
   #phase: 'starting' | 'running' | 'draining' | 'closed' = 'starting'
 
   constructor(plan: Plan, settings: Settings) {
@@ -160,17 +131,12 @@ class Balancer implements RunningBalancer {
     this.#log = settings.log
     this.#events = this.#openEvents()
     this.#hooks = new RunningHooks(settings.log)
-    this.#table = SharedTable.allocate(
-      reserveShape(settings.threads, {
-        listeners: plan.listeners.length,
-        pools: plan.pools.length,
-        slots: slotsOf(plan),
-      }),
-    )
+    this.#table = tableFor(plan, settings.threads)
     this.#sink = this.#openSink()
+    this.#rights = new Rights(this.#table, this.#clock)
     this.#agreement = makeAgreement({
       plan,
-      table: this.#table,
+      rights: this.#rights,
       state: settings.kept.failover,
       clock: this.#clock,
       random: this.#random,
@@ -182,21 +148,33 @@ class Balancer implements RunningBalancer {
     this.#planes = settings.inProcess ? this.#makePlaneHere() : this.#makeThreads()
     this.#metrics = this.#makeMetrics()
     this.#vip = this.#makeVirtualIp()
+    this.#upgrader = this.#makeUpgrader()
   }
 
   async start(): Promise<void> {
-    this.#vip?.start()
+    const { past } = this.#settings
+    const appear = async (): Promise<void> => {
+      this.#vip?.start(past.wasAway)
+      await this.#startAdmin()
+    }
     // The admin API comes first: whoever waits for readiness learns what we are waiting for.
-    await this.#startAdmin()
+    await past.unlessFollowing(appear)
     // Traffic that came before the first verdicts would only meet 503s.
     this.#control.start()
-    await this.#agreement?.start()
-    await this.#firstVerdicts()
+    await past.unlessFollowing(() => this.#agreement?.start())
+    await firstVerdicts(this.#control)
+    this.#isJudged = true
+    const [agreement, rights] = [this.#agreement, this.#rights]
+    await past.prove({ agreement, rights, status: () => this.status() })
     this.addresses = await this.#planes.start()
     this.#overrides.begin()
     this.#phase = 'running'
+    await past.takeOver(appear)
     this.#vip?.look()
-    this.#sayHello()
+    const { addresses, adminAddress } = this
+    const [plan, version] = [this.#plan, this.#version]
+    const { threads } = this.#settings
+    this.#events.publish(runningNews({ plan, version, addresses, adminAddress, threads }))
   }
 
   status(): readonly PoolStatus[] {
@@ -217,6 +195,10 @@ class Balancer implements RunningBalancer {
     })
   }
 
+  upgrade(request: UpgradeRequest): Promise<UpgradeAnswer> {
+    return this.#upgrader.bySignal(request)
+  }
+
   reopenLogs(): void {
     try {
       this.#sink?.reopen()
@@ -229,6 +211,7 @@ class Balancer implements RunningBalancer {
   }
 
   async drain(): Promise<number> {
+    this.#upgrader.cancel()
     if (this.#phase === 'running') await this.#vip?.leave()
     const cut = await this.#finish()
     await this.close()
@@ -238,6 +221,7 @@ class Balancer implements RunningBalancer {
   async close(): Promise<void> {
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
+    this.#upgrader.cancel()
     this.#vip?.stop()
     await this.#planes.close()
     this.#control.stop()
@@ -262,13 +246,8 @@ class Balancer implements RunningBalancer {
     this.#phase = 'draining'
     this.#vip?.look()
     const { drainMs } = this.#plan.runtime
-    this.#events.publish({
-      kind: 'process',
-      state: 'draining',
-      message: 'draining: no new connections, finishing what runs',
-      fields: { drainMs },
-    })
-    await within(drainMs, this.#planes.drain())
+    this.#events.publish(endingNews(this.#isReplaced, drainMs))
+    await within(drainMs, this.#planes.drain(this.#isReplaced))
     const cut = this.#table.sum(THREAD.exchanges)
     if (cut > 0) this.#log.warn('drain time is over; exchanges were cut', { cut })
     return cut
@@ -318,6 +297,7 @@ class Balancer implements RunningBalancer {
 
   /** Judges the backends and says what may get traffic. */
   #makeControlPlane(): ControlPlane {
+    const { past, kept } = this.#settings
     return new ControlPlane({
       plan: this.#plan,
       table: this.#table,
@@ -330,7 +310,7 @@ class Balancer implements RunningBalancer {
       onTransition: (transition) => this.#events.publish({ kind: 'transition', transition }),
       onWarning: (message, fields) => this.#events.publish({ kind: 'warning', message, fields }),
       failover: {
-        store: makeStore(this.#settings.kept.failover, this.#agreement, this.#log),
+        store: past.storeOf(makeStore(kept.failover, this.#agreement, this.#log)),
         wallMs: () => Date.now(),
         applied: () => this.#planes.applied(),
         hook: (plan, facts, done) => this.#hooks.run(plan, facts, done),
@@ -362,7 +342,7 @@ class Balancer implements RunningBalancer {
 
   /** Data planes in threads of their own, watched and replaced. */
   #makeThreads(): DataPlanes {
-    const { reusePort, dataPlaneModule } = this.#settings
+    const { reusePort, dataPlaneModule, past } = this.#settings
     return new DataThreads({
       plan: this.#plan,
       table: this.#table,
@@ -370,6 +350,8 @@ class Balancer implements RunningBalancer {
       random: this.#random,
       reusePort,
       current: () => this.#control.current(),
+      inherited: past.shares.inherited,
+      alone: past.shares.alone,
       // Only the first thread has the unix sockets; for another one they are rightly in use.
       beforeReplacement: async (thread) => {
         if (thread === 0) await clearStaleSockets(this.#plan)
@@ -418,9 +400,38 @@ class Balancer implements RunningBalancer {
     })
   }
 
+  /** Has another process follow this one. */
+  #makeUpgrader(): Upgrader {
+    const { kept, past, reusePort, inProcess } = this.#settings
+    return makeUpgrader({
+      version: this.#version,
+      log: this.#log,
+      clock: this.#clock,
+      table: this.#table,
+      events: this.#events,
+      planes: this.#planes,
+      kept,
+      rights: this.#rights,
+      agreement: this.#agreement,
+      vip: this.#vip,
+      plan: () => this.#plan,
+      admin: () => this.#admin,
+      status: () => this.status(),
+      isShared: (listener) => reusePort && !past.shares.alone.includes(listener),
+      isEmbedded: inProcess,
+      isRunning: () => this.#phase === 'running',
+      retire: () => {
+        this.#isReplaced = true
+        void this.#finish()
+      },
+      end: (code) => this.#settings.replaced?.(code),
+    })
+  }
+
   /** Tells about all this. */
   async #startAdmin(): Promise<void> {
     const plan = this.#plan
+    const { past } = this.#settings
     if (plan.admin === null) return
     const parts = { plan, table: this.#table, clock: this.#clock, control: this.#control }
     const source: AdminApiOptions['source'] = {
@@ -435,9 +446,15 @@ class Balancer implements RunningBalancer {
       handOver: this.#vip?.handOver ?? null,
       explain: (question) => explainHere(parts, question),
       overrides: this.#overrides,
+      upgrade: (request) => this.#upgrader.run(request),
     }
     const voices = { events: this.#events, log: this.#log }
-    this.#admin = await startAdminApi({ plan: plan.admin, source, ...voices })
+    this.#admin = await startAdminApi({
+      plan: plan.admin,
+      inherited: past.shares.admin,
+      source,
+      ...voices,
+    })
     this.adminAddress = this.#admin.address
   }
 
@@ -484,48 +501,6 @@ class Balancer implements RunningBalancer {
       threads: this.#planes.running,
     }
   }
-
-  async #firstVerdicts(): Promise<void> {
-    const startMs = performance.now()
-    for (;;) {
-      const waitedMs = performance.now() - startMs
-      const isEnough =
-        waitedMs > FIRST_BACKENDS_MS && this.#control.status().every((pool) => pool.available > 0)
-      if (isEnough || this.#control.ready() || waitedMs > FIRST_VERDICTS_MS) break
-      await new Promise((resolve) => {
-        setTimeout(resolve, 10)
-      })
-    }
-    this.#isJudged = true
-  }
-
-  #sayHello(): void {
-    const fields = {
-      listeners: this.addresses.map(
-        (address, i) => `${this.#plan.listeners[i]!.name} on ${formatAddress(address)}`,
-      ),
-      admin: this.adminAddress === null ? 'off' : formatAddress(this.adminAddress),
-      threads: this.#settings.threads,
-      node: process.versions.node,
-    }
-    const message = `evenkeel ${this.#version} is running`
-    this.#events.publish({ kind: 'process', state: 'running', message, fields })
-  }
-}
-
-/** Rows of backends that the plan needs; slots may have gaps after a reload. */
-function slotsOf(plan: Plan): number {
-  const slots = plan.pools.flatMap((pool) => pool.backends.map((backend) => backend.slot))
-  return slots.reduce((most, slot) => Math.max(most, slot + 1), 0)
-}
-
-async function within(ms: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms)
-  })
-  await Promise.race([work, timeout])
-  clearTimeout(timer)
 }
 
 function messageOf(error: unknown): string {

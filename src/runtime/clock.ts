@@ -17,3 +17,13 @@ export const systemTimers: Timers = {
   set: (ms, fire) => setTimeout(fire, ms),
   clear: (handle) => clearTimeout(handle as NodeJS.Timeout),
 }
+
+/** Waits for some work, but no longer than that. */
+export async function within(ms: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([work, timeout])
+  clearTimeout(timer)
+}

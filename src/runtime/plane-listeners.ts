@@ -101,9 +101,11 @@ export class PlaneListeners {
 
   /** What they listen on, for a process that takes over. */
   sockets(): readonly OpenSocket[] {
-    return this.#current.flatMap(({ state, socket }) =>
-      (socket?.descriptors ?? []).map((fd) => ({ listener: state.plan.name, fd })),
-    )
+    return this.#current.flatMap(({ state: { plan }, socket }) => {
+      if (socket === null) return []
+      const address = withPort(plan.address, socket.address)
+      return socket.descriptors.map((fd) => ({ listener: plan.name, fd, address }))
+    })
   }
 
   /**
@@ -291,6 +293,11 @@ export class PlaneListeners {
     if (this.#isDraining || held.socket !== null) socket.close()
     else held.socket = socket
   }
+}
+
+/** As configured, but with the port that it is bound to. */
+function withPort(wanted: Address, bound: Address): Address {
+  return wanted.kind === 'tcp' && bound.kind === 'tcp' ? { ...wanted, port: bound.port } : wanted
 }
 
 function slotOf({ state }: Held): number {

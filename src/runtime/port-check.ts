@@ -16,11 +16,19 @@ export class AddressError extends Error {
 /**
  * Makes sure that every listener's address is free, and returns the plan with port 0 replaced by
  * the port that was found.
+ * @param settled listeners that have a socket already, by name
  * @throws AddressError naming the listener, the address and, where visible, who has it
  */
-export async function settleAddresses(plan: Plan): Promise<Plan> {
+export async function settleAddresses(
+  plan: Plan,
+  settled: ReadonlySet<string> = new Set(),
+): Promise<Plan> {
   const listeners = []
   for (const listener of plan.listeners) {
+    if (settled.has(listener.name)) {
+      listeners.push(listener)
+      continue
+    }
     const address = await settleAddress(listener.address, `listener '${listener.name}'`)
     listeners.push({ ...listener, address })
   }

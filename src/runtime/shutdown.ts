@@ -2,12 +2,15 @@
 // ends by draining, unless somebody asks twice or it can't even start.
 
 import type { Plan } from '../core/plan.ts'
+import { UPGRADE_TIMEOUT_MS } from '../core/upgrade.ts'
 import { StateFileError } from '../ha/state-dir.ts'
 import type { Log } from '../observe/log.ts'
-import type { RunningBalancer } from './balancer.ts'
+import type { RunningBalancer } from './running-balancer.ts'
 import { startBalancer } from './balancer.ts'
 import { AddressError } from './port-check.ts'
+import { ServiceManager } from './service-manager.ts'
 import { onSignals } from './signals.ts'
+import { followed, type Predecessor } from './upgrade-predecessor.ts'
 
 /** Runs until it is told to stop. Resolves to the exit code: 0 after a drain, else 1. */
 export async function runUntilStopped(
@@ -23,7 +26,11 @@ export async function runUntilStopped(
       log.warn('reloading is not possible yet; restart to apply a changed configuration')
     },
     reopenLogs: () => end.balancer?.reopenLogs(),
+    upgrade: () => void end.balancer?.upgrade({ timeoutMs: UPGRADE_TIMEOUT_MS }),
   })
+  const manager = new ServiceManager(process.env, log)
+  let predecessor: Predecessor | null = null
+  let isReplaced = false
   // A control plane in an unknown state would fail silently later: better to end while in-flight
   // exchanges can still finish, and be started anew.
   const crashed = (error: unknown): void => {
@@ -33,13 +40,22 @@ export async function runUntilStopped(
   }
   process.on('uncaughtException', crashed)
   try {
+    predecessor = await followed(process.env)
     end.balancer = await startBalancer(plan, {
       log,
+      predecessor,
+      replaced: (code) => {
+        isReplaced = true
+        end.begin(code, 'another process has taken over')
+      },
       handedOver: () => end.begin(0, 'the virtual IP address was handed over'),
     })
+    await manager.ready()
+    predecessor?.taken()
     if (!end.isBegun) started(end.balancer)
     const { code, reason } = await end.wish
     log.info('stopping', { reason })
+    if (!isReplaced) void manager.stopping()
     await Promise.race([end.balancer.drain(), end.abrupt])
     await end.balancer.close()
     log.info(end.isAbrupt ? 'stopped at once' : 'stopped')
@@ -47,6 +63,7 @@ export async function runUntilStopped(
   } catch (error) {
     const isExplained = error instanceof AddressError || error instanceof StateFileError
     log.error(isExplained ? error.message : stackOf(error))
+    predecessor?.failed(error instanceof Error ? error.message : String(error))
     return 1
   } finally {
     removeHandlers()

@@ -10,6 +10,8 @@ export interface SignalActions {
   reload(): void
   /** USR1. */
   reopenLogs(): void
+  /** USR2. */
+  upgrade(): void
 }
 
 /** Installs the handlers; returns how to take them out again. */
@@ -25,6 +27,7 @@ export function onSignals(actions: SignalActions): () => void {
     ['SIGINT', stop],
     ['SIGHUP', () => actions.reload()],
     ['SIGUSR1', () => actions.reopenLogs()],
+    ['SIGUSR2', () => actions.upgrade()],
   ]
   for (const [signal, handler] of handlers) process.on(signal, handler)
   return () => {

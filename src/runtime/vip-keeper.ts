@@ -40,6 +40,7 @@ export class VipKeeper {
   #ticks = 0
   /** Somebody wants it to be elsewhere. */
   #isAway = false
+  #isReleased = false
   /** The answer of the one who waits for it to leave. */
   #leaving: { readonly end: (outcome: Leaving['outcome']) => void } | null = null
   #where: string | null = null
@@ -57,11 +58,16 @@ export class VipKeeper {
     return this.#leaving !== null
   }
 
-  /** Says "not ready" and begins to watch. @throws Error when the track file can't be written */
-  start(): void {
+  /**
+   * Says "not ready", or goes on with what the process before has said, and begins to watch.
+   * @param wasAway the address has been sent away by that process; `null`: there is none
+   * @throws Error when the track file can't be written
+   */
+  start(wasAway: boolean | null = null): void {
     const { write, plan } = this.#options
+    this.#isAway = wasAway === true
     try {
-      write(TRACK.unready)
+      write(wasAway === null ? TRACK.unready : this.#word())
     } catch (error) {
       throw new Error(
         `keepalived.trackFile ${plan.trackFile} can't be written: ${(error as Error).message}`,
@@ -126,10 +132,16 @@ export class VipKeeper {
   /** Leaves "not ready" behind. */
   stop(): void {
     if (this.#ticker === null) return
-    clearInterval(this.#ticker)
-    this.#ticker = null
-    this.#leaving?.end('superseded')
+    this.release()
     this.#write(TRACK.unready)
+  }
+
+  /** Says nothing more: another process goes on. */
+  release(): void {
+    if (this.#ticker !== null) clearInterval(this.#ticker)
+    this.#ticker = null
+    this.#isReleased = true
+    this.#leaving?.end('superseded')
   }
 
   #untilLeft(deadlineMs: number): Promise<Leaving['outcome']> {
@@ -148,8 +160,12 @@ export class VipKeeper {
   }
 
   #say(): void {
+    if (!this.#isReleased) this.#write(this.#word())
+  }
+
+  #word(): number {
     const { ready } = this.#options.readiness()
-    this.#write(!ready ? TRACK.unready : this.#isAway ? TRACK.away : TRACK.ready)
+    return !ready ? TRACK.unready : this.#isAway ? TRACK.away : TRACK.ready
   }
 
   // A full or vanished file system must not end the balancer; keepalived's own check still works.

@@ -41,9 +41,23 @@ export class VirtualIp {
     })
   }
 
-  /** Says "not ready" and begins to watch. @throws Error when the track file can't be written */
-  start(): void {
-    this.#keeper.start()
+  /**
+   * Says "not ready", or goes on with what the process before has said, and begins to watch.
+   * @param wasAway the address has been sent away by that process; `null`: there is none
+   * @throws Error when the track file can't be written
+   */
+  start(wasAway: boolean | null): void {
+    this.#keeper.start(wasAway)
+  }
+
+  /** An operator has sent the address away. */
+  get isAway(): boolean {
+    return this.#keeper.isAway
+  }
+
+  /** Tells keepalived nothing more: another process goes on. */
+  release(): void {
+    this.#keeper.release()
   }
 
   /** Something has changed: what keepalived knows is brought up to date at once. */

@@ -128,14 +128,14 @@ test('an error in the control plane is told, finishes what runs, and ends with 1
     import { runUntilStopped } from ${JSON.stringify(shutdown)}
     const text = ${JSON.stringify(JSON.stringify(config))}
     const { plan } = parseConfig(text, { file: 'test', env: {} })
-    process.on('SIGUSR2', () => setTimeout(() => { throw new Error('a bug') }))
+    process.on('SIGWINCH', () => setTimeout(() => { throw new Error('a bug') }))
     process.exitCode = await runUntilStopped(plan, openLog({ level: 'info' }))`
   const child = startProcess(process.execPath, ['--input-type=module', '-e', code])
   after(() => child.stop())
   await waitFor(() => child.stderr().includes('is running'))
   const answer = request(`http://127.0.0.1:${port}`)
   await waitFor(() => backend.requests.length === 1)
-  child.signal('SIGUSR2')
+  child.signal('SIGWINCH')
   assert.deepEqual(await answer, { status: 200, body: 'one', connection: 'close' })
   assert.deepEqual(await child.exited, { code: 1, signal: null })
   assert.match(child.stderr(), /"stack":"Error: a bug\\n.*internal error; draining, then ending/)

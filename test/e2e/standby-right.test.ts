@@ -70,12 +70,14 @@ for (const readInto of READ_INTO) {
       })
     })
 
-    test('a pool without agreement knows no such deadline', async () => {
+    test('a pool without agreement has no such deadline until another process takes over', async () => {
       await withStandby({ readInto, backends: [answering('a')] }, async (plane) => {
-        plane.grant(-1)
         const client = await plane.connect()
         client.write(message('GET'))
         assert.equal((await response(client)).body, 'a GET ')
+        plane.grant(-1)
+        client.write(message('GET'))
+        await refused(client)
       })
     })
 

@@ -6,7 +6,7 @@ import { formatDiagnostics } from '../../src/config/diagnostics.ts'
 import { parseConfig } from '../../src/config/load.ts'
 import type { Address, Plan } from '../../src/core/plan.ts'
 import { startBalancer } from '../../src/runtime/balancer.ts'
-import type { BalancerOptions, RunningBalancer } from '../../src/runtime/balancer.ts'
+import type { BalancerOptions, RunningBalancer } from '../../src/runtime/running-balancer.ts'
 
 /** Compiles a configuration given as a value. @throws Error with its diagnostics */
 export function planOf(config: object): Plan {

@@ -11,6 +11,7 @@ import type { ActAnswer, OperatorRequest } from '../../src/core/operator.ts'
 import type { OverrideAnswer, OverrideRequest } from '../../src/core/override-request.ts'
 import type { PoolStatus } from '../../src/core/status.ts'
 import { EventLog } from '../../src/observe/event-log.ts'
+import { openDoor } from '../../src/runtime/admin-door.ts'
 import { adminRoutes } from '../../src/runtime/admin-routes.ts'
 
 export interface FakeAdmin {
@@ -64,6 +65,7 @@ export async function startFakeAdmin(
         return fake.changeAnswer(request)
       },
     },
+    upgrade: async () => ({ ok: false, code: 'refused', message: 'Not now.' }) as const,
   }
   const events = new EventLog({
     wallMs: () => 1_000,
@@ -83,7 +85,7 @@ export async function startFakeAdmin(
     failed: (error) => errors.push(error),
     audit: (news) => audit.push(news),
   })
-  const bound = await server.listen(address)
+  const bound = await server.listen(await openDoor(address, null))
   after(() => server.close())
   const fake: FakeAdmin = {
     address: bound,

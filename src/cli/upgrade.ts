@@ -1,0 +1,71 @@
+// `evenkeel upgrade`: has a new process take over from the running one without a gap.
+
+import { Command, Option } from 'commander'
+import { UPGRADE_TIMEOUT_MAX_MS } from '../core/upgrade.ts'
+import { readDuration } from '../config/units.ts'
+import { type AdminTarget, detailOf, findAdmin, postAdmin } from './admin-client.ts'
+import { loginName } from './operate.ts'
+import { EXIT, Failure, put } from './terminal.ts'
+
+interface UpgradeOptions extends AdminTarget {
+  readonly timeout: string
+  readonly reason?: string
+  readonly by?: string
+  readonly output: 'text' | 'json'
+}
+
+/** The last steps and the answer have their own time. */
+const LAST_STEPS_MS = 30_000
+
+export function upgradeCommand(finish: (code: number) => void): Command {
+  return new Command('upgrade')
+    .description('Have a new process, from the program on the disk, take over without a gap.')
+    .option('--timeout <TIME>', 'how long the new process may take to be ready', '30s')
+    .option('--reason <TEXT>', 'why; for the log')
+    .option('--by <NAME>', 'who asks (default: your login name)')
+    .option('-c, --config <FILE>', 'configuration that says where its admin API is')
+    .option('--admin <ADDR>', 'address of its admin API, such as 127.0.0.1:9900 or unix:/path')
+    .addOption(
+      new Option('-o, --output <FORMAT>', 'form of the result')
+        .choices(['text', 'json'])
+        .default('text'),
+    )
+    .addHelpText(
+      'after',
+      `
+The running process starts the new one with its own command line and environment, and hands it every
+listening socket. Once the new one has read its configuration, judged its backends and accepts
+connections, the old one stops accepting, finishes what runs within runtime.drain, and ends. If the
+new one fails, the old one goes on as before, and the exit code is 1. USR2 does the same.
+
+Example:
+  npm install --global evenkeel@latest && evenkeel upgrade --reason 'new version'`,
+    )
+    .action(async (options: UpgradeOptions) => {
+      await upgrade(options)
+      finish(EXIT.ok)
+    })
+}
+
+async function upgrade(options: UpgradeOptions): Promise<void> {
+  const timeoutMs = readTimeout(options.timeout)
+  const address = await findAdmin(options)
+  const { reason, by = loginName() } = options
+  const body = { timeoutMs, by, ...(reason === undefined ? {} : { reason }) }
+  const reply = await postAdmin(address, '/v1/upgrade', body, timeoutMs + LAST_STEPS_MS)
+  if (reply.status !== 200) throw new Failure(detailOf(reply.body))
+  if (options.output === 'json') put(reply.body)
+  else put(`${(JSON.parse(reply.body) as { message: string }).message}\n`)
+}
+
+function readTimeout(text: string): number {
+  const read = readDuration(text)
+  if (!read.ok) {
+    const hint = read.hint === null ? '' : ` (${read.hint})`
+    throw new Failure(`--timeout ${text}: ${read.message}${hint}`, EXIT.usage)
+  }
+  if (read.value < 100 || read.value > UPGRADE_TIMEOUT_MAX_MS) {
+    throw new Failure(`--timeout ${text}: use 100ms to 10m`, EXIT.usage)
+  }
+  return read.value
+}

@@ -1,0 +1,36 @@
+// What the process as a whole announces of itself.
+
+import { formatAddress } from '../config/address.ts'
+import type { EventBody } from '../core/events.ts'
+import type { Address, Plan } from '../core/plan.ts'
+
+export interface RunningFacts {
+  readonly plan: Plan
+  readonly version: string
+  readonly addresses: readonly Address[]
+  readonly adminAddress: Address | null
+  readonly threads: number
+}
+
+/** It serves. */
+export function runningNews(facts: RunningFacts): EventBody {
+  const { plan, version, addresses, adminAddress, threads } = facts
+  const fields = {
+    listeners: addresses.map(
+      (address, i) => `${plan.listeners[i]!.name} on ${formatAddress(address)}`,
+    ),
+    admin: adminAddress === null ? 'off' : formatAddress(adminAddress),
+    threads,
+    node: process.versions.node,
+  }
+  const message = `evenkeel ${version} is running`
+  return { kind: 'process', state: 'running', message, fields }
+}
+
+/** It stops accepting. @param isReplaced since another process does */
+export function endingNews(isReplaced: boolean, drainMs: number): EventBody {
+  const [state, why] = isReplaced
+    ? (['replaced', 'another process takes over'] as const)
+    : (['draining', 'draining: no new connections'] as const)
+  return { kind: 'process', state, message: `${why}, finishing what runs`, fields: { drainMs } }
+}

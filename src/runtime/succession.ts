@@ -1,0 +1,84 @@
+// What a balancer has to do with the process before it: the sockets and the state that it inherits,
+// and the order in which it takes over. Without one it simply starts.
+
+import type { Plan } from '../core/plan.ts'
+import type { PoolStatus } from '../core/status.ts'
+import type { Agreement } from '../ha/agreement.ts'
+import type { FailoverStore } from '../ha/failover-store.ts'
+import type { KeptState } from './kept-state.ts'
+import type { Predecessor } from './upgrade-predecessor.ts'
+import type { Rights } from './upgrade-rights.ts'
+import type { SharedOut } from './upgrade-sockets.ts'
+import { closeUnwanted, shareOut } from './upgrade-sockets.ts'
+import { afterPredecessor, LendableState } from './upgrade-state.ts'
+import { agreedOf } from './upgrade-wiring.ts'
+import { packageVersion } from './version.ts'
+
+export class Succession {
+  /** Sockets that listen already. */
+  readonly shares: SharedOut
+  readonly #plan: Plan
+  readonly #predecessor: Predecessor | null
+
+  /** @param threads how many data threads there will be */
+  constructor(plan: Plan, threads: number, predecessor: Predecessor | null) {
+    this.#plan = plan
+    this.#predecessor = predecessor
+    this.shares = shareOut(plan, predecessor?.estate.sockets ?? [], threads)
+  }
+
+  /** Whether the process before has sent the virtual IP address away; `null` if there is none. */
+  get wasAway(): boolean | null {
+    return this.#predecessor?.estate.isAway ?? null
+  }
+
+  /** Opens what survives a restart, once nobody else has it open. @throws StateFileError */
+  async openKept(open: () => Promise<KeptState>): Promise<LendableState> {
+    const memory = (await this.#predecessor?.loaded(packageVersion())) ?? null
+    return new LendableState(await open(), memory, open)
+  }
+
+  /** The store as this process may use it while the other one is still there. */
+  storeOf(store: FailoverStore): FailoverStore {
+    if (this.#predecessor === null) return store
+    const exclusive = this.#plan.pools.filter(({ mode }) => mode === 'active-standby')
+    return afterPredecessor(store, this.#predecessor, (pool) =>
+      exclusive.some(({ name }) => name === pool),
+    )
+  }
+
+  /** Does at once what must wait if another process is doing it still. */
+  async unlessFollowing(work: () => Promise<void> | undefined): Promise<void> {
+    if (this.#predecessor === null) await work()
+  }
+
+  /** The backends are judged here: waits until this process can do as well as the other. */
+  async prove(parts: {
+    readonly agreement: Agreement | null
+    readonly rights: Rights
+    status(): readonly PoolStatus[]
+  }): Promise<void> {
+    const predecessor = this.#predecessor
+    if (predecessor === null) return
+    const { agreement, rights } = parts
+    const agreed = agreedOf(this.#plan)
+    await predecessor.untilAsGood(
+      () => parts.status(),
+      agreed.map(({ name }) => name),
+    )
+    if (agreement === null) return
+    // One replica is one process: the old one leaves before this one joins. New connections wait in
+    // the kernel meanwhile.
+    await predecessor.giveWay(false)
+    await agreement.start()
+    await predecessor.untilGranted(() => rights.areGranted(agreed))
+  }
+
+  /** Connections are accepted here: has the other process stop, and does what it did. */
+  async takeOver(work: () => Promise<void>): Promise<void> {
+    if (this.#predecessor === null) return
+    await this.#predecessor.giveWay(true)
+    await work()
+    closeUnwanted(this.shares)
+  }
+}

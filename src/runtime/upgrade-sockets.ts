@@ -1,0 +1,84 @@
+// Which inherited socket becomes which listener's, and which thread accepts on it.
+// No socket that a listener wants is left out, however many threads there are: connections that the
+// kernel has queued on a socket are lost when nobody accepts on it any more.
+
+import { closeSync } from 'node:fs'
+import type { Address, ListenerPlan, Plan } from '../core/plan.ts'
+import type { OpenSocket } from '../core/snapshot.ts'
+import type { HeritableSocket } from './upgrade-protocol.ts'
+
+export interface SharedOut {
+  /** The plan with the ports that inherited sockets have in place of 0. */
+  readonly plan: Plan
+  /** By thread. */
+  readonly inherited: readonly (readonly OpenSocket[])[]
+  /** Listeners whose socket can't be shared, so that the first thread alone has them. */
+  readonly alone: readonly string[]
+  /** Listeners, by name, that need no socket of their own. */
+  readonly settled: ReadonlySet<string>
+  /** Socket of the admin API. */
+  readonly admin: HeritableSocket | null
+  /** What nobody wants. */
+  readonly unwanted: readonly HeritableSocket[]
+}
+
+/** @param threads how many data threads there will be */
+export function shareOut(
+  plan: Plan,
+  sockets: readonly HeritableSocket[],
+  threads: number,
+): SharedOut {
+  const left = new Set(sockets)
+  const inherited: OpenSocket[][] = Array.from({ length: threads }, () => [])
+  const alone: string[] = []
+  const settled = new Set<string>()
+  const listeners = plan.listeners.map((listener) => {
+    const own = [...left].filter((socket) => isFor(listener, socket))
+    const [first] = own
+    if (first === undefined) return listener
+    for (const socket of own) left.delete(socket)
+    const isShared = own.every((socket) => socket.isShared)
+    if (!isShared && first.address.kind === 'tcp') alone.push(listener.name)
+    for (const [i, { fd, address }] of own.entries()) {
+      inherited[isShared ? i % threads : 0]!.push({ listener: listener.name, fd, address })
+    }
+    settled.add(listener.name)
+    return { ...listener, address: first.address }
+  })
+  const admin = plan.admin === null ? null : adminSocket(plan.admin.address, left)
+  if (admin !== null) left.delete(admin)
+  return {
+    plan: { ...plan, listeners },
+    inherited,
+    alone,
+    settled,
+    admin,
+    unwanted: [...left],
+  }
+}
+
+/** What nobody wants is closed: a connection to it would wait for ever. */
+export function closeUnwanted({ unwanted }: SharedOut): void {
+  for (const { fd } of unwanted) closeSync(fd)
+}
+
+function adminSocket(wanted: Address, sockets: Iterable<HeritableSocket>): HeritableSocket | null {
+  for (const socket of sockets) {
+    if (socket.listener === null && isSame(wanted, socket.address, true)) return socket
+  }
+  return null
+}
+
+/** The same address; with port 0, which means any, the same name decides. */
+function isFor(listener: ListenerPlan, socket: HeritableSocket): boolean {
+  if (socket.listener === null) return false
+  return isSame(listener.address, socket.address, listener.name === socket.listener)
+}
+
+function isSame(wanted: Address, has: Address, isAnyPortRight: boolean): boolean {
+  if (wanted.kind === 'unix' || has.kind === 'unix') {
+    return wanted.kind === 'unix' && has.kind === 'unix' && wanted.path === has.path
+  }
+  if (wanted.host !== has.host) return false
+  return wanted.port === has.port || (wanted.port === 0 && isAnyPortRight)
+}

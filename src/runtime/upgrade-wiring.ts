@@ -1,0 +1,113 @@
+// A process upgrade put in its place: what of a running balancer is handed over, and what it gives up
+// when another process takes over.
+
+import type { Agreement } from '../ha/agreement.ts'
+import type { EventLog } from '../observe/event-log.ts'
+import type { Log } from '../observe/log.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Plan } from '../core/plan.ts'
+import { THREAD, type SharedTable } from '../core/shared-layout.ts'
+import type { PoolStatus } from '../core/status.ts'
+import type { AdminApi } from './admin-api.ts'
+import type { DataPlanes } from './data-threads.ts'
+import type { HeritableSocket } from './upgrade-protocol.ts'
+import type { Rights } from './upgrade-rights.ts'
+import { placeRefusal, startSuccessor } from './upgrade-start.ts'
+import type { LendableState } from './upgrade-state.ts'
+import { Upgrader } from './upgrade.ts'
+import type { VirtualIp } from './virtual-ip.ts'
+
+export interface UpgradeParts {
+  readonly version: string
+  readonly log: Log
+  readonly clock: Clock
+  readonly table: SharedTable
+  readonly planes: DataPlanes
+  readonly kept: LendableState
+  readonly events: EventLog
+  readonly rights: Rights
+  readonly agreement: Agreement | null
+  readonly vip: VirtualIp | null
+  /** The plan in force. */
+  plan(): Plan
+  admin(): AdminApi | null
+  status(): readonly PoolStatus[]
+  /** It is a part of another program. */
+  readonly isEmbedded: boolean
+  /** It serves, and is not about to stop. */
+  isRunning(): boolean
+  /** Whether several sockets can be bound to the address of a listener. */
+  isShared(listener: string): boolean
+  /** Stops accepting and begins to finish what runs. */
+  retire(): void
+  /** The process may end, with this exit code. */
+  end(code: number): void
+}
+
+export function makeUpgrader(parts: UpgradeParts): Upgrader {
+  const { clock, log, kept, table, rights, vip, agreement } = parts
+  return new Upgrader({
+    version: parts.version,
+    nowMs: () => clock.nowMs(),
+    info: (message, fields) => log.info(message, fields),
+    audit: (news) => parts.events.publish({ kind: 'operator', news }),
+    refusal: () => {
+      if (parts.isEmbedded) return 'A balancer that is part of another program is replaced with it.'
+      if (!parts.isRunning()) return 'This process is starting, or about to stop.'
+      return placeRefusal(process.pid, process.env)
+    },
+    moving: () => movingOf(parts.status()),
+    estate: async () => ({
+      pid: process.pid,
+      version: parts.version,
+      sockets: await socketsOf(parts),
+      available: parts
+        .status()
+        .filter(({ available }) => available > 0)
+        .map(({ name }) => name),
+      isAway: vip?.isAway ?? false,
+    }),
+    lend: async () => {
+      await kept.lend()
+      return kept.memory
+    },
+    takeBack: () => kept.takeBack(),
+    giveWay: async () => {
+      parts.retire()
+      vip?.release()
+      parts.admin()?.release()
+      if (agreement === null) return
+      // As after a stop: the lease goes back once no thread can send any more, and not before.
+      await rights.revoke(agreedOf(parts.plan()).map(({ slot }) => slot))
+      await agreement.stop()
+    },
+    fence: async (name) => {
+      const pool = parts.plan().pools.find((one) => one.name === name)
+      if (pool !== undefined) await rights.revoke([pool.slot])
+    },
+    running: () => table.sum(THREAD.exchanges),
+    end: (code) => parts.end(code),
+    start: startSuccessor,
+  })
+}
+
+function movingOf(pools: readonly PoolStatus[]): string[] {
+  return pools
+    .filter(({ failover }) => ['failing-over', 'switching'].includes(failover?.state ?? ''))
+    .map(({ name }) => name)
+}
+
+/** Pools whose replicas agree. */
+export function agreedOf({ pools }: Plan): Plan['pools'] {
+  return pools.filter(({ failover }) => failover?.agreement === 'etcd')
+}
+
+async function socketsOf(parts: UpgradeParts): Promise<HeritableSocket[]> {
+  const sockets = await parts.planes.sockets()
+  const found: HeritableSocket[] = sockets.map(({ listener, fd, address }) => {
+    const isShared = address.kind === 'tcp' && parts.isShared(listener)
+    return { listener, fd, address, isShared }
+  })
+  const admin = parts.admin()?.socket ?? null
+  return admin === null ? found : [...found, { ...admin, listener: null, isShared: false }]
+}

@@ -1,0 +1,304 @@
+// The running process being followed by a new one: starts it, hands it what listens, watches it prove
+// itself, and gives way. Until it does, every failure of the new process leaves everything as it was.
+// Must never give way to a process that has not said that it is ready, nor to two at once.
+
+import type { ChildProcess } from 'node:child_process'
+import type { OperatorNews } from '../core/events.ts'
+import type { UpgradeAnswer, UpgradeReport, UpgradeRequest } from '../core/upgrade.ts'
+import type { Memory } from './upgrade-state.ts'
+import type { Estate, PredecessorMessage, SuccessorMessage } from './upgrade-protocol.ts'
+
+/** What it needs of the balancer. */
+export interface UpgradeHost {
+  readonly version: string
+  nowMs(): number
+  info(message: string, fields: Readonly<Record<string, unknown>>): void
+  audit(news: OperatorNews): void
+  /** Why this process can't be followed by another now; `null` if it can. */
+  refusal(): string | null
+  /** Pools that are on their way from one active to another. */
+  moving(): readonly string[]
+  /** What is handed over, with descriptors of this process. @throws Error (rejects) */
+  estate(): Promise<Omit<Estate, 'timeoutMs'>>
+  /**
+   * Gives the state directory free, until it is taken back. Resolves to what this process has in its
+   * memory alone.
+   */
+  lend(): Promise<Memory | null>
+  /** @throws Error (rejects) when it can't be had any more */
+  takeBack(): Promise<void>
+  /** Stops accepting, and decides and tells nothing any more. What runs goes on to its end. */
+  giveWay(): Promise<void>
+  /** Sends nothing to the backends of a pool any more. */
+  fence(pool: string): Promise<void>
+  /** Exchanges and tunnels under way. */
+  running(): number
+  /** The successor has everything: this process may end. @param code exit code */
+  end(code: number): void
+  /** Starts a process with these descriptors from number 4 on, and a channel. */
+  start(fds: readonly number[]): ChildProcess
+}
+
+/** Both processes accept for so long before the old one stops: time to see a new one that falls over. */
+const TOGETHER_MS = 250
+/** How long the last steps may take: the new one opens its admin API, and joins its replicas. */
+const LAST_STEPS_MS = 15_000
+/** How often it is looked whether moves have ended. */
+const LOOK_MS = 20
+/** Descriptors of a child before those that are handed over: the standard streams and the channel. */
+const FIRST_FD = 4
+/** How long a killed process may take to be gone. */
+const GONE_MS = 5_000
+
+export class Upgrader {
+  readonly #host: UpgradeHost
+  #successor: Successor | null = null
+  #isCommitted = false
+
+  constructor(host: UpgradeHost) {
+    this.#host = host
+  }
+
+  /** Resolves when the new process has everything, or when all is as before. */
+  async run(request: UpgradeRequest): Promise<UpgradeAnswer> {
+    const host = this.#host
+    const refusal = this.#successor === null ? host.refusal() : 'An upgrade is in progress already.'
+    if (refusal !== null) return { ok: false, code: 'refused', message: refusal }
+    const startMs = host.nowMs()
+    const successor = new Successor((pool) => host.fence(pool))
+    this.#successor = successor
+    try {
+      await this.#prove(successor, request.timeoutMs)
+    } catch (error) {
+      await this.#goOn(successor)
+      const message = `${sentenceOf(error)}This process goes on as before.`
+      return { ok: false, code: 'failed', message }
+    }
+    return this.#giveWay(successor, startMs)
+  }
+
+  /** The same by a signal, which leaves its own trace in the events. */
+  async bySignal(request: UpgradeRequest): Promise<UpgradeAnswer> {
+    const startMs = this.#host.nowMs()
+    const answer = await this.run(request)
+    this.#host.audit({
+      verb: 'upgrade',
+      pool: null,
+      backend: null,
+      wishes: { ...request },
+      by: 'signal',
+      from: 'signal',
+      reason: '',
+      outcome: answer.ok ? 'done' : answer.code,
+      message: answer.message,
+      tookMs: Math.round(this.#host.nowMs() - startMs),
+    })
+    return answer
+  }
+
+  /** This process is told to stop: a new one that has not taken over goes with it. */
+  cancel(): void {
+    if (!this.#isCommitted) this.#successor?.fail(new Error('This process was told to stop.'))
+  }
+
+  /** Up to the point of no return. @throws Error (rejects) */
+  async #prove(successor: Successor, timeoutMs: number): Promise<void> {
+    const host = this.#host
+    const deadlineMs = host.nowMs() + timeoutMs
+    const seconds = Math.round(timeoutMs / 100) / 10
+    const timer = setTimeout(() => {
+      const why = successor.waitsFor === '' ? '' : `: ${successor.waitsFor}`
+      successor.fail(new Error(`The new process was not ready within ${seconds} s${why}.`))
+    }, timeoutMs)
+    try {
+      const estate = await successor.unlessFailed(host.estate())
+      successor.adopt(host.start(estate.sockets.map(({ fd }) => fd)))
+      if (successor.pid > 0) host.info('a new process is to take over', { pid: successor.pid })
+      const sockets = estate.sockets.map((socket, i) => ({ ...socket, fd: FIRST_FD + i }))
+      successor.say({ kind: 'estate', estate: { ...estate, sockets, timeoutMs } })
+      await successor.hears('loaded')
+      await this.#untilSteady(successor, deadlineMs)
+      successor.hasState = true
+      successor.say({ kind: 'state-free', memory: await host.lend() })
+      const { isServing } = await successor.hears('ready')
+      if (isServing) await successor.unlessFailed(after(TOGETHER_MS))
+      this.#isCommitted = true
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async #giveWay(successor: Successor, startMs: number): Promise<UpgradeAnswer> {
+    const host = this.#host
+    const report: UpgradeReport = {
+      fromPid: process.pid,
+      toPid: successor.pid,
+      fromVersion: host.version,
+      toVersion: successor.version,
+      tookMs: 0,
+      running: host.running(),
+    }
+    const timer = setTimeout(() => {
+      successor.fail(new Error('The new process has not finished taking over.'))
+    }, LAST_STEPS_MS)
+    try {
+      await host.giveWay()
+      successor.say({ kind: 'yours' })
+      await successor.hears('taken')
+    } catch (error) {
+      // Nothing is left here to go on with: whoever supervises us must start anew.
+      host.end(1)
+      const message = `${sentenceOf(error)}This process has stopped accepting and ends, too.`
+      return { ok: false, code: 'failed', message }
+    } finally {
+      clearTimeout(timer)
+    }
+    successor.letGo()
+    host.end(0)
+    const tookMs = Math.round(host.nowMs() - startMs)
+    const message = `Process ${report.toPid} (${report.toVersion}) took over from ${report.fromPid} (${report.fromVersion}) in ${(tookMs / 1_000).toFixed(1)} s; the old one finishes what runs.`
+    return { ok: true, message, report: { ...report, tookMs } }
+  }
+
+  /** A pool on its way between two backends has one who leads it: it ends the move first. */
+  async #untilSteady(successor: Successor, deadlineMs: number): Promise<void> {
+    const host = this.#host
+    for (let pools = host.moving(); pools.length > 0; pools = host.moving()) {
+      if (host.nowMs() >= deadlineMs - LOOK_MS) {
+        throw new Error(`Pool '${pools[0]!}' is in the middle of a move.`)
+      }
+      await successor.unlessFailed(after(LOOK_MS))
+    }
+  }
+
+  /** As if nothing had happened. */
+  async #goOn(successor: Successor): Promise<void> {
+    await successor.kill()
+    try {
+      if (successor.hasState) await this.#host.takeBack()
+    } catch (error) {
+      this.#host.info('the state directory could not be taken back', { cause: String(error) })
+    }
+    this.#successor = null
+  }
+}
+
+/** The new process, seen from the old one. */
+class Successor {
+  version = ''
+  /** Why it is not ready yet, if it says. */
+  waitsFor = ''
+  /** It may have opened the state directory. */
+  hasState = false
+  readonly #fence: (pool: string) => Promise<void>
+  readonly #failed: Promise<never>
+  readonly #heard = new Map<SuccessorMessage['kind'], SuccessorMessage>()
+  #fail!: (error: Error) => void
+  #child: ChildProcess | null = null
+  #wake: () => void = () => {}
+
+  constructor(fence: (pool: string) => Promise<void>) {
+    this.#fence = fence
+    this.#failed = new Promise<never>((_, reject) => (this.#fail = reject))
+    // It may fail while nobody waits for it.
+    this.#failed.catch(() => {})
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0
+  }
+
+  adopt(child: ChildProcess): void {
+    this.#child = child
+    child.on('message', (message) => this.#hear(message as SuccessorMessage))
+    child.on('error', (error) => {
+      this.fail(new Error(`The new process could not be started: ${error.message}`))
+    })
+    child.on('exit', (code, signal) => {
+      const how = signal === null ? `with code ${code ?? 0}` : `by ${signal}`
+      this.fail(new Error(`The new process ended ${how} before it had taken over.`))
+    })
+  }
+
+  fail(error: Error): void {
+    this.#fail(error)
+  }
+
+  /** @throws Error (rejects) as soon as it has failed */
+  unlessFailed<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([work, this.#failed])
+  }
+
+  say(message: PredecessorMessage): void {
+    // An error here is its end, which is heard of anyway.
+    if (this.#child?.connected === true) this.#child.send(message, () => {})
+  }
+
+  /** The first message of a kind. @throws Error (rejects) when it fails instead */
+  async hears<K extends SuccessorMessage['kind']>(
+    kind: K,
+  ): Promise<Extract<SuccessorMessage, { kind: K }>> {
+    for (;;) {
+      const message = this.#heard.get(kind)
+      if (message !== undefined) return message as Extract<SuccessorMessage, { kind: K }>
+      await this.unlessFailed(new Promise<void>((resolve) => (this.#wake = resolve)))
+    }
+  }
+
+  /** This process need not live because of it. */
+  letGo(): void {
+    this.#child?.unref()
+    this.#child?.channel?.unref()
+  }
+
+  async kill(): Promise<void> {
+    const child = this.#child
+    if (child === null || child.pid === undefined) return
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+    child.kill('SIGKILL')
+    await Promise.race([gone, after(GONE_MS)])
+  }
+
+  #hear(message: SuccessorMessage): void {
+    switch (message.kind) {
+      case 'failed':
+        this.fail(new Error(`The new process refused: ${message.message.trim()}`))
+        break
+      case 'fence': {
+        const { pool } = message
+        void this.#fence(pool).then(() => this.say({ kind: 'fenced', pool }))
+        break
+      }
+      case 'waiting':
+        this.waitsFor = message.reason
+        break
+      case 'loaded':
+        this.version = message.version
+        this.#keep(message)
+        break
+      case 'ready':
+      case 'taken':
+        this.#keep(message)
+        break
+    }
+  }
+
+  #keep(message: SuccessorMessage): void {
+    this.#heard.set(message.kind, message)
+    this.#wake()
+  }
+}
+
+function sentenceOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error)
+  // Errors of a configuration have lines of their own.
+  if (text.includes('\n')) return `${text.trimEnd()}\n`
+  return /[.!?]$/.test(text) ? `${text} ` : `${text}. `
+}
+
+function after(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms)
+  })
+}
