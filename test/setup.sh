@@ -39,6 +39,7 @@ need etcd-client etcdctl
 need iproute2 ip
 need nftables nft
 need openssl openssl
+need knot knotd
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || packages="$packages postgresql"
 if [ "$bench" = yes ]; then
   need caddy caddy

@@ -5,6 +5,7 @@ import { connect } from 'node:net'
 import type { Address } from '../core/plan.ts'
 import { ProbeAttempt } from './attempt.ts'
 import type { ProbeRequest, ProbeResult } from './contract.ts'
+import { probeLookup } from './names.ts'
 import { serverText } from './server-text.ts'
 
 /** How much a backend may say before the probe gives up. */
@@ -58,7 +59,8 @@ export function converse(
   protocol: Protocol,
   done: (result: ProbeResult) => void,
 ): () => void {
-  const socket = connect({ ...probeTarget(request.address, request.port), noDelay: true })
+  const target = probeTarget(request.address, request.port)
+  const socket = connect({ ...target, noDelay: true, lookup: probeLookup })
   let cancelled = false
   const leave = (): void => {
     if (talk.farewell === null || cancelled || socket.destroyed) {

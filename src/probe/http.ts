@@ -9,6 +9,7 @@ import type { BackendRole } from '../core/status.ts'
 import { ProbeAttempt } from './attempt.ts'
 import type { ProbeRequest, ProbeResult } from './contract.ts'
 import { probeTarget } from './conversation.ts'
+import { probeLookup } from './names.ts'
 
 /** How much of a body is searched for the expected text. */
 export const BODY_BYTES_MAX = 64 * 1024
@@ -33,7 +34,8 @@ export function probeHttp(
   const ask = ({ method, path, answered }: Question): void => {
     const headers = headerList({ ...check, method }, address, port)
     const where = 'path' in target ? { socketPath: target.path } : target
-    const outgoing = httpRequest({ ...where, agent: false, method, path, headers })
+    const options = { ...where, agent: false, method, path, headers, lookup: probeLookup }
+    const outgoing = httpRequest(options)
     current?.destroy()
     current = outgoing
     outgoing.on('socket', (socket) =>

@@ -7,6 +7,7 @@ import type { TcpCheckPlan, TcpCheckStep } from '../core/plan.ts'
 import { ProbeAttempt } from './attempt.ts'
 import type { ProbeRequest, ProbeResult } from './contract.ts'
 import { converse, probeTarget, type Protocol, type Talk } from './conversation.ts'
+import { probeLookup } from './names.ts'
 import { serverText } from './server-text.ts'
 
 /** One connect, the steps, and the close. See `Prober`. */
@@ -16,7 +17,7 @@ export function probeTcp(
   done: (result: ProbeResult) => void,
 ): () => void {
   if (check.steps.length > 0) return converse(request, new Steps(check.steps), done)
-  const socket = connect(probeTarget(request.address, request.port))
+  const socket = connect({ ...probeTarget(request.address, request.port), lookup: probeLookup })
   const attempt = new ProbeAttempt(request.timeoutMs, done, () => socket.destroy())
   socket.on('connect', () => attempt.pass('connected'))
   socket.on('error', (error) => attempt.fail(error))
