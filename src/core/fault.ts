@@ -144,6 +144,13 @@ const rows = {
     503,
     'The active changed while the request was on the old one, so it was cut off there.',
   ],
+  'taken-out': [
+    'balancer',
+    'wait',
+    'replayable',
+    503,
+    'An operator took the backend out, and what still ran there was cut when its time was over.',
+  ],
   'queue-full': [
     'balancer',
     'queue',
@@ -315,4 +322,9 @@ const byCode = new Map(FAULTS.map((fault) => [fault.code, fault]))
 /** The row of a code. */
 export function fault(code: FaultCode): Fault {
   return byCode.get(code)!
+}
+
+/** What was cut off for good reason, not by its own fault: it goes elsewhere if it can. */
+export function isWithdrawal({ code }: Fault): boolean {
+  return code === 'active-moved' || code === 'taken-out'
 }

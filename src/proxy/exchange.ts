@@ -8,7 +8,7 @@
 // A backend that is cut (the active has moved) ends `trying` or `responding` at any moment.
 // The client's half, and the rules for both, are in `request-side.ts`.
 
-import { fault } from '../core/fault.ts'
+import { fault, isWithdrawal } from '../core/fault.ts'
 import type { Fault } from '../core/fault.ts'
 import type { RoutePlan } from '../core/plan.ts'
 import { POOL } from '../core/shared-layout.ts'
@@ -277,7 +277,7 @@ export class Exchange extends RequestSide implements ResponseReceiver {
     const responding = this.state === EXCHANGE.responding
     this.record.endAttempt(this, cause, responding ? this.record.status : 0, nowMs)
     this.endNeutral()
-    if (!responding && cause.code === 'active-moved' && this.mayMove(wasSent, nowMs)) {
+    if (!responding && isWithdrawal(cause) && this.mayMove(wasSent, nowMs)) {
       this.move(nowMs)
       return
     }

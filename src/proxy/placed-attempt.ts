@@ -5,7 +5,7 @@
 import { backoffMs } from '../core/backoff.ts'
 import { FULL, NONE, Tried } from '../core/balancer/contract.ts'
 import type { DeadlineEntry } from '../core/deadlines.ts'
-import { fault } from '../core/fault.ts'
+import { fault, isWithdrawal } from '../core/fault.ts'
 import type { Fault } from '../core/fault.ts'
 import type { Waiter } from '../core/queue.ts'
 import { POOL } from '../core/shared-layout.ts'
@@ -189,7 +189,7 @@ export abstract class PlacedAttempt extends Attempt implements Waiter, DeadlineE
 
   /** It ends with its backend, and not by the backend's fault. */
   protected countCut(cause: Fault): void {
-    if (cause.code === 'active-moved') this.context.row[this.pool!.base + POOL.cut]!++
+    if (isWithdrawal(cause)) this.context.row[this.pool!.base + POOL.cut]!++
   }
 }
 

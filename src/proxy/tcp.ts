@@ -2,7 +2,7 @@
 // not a byte has been sent), then join both in a tunnel. A client that has to wait for a backend is
 // read a little meanwhile, or nobody would notice that it leaves; those bytes go ahead of the rest.
 
-import { fault } from '../core/fault.ts'
+import { fault, isWithdrawal } from '../core/fault.ts'
 import type { Fault } from '../core/fault.ts'
 import { BACKEND, LISTENER, POOL, THREAD } from '../core/shared-layout.ts'
 import { connectFault, countLatency } from './attempt.ts'
@@ -196,7 +196,7 @@ export class TcpConnection extends PlacedAttempt implements ChannelHandler {
     const nowMs = this.context.nowMs()
     this.record.endAttempt(this, cause, 0, nowMs)
     this.endNeutral()
-    if (cause.code === 'active-moved') this.move(nowMs)
+    if (isWithdrawal(cause)) this.move(nowMs)
     else this.refuse(cause)
   }
 

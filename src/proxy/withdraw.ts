@@ -19,19 +19,27 @@ export function rescue(backend: BackendState): void {
   for (const attempt of attempts) attempt.onBackendLost()
 }
 
-/** Ends all that runs on the backends, in every phase. */
-export function cutOff(
-  backends: readonly BackendState[],
-  cause: Fault = fault('active-moved'),
-): void {
+/**
+ * Ends all that runs on the backends, in every phase.
+ * @param cause `null`: what it means in their pool that they are cut off
+ */
+export function cutOff(backends: readonly BackendState[], cause: Fault | null = null): void {
   const attempts: Attempt[] = []
+  const causes: Fault[] = []
   for (const backend of backends) {
     backend.idle.cut()
     collect(backend.waiting, attempts)
     collect(backend.connecting, attempts)
     collect(backend.running, attempts)
+    const own = cause ?? meaningIn(backend.pool)
+    while (causes.length < attempts.length) causes.push(own)
   }
-  end(attempts, cause)
+  end(attempts, causes)
+}
+
+/** Where nobody is the active, only an operator has a backend cut off. */
+function meaningIn({ plan }: PoolState): Fault {
+  return fault(plan.failover === null ? 'taken-out' : 'active-moved')
 }
 
 /** Ends the tunnels through the backends and nothing else. */
@@ -55,12 +63,17 @@ export function cutLapsed(pool: PoolState): void {
     collect(backend.running, attempts)
   }
   for (const attempt of waiting) if (attempt.stream!.sendPending) attempts.push(attempt)
-  end(attempts, fault('no-agreement'))
+  const cause = fault('no-agreement')
+  end(
+    attempts,
+    attempts.map(() => cause),
+  )
 }
 
-function end(attempts: readonly Attempt[], cause: Fault): void {
+/** @param causes parallel to `attempts` */
+function end(attempts: readonly Attempt[], causes: readonly Fault[]): void {
   for (const attempt of attempts) attempt.sever()
-  for (const attempt of attempts) attempt.onCut(cause)
+  for (const [i, attempt] of attempts.entries()) attempt.onCut(causes[i]!)
 }
 
 function collect(list: AttemptList, into: Attempt[]): void {

@@ -196,6 +196,32 @@ test('a tunnel holds its backend until it ends, or is cut when its time is over'
   assert.deepEqual(events, ['a drain', 'b maint'])
 })
 
+test('when the time to finish is over, a read is made again elsewhere and a write is answered', async () => {
+  const { url, admin, lines } = await start()
+  await Promise.all(backends.map((one) => one.behave({ kind: 'silent' })))
+  const ask = (method: string) => fetch(url, { method })
+  const reads = Promise.all([ask('GET'), ask('GET'), ask('GET')])
+  const write = Promise.all([ask('POST'), ask('POST'), ask('POST')])
+  await waitFor(async () => (await poolOf(admin)).backends.every(({ inFlight }) => inFlight === 2))
+  await Promise.all(backends.slice(1).map((one) => one.behave({ kind: 'answer' })))
+  await post(admin, '/v1/pools/web/drain', { backends: ['a'], cutAfterMs: 50, ...kim })
+  await waitFor(async () => (await backendOf(admin, 'a')).drained)
+  for (const one of backends.slice(1)) one.disconnect()
+  const answers = [...(await reads), ...(await write)]
+  const cut = answers.filter((one) => one.headers.get('evenkeel-fault') === 'taken-out')
+  assert.deepEqual(
+    cut.map(({ status }) => status),
+    [503],
+  )
+  assert.deepEqual(
+    answers.slice(0, 3).map(({ status }) => status),
+    [200, 200, 200],
+  )
+  const told = lines.find(([line]) => line === 'backend web/a is drained')!
+  assert.equal(told[1]['cut'], 2)
+  await backends[0]!.behave({ kind: 'answer' })
+})
+
 // --- as a program ------------------------------------------------------------------------------
 
 async function startProgram(stateDir: string, wait = true): Promise<Evenkeel> {
