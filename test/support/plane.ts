@@ -26,7 +26,7 @@ import { waitFor } from './wait.ts'
 /** The ways to read from sockets; every suite runs over each. */
 export const READ_INTO: readonly ReadInto[] = ['shared', 'fresh']
 
-type Tree = Readonly<Record<string, unknown>>
+export type Tree = Readonly<Record<string, unknown>>
 export type EligibilityName = keyof typeof ELIGIBILITY
 
 export interface PlaneOptions {
