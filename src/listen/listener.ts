@@ -46,12 +46,14 @@ export class Listener {
   /** A reload may hand an open socket to another owner. */
   owner: ListenerOwner
   private readonly servers: net.Server[] = []
-  private readonly options: ListenerOptions
+  /** Without the owner: the first one must not live as long as the socket. */
+  private readonly options: Omit<ListenerOptions, 'owner'>
   private name: SocketName | null = null
 
   constructor(options: ListenerOptions) {
-    this.options = options
-    this.owner = options.owner
+    const { owner, ...rest } = options
+    this.options = rest
+    this.owner = owner
   }
 
   /** Opens the socket. Rejects with a sentence that names the address and the cause. */
