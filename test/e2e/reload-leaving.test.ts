@@ -176,7 +176,7 @@ for (const readInto of READ_INTO) {
         // It is known again as one that can be lost, too.
         plane.publish({ a: 'cut' })
         assert.equal(await client.close(), 'ECONNRESET')
-        assert.equal(plane.faults('active-moved'), 1)
+        assert.equal(plane.faults('taken-out'), 1)
       })
     })
 
