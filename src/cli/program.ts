@@ -20,6 +20,7 @@ import { switchoverCommand } from './switchover.ts'
 import { upgradeCommand } from './upgrade.ts'
 import { versionCommand } from './version.ts'
 import { weightCommand } from './weight.ts'
+import { whyCommand } from './why.ts'
 import { EXIT, Failure } from './terminal.ts'
 
 /** Runs the command line; resolves to the exit code. */
@@ -62,6 +63,7 @@ Exit codes: 0 ok, 1 failed, 2 wrong usage.`,
     checkCommand(finish),
     statusCommand(finish),
     explainCommand(finish),
+    whyCommand(finish),
     drainCommand(finish),
     maintenanceCommand(finish),
     enableCommand(finish),

@@ -11,6 +11,7 @@ import {
   type Evidence,
 } from './availability.ts'
 import { BREAKER, Breaker, type BreakerPlan } from './breaker.ts'
+import { ProbeHistory } from './evidence.ts'
 import type { MemberFacts } from './failover-contract.ts'
 import type { HealthState } from './health.ts'
 import type { Address, BackendPlan } from './plan.ts'
@@ -48,6 +49,7 @@ export class BackendHealth {
   health: HealthState | null
   healthReason = ''
   lastProbe: string | null = null
+  readonly probes = new ProbeHistory()
   /** What it said of itself in the last probe that could ask. */
   role: BackendRole | null = null
   lag: Lag | null = null

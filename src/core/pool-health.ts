@@ -13,6 +13,7 @@
 import { isAvailable } from './availability.ts'
 import type { BackendHealth } from './backend-health.ts'
 import { BREAKER, BREAKER_STEP } from './breaker.ts'
+import { backendEvidence, type BackendEvidence } from './evidence.ts'
 import type { MemberFacts } from './failover-contract.ts'
 import { reduceHealth, type HealthEvent, type HealthStep, type ProbeVerdict } from './health.ts'
 import { FRESH_MS, isQuiet, trafficFails } from './outlier.ts'
@@ -212,6 +213,7 @@ export class PoolHealth {
     const before = health.judged
     const { suspicion, stalled, text, tookMs } = outcome
     const verdict = stalled ? 'void' : outcome.verdict
+    backend.probes.add({ atMs: nowMs, verdict, text, tookMs, suspicion })
     if (verdict !== 'void') {
       backend.lastProbe = text
     }
@@ -377,6 +379,12 @@ export class PoolHealth {
   /** How far each backend is behind, as its last probe said. */
   lags(): readonly (Lag | null)[] {
     return this.#backends.map(({ lag }) => lag)
+  }
+
+  /** What stands behind the state of one backend; `null` if the pool has none of that name. */
+  evidence(name: string, nowMs: number): BackendEvidence | null {
+    const backend = this.#backends.find(({ plan }) => plan.name === name)
+    return backend === undefined ? null : backendEvidence(this.plan, backend, nowMs)
   }
 
   status(nowMs: number): PoolStatus {

@@ -17,10 +17,12 @@ import { processRoutes } from '../admin/process-routes.ts'
 import type { Route } from '../admin/route.ts'
 import type { Upgrade } from '../admin/upgrade-routes.ts'
 import { upgradeRoutes } from '../admin/upgrade-routes.ts'
+import type { WhySource } from '../admin/why-routes.ts'
+import { whyRoutes } from '../admin/why-routes.ts'
 import type { PoolStatus } from '../core/status.ts'
 
 /** What the API tells about, and who acts on what it is told. */
-export interface AdminSource extends ProcessSource, Actor {
+export interface AdminSource extends ProcessSource, Actor, WhySource {
   pools(): readonly PoolStatus[]
   /** Gives the virtual IP address to another node; `null` where there is none. */
   readonly handOver: HandOver | null
@@ -40,6 +42,7 @@ export function adminRoutes(source: AdminSource): readonly Route[] {
     ...explainRoutes((question) => source.explain(question)),
     ...failoverRoutes(source),
     ...backendRoutes(source.overrides),
+    ...whyRoutes(source),
     ...handoverRoutes(source.handOver),
     ...eventRoutes(source.stream),
     ...upgradeRoutes(source.upgrade),

@@ -45,6 +45,7 @@ import { Rights } from './upgrade-rights.ts'
 import type { LendableState } from './upgrade-state.ts'
 import { makeUpgrader } from './upgrade-wiring.ts'
 import type { Upgrader } from './upgrade.ts'
+import { whySource } from './why.ts'
 import { packageVersion } from './version.ts'
 import { VirtualIp } from './virtual-ip.ts'
 
@@ -445,6 +446,7 @@ class Balancer implements RunningBalancer {
       act: (pool: string, request: OperatorRequest) => this.act(pool, request),
       handOver: this.#vip?.handOver ?? null,
       explain: (question) => explainHere(parts, question),
+      ...whySource(this.#control, this.#events),
       overrides: this.#overrides,
       upgrade: (request) => this.#upgrader.run(request),
     }

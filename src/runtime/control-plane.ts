@@ -3,6 +3,7 @@
 // followed up in the turn it comes in. Must never touch a byte of traffic.
 
 import type { Clock } from '../core/clock.ts'
+import type { BackendEvidence } from '../core/evidence.ts'
 import { DueQueue } from '../core/due-queue.ts'
 import type { Plan, PoolPlan } from '../core/plan.ts'
 import type { FailoverEvent } from '../core/failover-contract.ts'
@@ -210,6 +211,12 @@ export class ControlPlane {
   status(): PoolStatus[] {
     const nowMs = this.#options.clock.nowMs()
     return this.#pools.map((pool) => this.#actives.statusOf(pool, nowMs))
+  }
+
+  /** What stands behind the state of a backend; `null` if there is none of that name. */
+  evidence(pool: string, backend: string): BackendEvidence | null {
+    const found = this.#pools.find(({ plan }) => plan.name === pool)
+    return found?.evidence(backend, this.#options.clock.nowMs()) ?? null
   }
 
   /** The agreement between replicas has something for the failover machine of a pool. */

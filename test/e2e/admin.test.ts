@@ -81,7 +81,8 @@ test('what is told is what the API says of itself', async () => {
     if (method !== 'GET' || result.schema === undefined) continue
     const query = path === '/v1/explain' ? '?url=http://a.test/' : ''
     const { status, headers, body } = await ask(
-      path.replace('{pool}', 'web').replace('{code}', 'no-pool') + query,
+      path.replace('{pool}', 'web').replace('{backend}', 'one').replace('{code}', 'no-pool') +
+        query,
     )
     assert.deepEqual([status, headers['content-type']], [200, 'application/json'], path)
     result.schema.parse(JSON.parse(body))

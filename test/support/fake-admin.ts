@@ -54,6 +54,8 @@ export async function startFakeAdmin(
       return fake.answer(pool, request)
     },
     explain: () => ({ ok: false as const, message: 'nothing to explain', listeners: [] }),
+    evidence: () => null,
+    transitions: () => [],
     handOver: async (request: HandoverRequest) => {
       handovers.push(request)
       return fake.handoverAnswer
