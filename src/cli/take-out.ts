@@ -66,8 +66,9 @@ async function waitUntilDrained(
   options: TakeOutOptions,
 ): Promise<number> {
   const startMs = performance.now()
+  const place = await findAdmin(options)
   for (;;) {
-    const running = (await look(named, options)).filter(({ drained }) => !drained)
+    const running = (await look(place, named)).filter(({ drained }) => !drained)
     const tookMs = performance.now() - startMs
     const isDrained = running.length === 0
     const back = running.find(({ admin }) => admin === 'ready')
@@ -92,10 +93,10 @@ async function waitUntilDrained(
 }
 
 async function look(
+  place: Awaited<ReturnType<typeof findAdmin>>,
   { pool, backends }: Named,
-  options: TakeOutOptions,
 ): Promise<readonly BackendStatus[]> {
-  const reply = await readAdmin(await findAdmin(options), pathOf(pool))
+  const reply = await readAdmin(place, pathOf(pool))
   if (reply.status !== 200) throw new Failure(detailOf(reply.body))
   const all = (JSON.parse(reply.body) as PoolStatus).backends
   // One that has left the pool meanwhile is nobody's to wait for.

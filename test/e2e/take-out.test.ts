@@ -142,6 +142,15 @@ test('a drain too many is refused with figures; all of several or none; force go
   assert.equal(await answers(url, 6), 'a b c')
 })
 
+test('of drains that come at once only as many are carried out as minAvailable allows', async () => {
+  const { admin } = await start()
+  const replies = await Promise.all(
+    ['a', 'b', 'c'].map((name) => post(admin, `/v1/pools/web/backends/${name}/drain`, kim)),
+  )
+  assert.deepEqual(replies.map(({ status }) => status).sort(), [200, 200, 409])
+  assert.equal((await poolOf(admin)).available, 1)
+})
+
 test('what names nobody is refused with those that there are', async () => {
   const { admin } = await start()
   const noPool = await post(admin, '/v1/pools/wbe/backends/a/drain', kim)
