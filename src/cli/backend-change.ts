@@ -85,6 +85,18 @@ export function pathOf(pool: string, backend?: string): string {
   return backend === undefined ? start : `${start}/backends/${encodeURIComponent(backend)}`
 }
 
+/** Has one or several backends of a pool changed; one is named in the path, so that its audit names it. */
+export function askForAll(
+  verb: string,
+  { pool, backends }: Named,
+  body: Readonly<Record<string, unknown>>,
+  options: ChangeOptions,
+): Promise<Changed> {
+  const [only, ...others] = backends
+  if (others.length === 0) return askChange(`${pathOf(pool, only)}/${verb}`, body, options)
+  return askChange(`${pathOf(pool)}/${verb}`, { backends, ...body }, options)
+}
+
 /** Has a change made. @throws Failure when it is refused: then its problem is printed with `-o json` */
 export async function askChange(
   path: string,

@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander'
 import type { ChangeOptions } from './backend-change.ts'
-import { askChange, changeCommand, pathOf, readBackends, tell } from './backend-change.ts'
+import { askForAll, changeCommand, readBackends, tell } from './backend-change.ts'
 import { EXIT } from './terminal.ts'
 
 export function enableCommand(finish: (code: number) => void): Command {
@@ -18,8 +18,7 @@ Example:
   evenkeel enable web/a`,
     )
     .action(async (words: string[], options: ChangeOptions) => {
-      const { pool, backends } = readBackends(words)
-      tell(await askChange(`${pathOf(pool)}/enable`, { backends }, options), options)
+      tell(await askForAll('enable', readBackends(words), {}, options), options)
       finish(EXIT.ok)
     })
 }

@@ -5,7 +5,7 @@ import { CUT_AFTER_MAX_MS } from '../core/override-request.ts'
 import type { BackendStatus, PoolStatus } from '../core/status.ts'
 import { detailOf, findAdmin, readAdmin } from './admin-client.ts'
 import type { Changed, ChangeOptions, Named } from './backend-change.ts'
-import { askChange, changeCommand, pathOf, readBackends, readTime, tell } from './backend-change.ts'
+import { askForAll, changeCommand, pathOf, readBackends, readTime, tell } from './backend-change.ts'
 import { EXIT, Failure, put, say } from './terminal.ts'
 
 interface TakeOutOptions extends ChangeOptions {
@@ -47,9 +47,7 @@ async function takeOut(
     wait === undefined ? null : wait === true ? WAIT_MS : readTime('--wait', wait, WAIT_MAX_MS)
   const cutAfterMs =
     cutAfter === undefined ? null : readTime('--cut-after', cutAfter, CUT_AFTER_MAX_MS)
-  const { pool, backends } = named
-  const body = { backends, force, cutAfterMs }
-  const changed = await askChange(`${pathOf(pool)}/${verb}`, body, options)
+  const changed = await askForAll(verb, named, { force, cutAfterMs }, options)
   if (waitMs === null) {
     tell(changed, options)
     return EXIT.ok
