@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import { connect } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { after, test } from 'node:test'
 import type { BackendStatus, PoolStatus } from '../../src/core/status.ts'
 import { startBackend } from '../support/backend.ts'
@@ -14,6 +17,30 @@ import { waitFor } from '../support/wait.ts'
 const backends = await Promise.all(['a', 'b', 'c'].map((name) => startBackend({ name })))
 after(() => Promise.all(backends.map((one) => one.stop())))
 const addresses = Object.fromEntries(backends.map(({ name, address }) => [name, address]))
+
+/** A server whose answers wait until they are let go. */
+async function startPatient(name: string) {
+  const waiting: ServerResponse[] = []
+  let isHolding = true
+  const server = createServer((_, response) => {
+    if (isHolding) waiting.push(response)
+    else response.end(name)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return {
+    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    waiting,
+    letGo: () => {
+      isHolding = false
+      for (const response of waiting.splice(0)) response.end(name)
+    },
+  }
+}
 
 interface Reply {
   readonly status: number
@@ -63,10 +90,11 @@ async function start(more: object = {}, pool: object = {}) {
 const kim = { reason: 'kernel update', by: 'kim' }
 
 test('a drained backend gets no new requests, finishes what it has, and then is drained', async () => {
-  const { url, admin, lines } = await start()
-  await backends[0]!.behave({ kind: 'answer', delayMs: 300 })
+  const patient = await startPatient('a')
+  const pool = { backends: { ...addresses, a: patient.address } }
+  const { url, admin, lines } = await start({}, pool)
   const running = Promise.all(Array.from({ length: 3 }, () => fetch(url).then((one) => one.text())))
-  await waitFor(async () => (await backendOf(admin, 'a')).inFlight > 0)
+  await waitFor(() => patient.waiting.length === 1)
   const reply = await post(admin, '/v1/pools/web/backends/a/drain', kim)
   assert.deepEqual(reply, {
     status: 200,
@@ -82,6 +110,7 @@ test('a drained backend gets no new requests, finishes what it has, and then is 
     ['drain', false, 'drain by kim just now: kernel update; 1 still runs there'],
   )
   assert.equal(await answers(url, 6), 'b c')
+  patient.letGo()
   assert.deepEqual((await running).sort(), ['a', 'b', 'c'])
   await waitFor(async () => (await backendOf(admin, 'a')).drained)
   const { reason, override } = await backendOf(admin, 'a')
@@ -101,7 +130,6 @@ test('a drained backend gets no new requests, finishes what it has, and then is 
     [audit['audit'], audit['reason'], audit['from'], audit['force']],
     [true, 'kernel update', '127.0.0.1', false],
   )
-  await backends[0]!.behave({ kind: 'answer' })
   const back = await post(admin, '/v1/pools/web/backends/a/enable', {})
   assert.match(String(back.body['message']), /^web\/a: back, as far as checks and traffic allow\./)
   assert.equal(await answers(url, 6), 'a b c')
@@ -233,12 +261,14 @@ test('when the time to finish is over, a read is made again elsewhere and a writ
 
 // --- as a program ------------------------------------------------------------------------------
 
-async function startProgram(stateDir: string, wait = true): Promise<Evenkeel> {
+async function startProgram(stateDir: string, more = {}, wait = true): Promise<Evenkeel> {
   const started = await startEvenkeel(
     {
       runtime: { stateDir },
       listeners: { web: { pool: 'web' } },
-      pools: { web: { backends: addresses, healthCheck: false, slowStart: false } },
+      pools: {
+        web: { backends: { ...addresses, ...more }, healthCheck: false, slowStart: false },
+      },
     },
     { wait },
   )
@@ -255,7 +285,8 @@ async function evenkeel({ file }: Evenkeel, ...words: readonly string[]) {
 
 test('the commands drain, wait, and bring back; a drain outlives kill -9 from the first request on', async () => {
   const dir = temporaryFolder('take-out')
-  const first = await startProgram(dir)
+  const patient = await startPatient('b')
+  const first = await startProgram(dir, { b: patient.address })
   const why = ['--reason', 'kernel update']
   const drained = await evenkeel(first, 'drain', 'web/a', ...why, '--wait')
   assert.deepEqual([drained.code, drained.stderr], [0, ''])
@@ -263,12 +294,8 @@ test('the commands drain, wait, and bring back; a drain outlives kill -9 from th
     drained.stdout,
     /^web\/a: no new requests; nothing runs there\.\ndrained after \d\.\d s\n$/,
   )
-  await backends[1]!.behave({ kind: 'answer', delayMs: 1_500 })
-  const before = backends[1]!.requests.length
   const slow = Promise.all([fetch(first.url()), fetch(first.url())])
-  await waitFor(() => backends[1]!.requests.length > before)
-  const seen = await backendOf(first.adminUrl, 'b')
-  assert.equal(seen.inFlight, 1)
+  await waitFor(() => patient.waiting.length === 1)
   const late = await evenkeel(first, 'drain', 'web', 'b', ...why, '--wait', '200ms')
   assert.deepEqual(late, {
     code: 1,
@@ -276,8 +303,8 @@ test('the commands drain, wait, and bring back; a drain outlives kill -9 from th
     stderr:
       'evenkeel: not drained after 0.2 s: web/b (1 in flight); no new requests go there all the same\n',
   })
+  patient.letGo()
   await slow
-  await backends[1]!.behave({ kind: 'answer' })
   const many = await evenkeel(first, 'drain', 'web/c', ...why)
   assert.equal(many.code, 1)
   assert.match(many.stderr, /^evenkeel: Pool 'web' would be left with 0 available backends/)
@@ -287,7 +314,7 @@ test('the commands drain, wait, and bring back; a drain outlives kill -9 from th
   await first.process.exited
 
   const count = backends[0]!.requests.length
-  const second = await startProgram(dir)
+  const second = await startProgram(dir, { b: patient.address })
   assert.equal(await answers(second.url(), 6), 'b c')
   assert.equal(backends[0]!.requests.length, count)
   const status = await evenkeel(second, 'status', 'web')
@@ -295,14 +322,14 @@ test('the commands drain, wait, and bring back; a drain outlives kill -9 from th
   assert.equal((await evenkeel(second, 'enable', 'web', 'a')).code, 0)
   await second.stop()
 
-  const third = await startProgram(dir)
+  const third = await startProgram(dir, { b: patient.address })
   assert.equal(await answers(third.url(), 6), 'a b c')
 })
 
 test('a damaged file of overrides stops the start and says what to do', async () => {
   const dir = temporaryFolder('take-out')
   writeFileSync(`${dir}/overrides.json`, '{"version": 1, "overr')
-  const started = await startProgram(dir, false)
+  const started = await startProgram(dir, {}, false)
   const { code } = await started.process.exited
   assert.equal(code, 1)
   assert.match(started.logs(), /overrides\.json is damaged.*restore it, or remove it/)
