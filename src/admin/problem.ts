@@ -17,6 +17,8 @@ const rows = {
   'foreign-origin': [403, 'Foreign origin', 'The page of another site asked for a change.'],
   'read-only': [403, 'Read only', 'Whoever asks may read here, but change nothing.'],
   'no-pool': [404, 'No such pool', 'No pool has this name; `pools` lists them.'],
+  'no-ledger': [404, 'No ledger', 'The configuration switches the ledger off.'],
+  'no-incident': [404, 'No such incident', 'No incident in the ledger has this id.'],
   'no-backend': [404, 'No such backend', 'No backend of the pool has this name.'],
   'not-standby': [409, 'Not an active-standby pool', 'The pool has no active that could move.'],
   'no-virtual-ip': [409, 'No virtual IP address', 'The configuration has no `keepalived`.'],

@@ -13,6 +13,7 @@ import { handoverCommand } from './handover.ts'
 import { healthcheckCommand } from './healthcheck.ts'
 import { keepalivedCommand } from './keepalived.ts'
 import { maintenanceCommand } from './maintenance.ts'
+import { reportCommand } from './report.ts'
 import { quickstartCommand } from './quickstart.ts'
 import { runCommand } from './run.ts'
 import { statusCommand } from './status.ts'
@@ -77,6 +78,7 @@ Exit codes: 0 ok, 1 failed, 2 wrong usage.`,
     upgradeCommand(finish),
     healthcheckCommand(finish),
     keepalivedCommand(finish),
+    reportCommand(finish),
     quickstartCommand(finish),
     completionCommand(() => program),
     versionCommand(),

@@ -6,6 +6,7 @@ import { formatAddress, isLocal, overlap } from './address.ts'
 import { checkObjectives } from './check-objective.ts'
 import { checkMemory, checkReading } from './check-standby.ts'
 import { compileCluster } from './compile-cluster.ts'
+import { compileLedger } from './compile-ledger.ts'
 import { compileKeepalived } from './compile-keepalived.ts'
 import { compileListener } from './compile-listener.ts'
 import { compilePool } from './compile-pool.ts'
@@ -51,6 +52,7 @@ export function compile(tree: ConfigTree, source: Source): Compiled {
       level: tree.log.level,
       access: { format: tree.log.access.format, path: tree.log.access.path ?? null },
     },
+    ledger: compileLedger(tree),
     listeners,
     pools: [...pools, ...compileReadSides(pools, readSides)],
   }

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { suggest } from './suggest.ts'
 import {
   accept,
+  durationMaxMs,
   formatDuration,
   formatRatio,
   formatSize,
@@ -69,7 +70,7 @@ export const pathJson: Json = { type: 'string', pattern: '^/|\\$\\{' }
 export function duration(min: number, max: number) {
   const range = `use ${formatDuration(min)} to ${formatDuration(max)}`
   return leaf(
-    (text) => within(readDuration(text), text, min, max, range),
+    (text) => within(readDuration(text, Math.max(durationMaxMs, max)), text, min, max, range),
     'a duration such as 500ms or 2s',
     {
       anyOf: [{ type: 'string', pattern: '^(\\d+(\\.\\d+)?(ms|s|m|h|d))+$|\\$\\{' }, { const: 0 }],

@@ -107,6 +107,7 @@ const fixedPaths: readonly (readonly [path: string, advice: string])[] = [
   ['runtime.threads', NEW_PROCESS],
   ['runtime.stateDir', NEW_PROCESS],
   ['admin', NEW_PROCESS],
+  ['ledger', NEW_PROCESS],
   ['cluster', 'restart the replicas one after another'],
   ['keepalived', NEW_PROCESS],
 ]

@@ -87,6 +87,7 @@ type Names = Readonly<Record<string, string>>
 const processNames: Names = {
   'admin.address': 'admin.bind',
   'keepalived.handover': 'keepalived.handover',
+  'ledger.sizeMax': 'ledger.maxSize',
 }
 const listenerNames: Names = {
   connectionsMax: 'maxConnections',
@@ -122,7 +123,7 @@ const poolNames: Names = {
 }
 
 // Sections that `false` switches off.
-const switchable = /^(outlierDetection(\.(slow|silent))?|retry|admin|discovery)$/
+const switchable = /^(outlierDetection(\.(slow|silent))?|retry|admin|ledger|discovery)$/
 // What secrets are written into: passwords, keys, header values, bytes for a server, hooks.
 const secret = /(^|\.)(password|login|tls|tokens?|headers|steps|command|url)(\.|$)/
 const ratios = /(^|\.)(jitter|failureRate|ejectedMax|retry\.budget\.ratio|from|availability)$/

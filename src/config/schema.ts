@@ -77,6 +77,18 @@ const keepalived = map({
     .describe('How long a stop waits for the address to leave before it drains; 0: not at all.'),
 })
 
+const ledger = map({
+  path: text('an absolute path', readAbsolutePath, pathJson)
+    .optional()
+    .describe('The file. Absent: ledger.jsonl in runtime.stateDir; without that, in memory only.'),
+  keep: duration(day, 4_000 * day)
+    .prefault('400d')
+    .describe('What is older is removed, a file at a time.'),
+  maxSize: size(kibibyte * kibibyte, 16 * 1024 * kibibyte * kibibyte)
+    .prefault('64MiB')
+    .describe('All files of the ledger together; the oldest are removed.'),
+})
+
 const log = map({
   level: word(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .prefault('info')
@@ -156,6 +168,9 @@ export const configSchema = map({
     .optional()
     .describe('A virtual IP address that keepalived holds on one of several Evenkeels.'),
   log: log.prefault({}).describe('What is written about itself, and about requests.'),
+  ledger: either('false, or a map with path, keep and maxSize', [off(null), ledger])
+    .prefault({})
+    .describe('The record of incidents, moves and availability. false: none.'),
   listeners: named(listener, 'a map from names to listeners').describe('Where clients come in.'),
   pools: named(poolSchema, 'a map from names to pools')
     .prefault({})

@@ -33,8 +33,8 @@ export const durationMaxMs = 24 * 86_400_000
 
 const durationHint = 'write a number with ms, s, m, h or d, such as 500ms, 2s or 1m30s'
 
-/** `500ms`, `2s`, `1.5s`, `1h30m`; a bare `0` needs no unit. Milliseconds. */
-export function readDuration(text: string): Reading<number> {
+/** `500ms`, `2s`, `1.5s`, `1h30m`; a bare `0` needs no unit. Milliseconds. @param maxMs whole days */
+export function readDuration(text: string, maxMs: number = durationMaxMs): Reading<number> {
   if (text === '0') return accept(0)
   if (/^\d+(\.\d+)?$/.test(text)) {
     return refuse(
@@ -70,7 +70,9 @@ export function readDuration(text: string): Reading<number> {
   if (Math.abs(total - rounded) > 1e-6) {
     return refuse(`${quote(text)} is finer than a millisecond`, durationHint)
   }
-  if (rounded > durationMaxMs) return refuse(`${quote(text)} is longer than 24 days`)
+  if (rounded > maxMs) {
+    return refuse(`${quote(text)} is longer than ${maxMs / millisecondsPer['d']!} days`)
+  }
   return accept(rounded)
 }
 

@@ -50,6 +50,8 @@ export interface PoolPorts {
 export class LedgerPool {
   plan: PoolPlan
   incident: Incident | null = null
+  /** How often its condition has changed. */
+  turns = 0
   readonly backends = new Map<string, LedgerBackend>()
   readonly #ports: PoolPorts
   readonly #tally: TimeTally
@@ -358,6 +360,7 @@ export class LedgerPool {
     const condition = this.#conditionNow(nowMs)
     const before = this.#tally.condition
     if (condition !== before) {
+      this.turns++
       this.#tally.turn(condition, nowMs)
       if (before === 'maintenance') this.#windows.close(null, nowMs)
       if (condition === 'maintenance') {

@@ -84,6 +84,16 @@ export class Ledger {
     return this.#adopted
   }
 
+  /** Grows when a pool goes down, comes back, or begins or ends to be maintained. */
+  get turns(): number {
+    return this.#order.reduce((sum, pool) => sum + pool.turns, 0)
+  }
+
+  /** A pool is down. */
+  get isDown(): boolean {
+    return this.#order.some(({ condition }) => condition === 'down')
+  }
+
   // --- what it is told -----------------------------------------------------------------------------
 
   /** A reload, and the plan at the start. */
@@ -226,12 +236,16 @@ export class Ledger {
     return span
   }
 
-  /** What goes on at this moment, those of pools first; at most `max`. */
+  /** Drafts of what goes on at this moment, those of pools first; at most `max`. */
   open(nowMs: number, max = Infinity): (IncidentRecord | WindowRecord)[] {
     const things: (Incident | MaintenanceWindow)[] = []
     for (const pool of this.#order) things.push(...pool.openThings())
     const ranked = things.sort((a, b) => Number(a.backend !== null) - Number(b.backend !== null))
-    return ranked.slice(0, max).map((thing) => thing.record(nowMs))
+    // Above what was written, and below what will be.
+    return ranked.slice(0, max).map((thing) => {
+      const record = thing.record(nowMs)
+      return Object.assign(record, { rev: record.rev + 0.5 })
+    })
   }
 
   /** Pools as they are configured. */

@@ -14,6 +14,8 @@ export interface Plan {
   /** `null`: no admin listener. */
   readonly admin: AdminPlan | null
   readonly log: LogPlan
+  /** `null`: incidents and availability are not recorded. */
+  readonly ledger: LedgerPlan | null
   readonly listeners: readonly ListenerPlan[]
   readonly pools: readonly PoolPlan[]
   /** The replicas that agree on the active of pools with `agreement: etcd`; `null` if none do. */
@@ -73,6 +75,16 @@ export interface KeepalivedPlan {
 
 export interface AdminPlan {
   readonly address: Address
+}
+
+/** The record of incidents, moves and availability. */
+export interface LedgerPlan {
+  /** Absolute; `null` is `ledger.jsonl` in the state directory, or in memory without one. */
+  readonly path: string | null
+  /** What is older goes. */
+  readonly keepMs: number
+  /** All its files together. */
+  readonly sizeBytesMax: number
 }
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'

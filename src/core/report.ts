@@ -365,7 +365,7 @@ interface Revised {
   readonly ms: number
 }
 
-/** Whether a record says more than what is known. A draft has the number of what it goes on from. */
+/** Whether a record says more than what is known: of two drafts the longer one does. */
 export function isNewer(record: Revised, known: Revised | undefined): boolean {
   if (known === undefined || record.rev > known.rev) return true
   return record.rev === known.rev && record.ms > known.ms

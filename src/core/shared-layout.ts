@@ -71,8 +71,10 @@ export const POOL = {
   moved: 8,
   /** Exchanges and tunnels that ended because their backend was cut. */
   cut: 9,
+  /** Exchanges and tunnels that ended with a fault that was not the client's. */
+  failed: 10,
 } as const
-export const POOL_CELLS = 10
+export const POOL_CELLS = 11
 
 /** Columns per backend. */
 export const BACKEND = {

@@ -290,6 +290,12 @@ export const poolFamilies: readonly Family<PoolSubject>[] = [
         POOL.requests,
         'Requests, or tunnels over tcp, led to the pool.',
       ],
+      [
+        'failures_total',
+        'counter',
+        POOL.failed,
+        "Requests and tunnels that ended with a fault that was not the client's.",
+      ],
       ['retries_total', 'counter', POOL.retries, 'Attempts after the first.'],
       [
         'rescues_total',

@@ -266,6 +266,12 @@ export function countUnknownOutcome(context: ThreadContext, poolBase: number): v
   context.row[poolBase + POOL.unknownOutcomes]!++
 }
 
+/** An exchange or tunnel of a pool has ended with this fault; one that was left idle has not failed. */
+export function countFailed(context: ThreadContext, poolBase: number, cause: Fault): void {
+  if (cause.side === 'client' || cause.code === 'tunnel-idle') return
+  context.row[poolBase + POOL.failed]!++
+}
+
 /** The fault of a connection that ended before a response byte came. */
 export function waitFault(code: string, reused: boolean): Fault {
   if (reused) return fault('backend-reused-closed')

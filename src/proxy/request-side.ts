@@ -10,7 +10,7 @@ import type { RoutePlan } from '../core/plan.ts'
 import { BODY } from '../http1/framing.ts'
 import { match } from '../route/match.ts'
 import { redirectLocation } from '../route/rewrite.ts'
-import { countUnknownOutcome } from './attempt.ts'
+import { countFailed, countUnknownOutcome } from './attempt.ts'
 import type { ListenerState, PoolState } from './context.ts'
 import type { ClientStream, RequestView } from './message-view.ts'
 import { PlacedAttempt } from './placed-attempt.ts'
@@ -191,6 +191,7 @@ export abstract class RequestSide extends PlacedAttempt {
   /** The exchange is over; the record is written by whoever owns the exchange, in `onExchangeEnd`. */
   protected finish(cause: Fault | null): void {
     if (this.queuedAtMs >= 0) this.pool!.queue.remove(this)
+    if (cause !== null && this.pool !== null) countFailed(this.context, this.pool.base, cause)
     this.context.deadlines.disarm(this)
     this.state = EXCHANGE.idle
     this.record.fault = cause

@@ -5,7 +5,7 @@
 import { fault, isWithdrawal } from '../core/fault.ts'
 import type { Fault } from '../core/fault.ts'
 import { BACKEND, LISTENER, POOL, THREAD } from '../core/shared-layout.ts'
-import { connectFault, countLatency } from './attempt.ts'
+import { connectFault, countFailed, countLatency } from './attempt.ts'
 import type { ListenerState } from './context.ts'
 import { resolve } from './dial.ts'
 import { PlacedAttempt } from './placed-attempt.ts'
@@ -262,7 +262,10 @@ export class TcpConnection extends PlacedAttempt implements ChannelHandler {
     const totalMs = nowMs - this.record.startMs
     countLatency(row, this.listener.base + LISTENER.duration, totalMs / 1000)
     row[this.listener.base + LISTENER.durationSumS]! += totalMs / 1000
-    if (cause !== null) this.context.countFault(cause)
+    if (cause !== null) {
+      this.context.countFault(cause)
+      countFailed(this.context, this.pool!.base, cause)
+    }
     this.record.fault = cause
     this.owner.connections.delete(this)
     this.owner.log(this, totalMs)

@@ -10,6 +10,8 @@ import type { Actor } from '../admin/failover-routes.ts'
 import { failoverRoutes } from '../admin/failover-routes.ts'
 import type { HandOver } from '../admin/handover-routes.ts'
 import { handoverRoutes } from '../admin/handover-routes.ts'
+import type { LedgerSource } from '../admin/ledger-routes.ts'
+import { ledgerRoutes } from '../admin/ledger-routes.ts'
 import { openApiRoute } from '../admin/openapi.ts'
 import { poolRoutes } from '../admin/pool-routes.ts'
 import type { ProcessSource } from '../admin/process-routes.ts'
@@ -27,6 +29,8 @@ export interface AdminSource extends ProcessSource, Actor, WhySource {
   /** Gives the virtual IP address to another node; `null` where there is none. */
   readonly handOver: HandOver | null
   readonly explain: Explainer
+  /** `null`: switched off. */
+  readonly ledger: LedgerSource | null
   readonly stream: EventStream
   /** Changes backends while it runs. */
   readonly overrides: BackendChanger
@@ -44,6 +48,7 @@ export function adminRoutes(source: AdminSource): readonly Route[] {
     ...backendRoutes(source.overrides),
     ...whyRoutes(source),
     ...handoverRoutes(source.handOver),
+    ...ledgerRoutes({ source: () => source.ledger, wallMs: () => Date.now() }),
     ...eventRoutes(source.stream),
     ...upgradeRoutes(source.upgrade),
   ]

@@ -11,7 +11,7 @@ import type { UpgradeAnswer, UpgradeRequest } from '../core/upgrade.ts'
 import type { PoolStatus, Transition } from '../core/status.ts'
 import type { Readiness, VersionInfo } from '../admin/process-routes.ts'
 import { EventLog } from '../observe/event-log.ts'
-import { LineSink } from '../observe/line-sink.ts'
+import type { LineSink } from '../observe/line-sink.ts'
 import type { Log } from '../observe/log.ts'
 import { silentLog } from '../observe/log.ts'
 import { Metrics, TransitionCounter } from '../observe/metrics.ts'
@@ -20,6 +20,7 @@ import type { Agreement } from '../ha/agreement.ts'
 import { socketProber } from '../probe/prober.ts'
 import type { AdminApi, AdminApiOptions } from './admin-api.ts'
 import { startAdminApi } from './admin-api.ts'
+import { openAccessSink, reopenAccessSink } from './access-sink.ts'
 import { makeAgreement, makeStore } from './agreement-wiring.ts'
 import { systemClock, systemTimers, within } from './clock.ts'
 import { ControlPlane } from './control-plane.ts'
@@ -32,6 +33,8 @@ import { canReusePort } from './reuse-port.ts'
 import { explainHere } from './explain.ts'
 import { firstVerdicts } from './first-verdicts.ts'
 import { openKeptState } from './kept-state.ts'
+import type { LedgerPast, RunningLedger } from './ledger.ts'
+import { openLedger, runLedger } from './ledger.ts'
 import { logEvent } from './event-lines.ts'
 import { makeOverrides } from './override-wiring.ts'
 import type { RunningOverrides } from './overrides.ts'
@@ -75,7 +78,8 @@ export async function startBalancer(
   const settled = inProcess ? plan : await settleAddresses(shares.plan, shares.settled)
   if (inProcess) await clearStaleSockets(plan)
   const kept = await past.openKept(() => openKeptState(plan, log))
-  const settings = { ...options, log, kept, past, inProcess, reusePort, threads }
+  const ledger = await openLedger(plan, log)
+  const settings = { ...options, log, kept, past, ledger, inProcess, reusePort, threads }
   const balancer = new Balancer(settled, settings)
   try {
     await balancer.start()
@@ -90,6 +94,7 @@ interface Settings extends BalancerOptions {
   readonly log: Log
   readonly kept: LendableState
   readonly past: Succession
+  readonly ledger: LedgerPast | null
   readonly inProcess: boolean
   readonly reusePort: boolean
   readonly threads: number
@@ -107,6 +112,7 @@ class Balancer implements RunningBalancer {
   readonly #random = seededRandom(Math.floor(Math.random() * 2 ** 31))
   readonly #table: SharedTable
   readonly #rights: Rights
+  readonly #ledger: RunningLedger | null
   readonly #agreement: Agreement | null
   readonly #overrides: RunningOverrides
   readonly #control: ControlPlane
@@ -135,6 +141,8 @@ class Balancer implements RunningBalancer {
     this.#table = tableFor(plan, settings.threads)
     this.#sink = this.#openSink()
     this.#rights = new Rights(this.#table, this.#clock)
+    const parts = { plan, table: this.#table, clock: this.#clock, events: this.#events }
+    this.#ledger = runLedger(settings.ledger, { ...parts, log: settings.log })
     this.#agreement = makeAgreement({
       plan,
       rights: this.#rights,
@@ -161,6 +169,7 @@ class Balancer implements RunningBalancer {
     // The admin API comes first: whoever waits for readiness learns what we are waiting for.
     await past.unlessFollowing(appear)
     // Traffic that came before the first verdicts would only meet 503s.
+    this.#ledger?.start()
     this.#control.start()
     await past.unlessFollowing(() => this.#agreement?.start())
     await firstVerdicts(this.#control)
@@ -201,14 +210,7 @@ class Balancer implements RunningBalancer {
   }
 
   reopenLogs(): void {
-    try {
-      this.#sink?.reopen()
-      this.#log.info('access log reopened')
-    } catch (error) {
-      this.#log.error('the access log could not be reopened; going on in the old file', {
-        cause: messageOf(error),
-      })
-    }
+    reopenAccessSink(this.#sink, this.#log)
   }
 
   async drain(): Promise<number> {
@@ -229,6 +231,7 @@ class Balancer implements RunningBalancer {
     // Nobody sends any more: another replica need not wait for our lease to lapse.
     await this.#agreement?.stop()
     this.#hooks.cancel()
+    await this.#ledger?.close()
     await this.#overrides.stop()
     await this.#settings.kept.close()
     await this.#admin?.close()
@@ -272,14 +275,9 @@ class Balancer implements RunningBalancer {
 
   /** Access-log lines of all data planes meet here; what it has taken is credited to the sender. */
   #openSink(): LineSink | null {
-    const { format, path } = this.#plan.log.access
-    if (format === 'off') return null
-    return new LineSink({
-      to: path ?? 1,
-      taken: (thread, characters) =>
-        this.#planes.send(thread, { kind: 'access-taken', characters }),
-      failed: (message) => this.#log.error('access-log lines are being lost', { cause: message }),
-    })
+    return openAccessSink(this.#plan.log, this.#log, (thread, characters) =>
+      this.#planes.send(thread, { kind: 'access-taken', characters }),
+    )
   }
 
   /** What operators change about backends. */
@@ -307,7 +305,10 @@ class Balancer implements RunningBalancer {
       prober: socketProber,
       timers: systemTimers,
       recall: (pool, backend) => this.#overrides.recall(pool, backend),
-      publish: (snapshot) => this.#planes.publish(snapshot),
+      publish: (snapshot) => {
+        this.#planes.publish(snapshot)
+        this.#ledger?.published(snapshot)
+      },
       onTransition: (transition) => this.#events.publish({ kind: 'transition', transition }),
       onWarning: (message, fields) => this.#events.publish({ kind: 'warning', message, fields }),
       failover: {
@@ -445,6 +446,7 @@ class Balancer implements RunningBalancer {
       }),
       act: (pool: string, request: OperatorRequest) => this.act(pool, request),
       handOver: this.#vip?.handOver ?? null,
+      ledger: this.#ledger,
       explain: (question) => explainHere(parts, question),
       ...whySource(this.#control, this.#events),
       overrides: this.#overrides,

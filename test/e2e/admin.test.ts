@@ -80,9 +80,14 @@ test('what is told is what the API says of itself', async () => {
   for (const { method, path, result } of describedRoutes()) {
     if (method !== 'GET' || result.schema === undefined) continue
     const query = path === '/v1/explain' ? '?url=http://a.test/' : ''
+    const names: Record<string, string> = {
+      pool: 'web',
+      backend: 'one',
+      code: 'no-pool',
+      id: '1-1',
+    }
     const { status, headers, body } = await ask(
-      path.replace('{pool}', 'web').replace('{backend}', 'one').replace('{code}', 'no-pool') +
-        query,
+      path.replace(/\{(\w+)\}/g, (_, key: string) => names[key]!) + query,
     )
     assert.deepEqual([status, headers['content-type']], [200, 'application/json'], path)
     result.schema.parse(JSON.parse(body))

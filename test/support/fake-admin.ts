@@ -53,6 +53,7 @@ export async function startFakeAdmin(
       asked.push({ pool, request })
       return fake.answer(pool, request)
     },
+    ledger: null,
     explain: () => ({ ok: false as const, message: 'nothing to explain', listeners: [] }),
     evidence: () => null,
     transitions: () => [],

@@ -128,6 +128,7 @@ test('the shortest configuration gets every default', () => {
     ],
     cluster: null,
     keepalived: null,
+    ledger: { path: null, keepMs: 34_560_000_000, sizeBytesMax: 67_108_864 },
   } satisfies Plan)
 })
 

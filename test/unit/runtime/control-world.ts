@@ -137,6 +137,7 @@ export function planOf(pool: PoolPlan): Plan {
     pools: [pool],
     cluster: null,
     keepalived: null,
+    ledger: null,
   }
 }
 
