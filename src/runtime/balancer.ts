@@ -73,7 +73,7 @@ export async function startBalancer(
   // With several threads the kernel would let a second program share our ports unnoticed, and each
   // thread would get a port 0 of its own; so the addresses are settled first.
   const threads = inProcess ? 1 : threadCount(plan.runtime.threads, reusePort)
-  const past = new Succession(plan, threads, options.predecessor ?? null)
+  const past = new Succession(plan, threads, options)
   const { shares } = past
   const settled = inProcess ? plan : await settleAddresses(shares.plan, shares.settled)
   if (inProcess) await clearStaleSockets(plan)
@@ -419,7 +419,8 @@ class Balancer implements RunningBalancer {
       plan: () => this.#plan,
       admin: () => this.#admin,
       status: () => this.status(),
-      isShared: (listener) => reusePort && !past.shares.alone.includes(listener),
+      past,
+      reusePort,
       isEmbedded: inProcess,
       isRunning: () => this.#phase === 'running',
       retire: () => {

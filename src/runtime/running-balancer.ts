@@ -4,6 +4,7 @@ import type { ActAnswer, OperatorRequest } from '../core/operator.ts'
 import type { Address } from '../core/plan.ts'
 import type { PoolStatus, Transition } from '../core/status.ts'
 import type { UpgradeAnswer, UpgradeRequest } from '../core/upgrade.ts'
+import type { ActivatedSocket } from '../listen/inherit.ts'
 import type { Log } from '../observe/log.ts'
 import type { Predecessor } from './upgrade-predecessor.ts'
 
@@ -18,6 +19,8 @@ export interface BalancerOptions {
   readonly handedOver?: () => void
   /** The process that this one follows; what listens there goes on listening here. */
   readonly predecessor?: Predecessor | null
+  /** Sockets that a service manager has opened for it. */
+  readonly activated?: readonly ActivatedSocket[]
   /** Called when another process has taken over and this one may end, with this exit code. */
   readonly replaced?: (code: number) => void
 }

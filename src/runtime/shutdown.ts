@@ -4,6 +4,7 @@
 import type { Plan } from '../core/plan.ts'
 import { UPGRADE_TIMEOUT_MS } from '../core/upgrade.ts'
 import { StateFileError } from '../ha/state-dir.ts'
+import { takeActivated } from '../listen/inherit.ts'
 import type { Log } from '../observe/log.ts'
 import type { RunningBalancer } from './running-balancer.ts'
 import { startBalancer } from './balancer.ts'
@@ -44,6 +45,7 @@ export async function runUntilStopped(
     end.balancer = await startBalancer(plan, {
       log,
       predecessor,
+      activated: takeActivated(process.env, process.pid),
       replaced: (code) => {
         isReplaced = true
         end.begin(code, 'another process has taken over')

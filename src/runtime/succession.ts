@@ -6,10 +6,11 @@ import type { PoolStatus } from '../core/status.ts'
 import type { Agreement } from '../ha/agreement.ts'
 import type { FailoverStore } from '../ha/failover-store.ts'
 import type { KeptState } from './kept-state.ts'
+import type { BalancerOptions } from './running-balancer.ts'
 import type { Predecessor } from './upgrade-predecessor.ts'
 import type { Rights } from './upgrade-rights.ts'
 import type { SharedOut } from './upgrade-sockets.ts'
-import { closeUnwanted, shareOut } from './upgrade-sockets.ts'
+import { closeUnwanted, fromServiceManager, shareOut } from './upgrade-sockets.ts'
 import { afterPredecessor, LendableState } from './upgrade-state.ts'
 import { agreedOf } from './upgrade-wiring.ts'
 import { packageVersion } from './version.ts'
@@ -21,10 +22,12 @@ export class Succession {
   readonly #predecessor: Predecessor | null
 
   /** @param threads how many data threads there will be */
-  constructor(plan: Plan, threads: number, predecessor: Predecessor | null) {
+  constructor(plan: Plan, threads: number, options: BalancerOptions) {
+    const { predecessor = null, activated = [] } = options
     this.#plan = plan
     this.#predecessor = predecessor
-    this.shares = shareOut(plan, predecessor?.estate.sockets ?? [], threads)
+    const given = predecessor?.estate.sockets ?? fromServiceManager(plan, activated)
+    this.shares = shareOut(plan, given, threads)
   }
 
   /** Whether the process before has sent the virtual IP address away; `null` if there is none. */
@@ -50,6 +53,11 @@ export class Succession {
   /** Does at once what must wait if another process is doing it still. */
   async unlessFollowing(work: () => Promise<void> | undefined): Promise<void> {
     if (this.#predecessor === null) await work()
+  }
+
+  /** Several sockets can be bound to the address of a listener. */
+  isShared(listener: string): boolean {
+    return !this.shares.alone.includes(listener)
   }
 
   /** The backends are judged here: waits until this process can do as well as the other. */

@@ -29,6 +29,8 @@ export interface HeritableSocket {
   readonly address: Address
   /** Further sockets can be bound to the address, so that every thread has one (SO_REUSEPORT). */
   readonly isShared: boolean
+  /** A service manager opened it: its name says whose it is. */
+  readonly isActivated: boolean
 }
 
 /** What a successor gets. */

@@ -4,6 +4,7 @@
 
 import { closeSync } from 'node:fs'
 import type { Address, ListenerPlan, Plan } from '../core/plan.ts'
+import type { ActivatedSocket } from '../listen/inherit.ts'
 import type { OpenSocket } from '../core/snapshot.ts'
 import type { HeritableSocket } from './upgrade-protocol.ts'
 
@@ -14,6 +15,8 @@ export interface SharedOut {
   readonly inherited: readonly (readonly OpenSocket[])[]
   /** Listeners whose socket can't be shared, so that the first thread alone has them. */
   readonly alone: readonly string[]
+  /** Listeners, by name, whose sockets came from a service manager. */
+  readonly activated: readonly string[]
   /** Listeners, by name, that need no socket of their own. */
   readonly settled: ReadonlySet<string>
   /** Socket of the admin API. */
@@ -31,6 +34,7 @@ export function shareOut(
   const left = new Set(sockets)
   const inherited: OpenSocket[][] = Array.from({ length: threads }, () => [])
   const alone: string[] = []
+  const activated: string[] = []
   const settled = new Set<string>()
   const listeners = plan.listeners.map((listener) => {
     const own = [...left].filter((socket) => isFor(listener, socket))
@@ -43,6 +47,7 @@ export function shareOut(
       inherited[isShared ? i % threads : 0]!.push({ listener: listener.name, fd, address })
     }
     settled.add(listener.name)
+    if (first.isActivated) activated.push(listener.name)
     return { ...listener, address: first.address }
   })
   const admin = plan.admin === null ? null : adminSocket(plan.admin.address, left)
@@ -51,10 +56,31 @@ export function shareOut(
     plan: { ...plan, listeners },
     inherited,
     alone,
+    activated,
     settled,
     admin,
     unwanted: [...left],
   }
+}
+
+/** Sockets of a service manager, as if a process before had them. */
+export function fromServiceManager(
+  plan: Plan,
+  activated: readonly ActivatedSocket[],
+): HeritableSocket[] {
+  return activated.map(({ fd, name, address }) => {
+    const where = JSON.stringify(address)
+    const same = activated.filter((other) => JSON.stringify(other.address) === where)
+    const isAdmin = name === 'admin' && plan.listeners.every((listener) => listener.name !== name)
+    return {
+      fd,
+      listener: isAdmin ? null : name,
+      address,
+      // Several sockets are bound to one address only with SO_REUSEPORT (`ReusePort=yes`).
+      isShared: same.length > 1,
+      isActivated: true,
+    }
+  })
 }
 
 /** What nobody wants is closed: a connection to it would wait for ever. */
@@ -64,21 +90,32 @@ export function closeUnwanted({ unwanted }: SharedOut): void {
 
 function adminSocket(wanted: Address, sockets: Iterable<HeritableSocket>): HeritableSocket | null {
   for (const socket of sockets) {
-    if (socket.listener === null && isSame(wanted, socket.address, true)) return socket
+    if (socket.listener !== null) continue
+    if (socket.isActivated || isSame(wanted, socket.address, true)) return socket
   }
   return null
 }
 
-/** The same address; with port 0, which means any, the same name decides. */
+/**
+ * The same address; with port 0, which means any, the same name decides. A socket of a service manager
+ * that has the name of a listener is that listener's wherever it listens: the unit decides.
+ */
 function isFor(listener: ListenerPlan, socket: HeritableSocket): boolean {
   if (socket.listener === null) return false
-  return isSame(listener.address, socket.address, listener.name === socket.listener)
+  const isNamed = listener.name === socket.listener
+  if (isNamed && socket.isActivated) return true
+  return isSame(listener.address, socket.address, isNamed)
 }
 
 function isSame(wanted: Address, has: Address, isAnyPortRight: boolean): boolean {
   if (wanted.kind === 'unix' || has.kind === 'unix') {
     return wanted.kind === 'unix' && has.kind === 'unix' && wanted.path === has.path
   }
-  if (wanted.host !== has.host) return false
+  if (everywhere(wanted.host) !== everywhere(has.host)) return false
   return wanted.port === has.port || (wanted.port === 0 && isAnyPortRight)
+}
+
+/** No host is every address, which a dual-stack socket shows as `::`. */
+function everywhere(host: string): string {
+  return host === '' ? '::' : host
 }

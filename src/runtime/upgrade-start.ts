@@ -7,19 +7,13 @@ import { BINARY_VARIABLE, SUCCESSOR_VARIABLE } from './upgrade-protocol.ts'
 
 /** @param fds become 4, 5, … of the new process; 3 is the channel */
 export function startSuccessor(fds: readonly number[]): ChildProcess {
-  const { [BINARY_VARIABLE]: binary = '', ...rest } = process.env
+  const binary = process.env[BINARY_VARIABLE] ?? ''
   const [, file = '', ...words] = process.argv
   const [command, args] =
     binary === '' ? [process.execPath, [...process.execArgv, file, ...words]] : [binary, words]
-  // What a service manager has handed to us is handed on by number and not by its variables.
-  const { LISTEN_FDS: _fds, LISTEN_PID: _pid, LISTEN_FDNAMES: _names, ...env } = rest
   return spawn(command, args, {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc', ...fds],
-    env: {
-      ...env,
-      ...(binary === '' ? {} : { [BINARY_VARIABLE]: binary }),
-      [SUCCESSOR_VARIABLE]: '1',
-    },
+    env: { ...process.env, [SUCCESSOR_VARIABLE]: '1' },
   })
 }
 

@@ -10,6 +10,7 @@ import { THREAD, type SharedTable } from '../core/shared-layout.ts'
 import type { PoolStatus } from '../core/status.ts'
 import type { AdminApi } from './admin-api.ts'
 import type { DataPlanes } from './data-threads.ts'
+import type { Succession } from './succession.ts'
 import type { HeritableSocket } from './upgrade-protocol.ts'
 import type { Rights } from './upgrade-rights.ts'
 import { placeRefusal, startSuccessor } from './upgrade-start.ts'
@@ -36,8 +37,9 @@ export interface UpgradeParts {
   readonly isEmbedded: boolean
   /** It serves, and is not about to stop. */
   isRunning(): boolean
-  /** Whether several sockets can be bound to the address of a listener. */
-  isShared(listener: string): boolean
+  readonly past: Succession
+  /** The threads have sockets of their own on one address. */
+  readonly reusePort: boolean
   /** Stops accepting and begins to finish what runs. */
   retire(): void
   /** The process may end, with this exit code. */
@@ -103,11 +105,15 @@ export function agreedOf({ pools }: Plan): Plan['pools'] {
 }
 
 async function socketsOf(parts: UpgradeParts): Promise<HeritableSocket[]> {
+  const { past, reusePort } = parts
+  const { activated, admin: givenAdmin } = past.shares
   const sockets = await parts.planes.sockets()
   const found: HeritableSocket[] = sockets.map(({ listener, fd, address }) => {
-    const isShared = address.kind === 'tcp' && parts.isShared(listener)
-    return { listener, fd, address, isShared }
+    const isShared = address.kind === 'tcp' && reusePort && past.isShared(listener)
+    return { listener, fd, address, isShared, isActivated: activated.includes(listener) }
   })
   const admin = parts.admin()?.socket ?? null
-  return admin === null ? found : [...found, { ...admin, listener: null, isShared: false }]
+  if (admin === null) return found
+  const isActivated = givenAdmin?.isActivated === true
+  return [...found, { ...admin, listener: null, isShared: false, isActivated }]
 }

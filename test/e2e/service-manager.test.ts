@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import type { AddressInfo, Server } from 'node:net'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { stringify } from 'yaml'
+import { startBackend } from '../support/backend.ts'
+import { mainFile, startEvenkeel } from '../support/evenkeel.ts'
+import { freePort } from '../support/ports.ts'
+import { runProcess, temporaryFolder } from '../support/processes.ts'
+import { waitFor } from '../support/wait.ts'
+
+const folder = temporaryFolder('service')
+
+/** What the process said to a `systemd-notify` that stands in for the real one. */
+function notifications(): { readonly path: string; readonly said: () => string[] } {
+  const file = join(folder, 'said')
+  const program = join(folder, 'systemd-notify')
+  writeFileSync(program, `#!/bin/sh\necho "$@" >> ${file}\n`)
+  chmodSync(program, 0o755)
+  const said = (): string[] =>
+    existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : []
+  return { path: `${folder}:${process.env['PATH']}`, said }
+}
+
+test('systemd hears which process serves, before and after an upgrade, and that it stops', async () => {
+  const backend = await startBackend({ name: 'one' })
+  after(() => backend.stop())
+  const { path, said } = notifications()
+  const running = await startEvenkeel(
+    {
+      listeners: { web: { pool: 'web' } },
+      pools: { web: { backends: { one: backend.address }, healthCheck: { http: '/health' } } },
+    },
+    { env: { NOTIFY_SOCKET: '/run/none', PATH: path } },
+  )
+  after(() => running.stop())
+  const ready = (pid: number): string => `--ready --pid=${pid} --status=serving`
+  await waitFor(() => said().length === 1)
+  assert.deepEqual(said(), [ready(running.process.pid)])
+  const admin = running.adminUrl.slice('http://'.length)
+  const { code, stderr } = await runProcess(process.execPath, [
+    mainFile,
+    'upgrade',
+    '--admin',
+    admin,
+  ])
+  assert.equal(code, 0, stderr)
+  const version = await fetch(`${running.adminUrl}/v1/version`)
+  const { pid } = (await version.json()) as { pid: number }
+  // Only the process that serves says that the service stops.
+  assert.deepEqual(said(), [ready(running.process.pid), ready(pid)])
+  process.kill(pid, 'SIGTERM')
+  await running.process.exited
+  assert.deepEqual(said().slice(2), ['STOPPING=1 --status=finishing what runs'])
+})
+
+async function opened(): Promise<{ server: Server; fd: number; port: number }> {
+  const server = createServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  after(() => server.close())
+  const { fd } = (server as unknown as { _handle: { fd: number } })._handle
+  return { server, fd, port: (server.address() as AddressInfo).port }
+}
+
+test('sockets of a service manager are taken by name or address, and handed on by an upgrade', async () => {
+  const backend = await startBackend({ name: 'one' })
+  after(() => backend.stop())
+  const [named, placed, admin] = [await opened(), await opened(), await opened()]
+  const file = join(folder, 'evenkeel.yaml')
+  const pool = { backends: { one: backend.address }, healthCheck: { http: '/health' } }
+  const config = {
+    log: { access: { format: 'off' } },
+    admin: { bind: `127.0.0.1:${admin.port}` },
+    listeners: {
+      // The unit decides where it listens.
+      web: { bind: `127.0.0.1:${await freePort()}`, pool: 'web' },
+      other: { bind: `127.0.0.1:${placed.port}`, pool: 'web' },
+    },
+    pools: { web: pool },
+  }
+  writeFileSync(file, stringify(config))
+  const script = `LISTEN_PID=$$ LISTEN_FDS=3 LISTEN_FDNAMES=web:unknown:admin exec ${process.execPath} ${mainFile} run ${file}`
+  const child = spawn('sh', ['-c', script], {
+    stdio: ['ignore', 'ignore', 'pipe', named.fd, placed.fd, admin.fd],
+  })
+  after(() => child.kill('SIGKILL'))
+  let said = ''
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => (said += text))
+  await waitFor(() => said.includes('is running'))
+  // From here on nobody else accepts there.
+  for (const { server } of [named, placed, admin]) server.close()
+  const serves = async (): Promise<void> => {
+    for (const { port } of [named, placed]) {
+      const answer = await fetch(`http://127.0.0.1:${port}/`, { headers: { connection: 'close' } })
+      assert.equal(await answer.text(), 'one')
+    }
+  }
+  await serves()
+  const words = [mainFile, 'upgrade', '--admin', `127.0.0.1:${admin.port}`]
+  const { code, stdout, stderr } = await runProcess(process.execPath, words)
+  assert.equal(code, 0, stderr)
+  await once(child, 'exit')
+  const pid = Number(/^Process (\d+)/.exec(stdout)?.[1])
+  after(() => process.kill(pid, 'SIGKILL'))
+  await serves()
+})

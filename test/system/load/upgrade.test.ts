@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readlinkSync } from 'node:fs'
+import { after, test } from 'node:test'
+import { canReusePort } from '../../../src/runtime/reuse-port.ts'
+import type { Evenkeel } from '../../support/evenkeel.ts'
+import { mainFile, startEvenkeel } from '../../support/evenkeel.ts'
+import { describeLoad, startLoad } from '../../support/load.ts'
+import { startNginx } from '../../support/nginx.ts'
+import { runProcess } from '../../support/processes.ts'
+import { pause, waitFor } from '../../support/wait.ts'
+
+const threads = (await canReusePort()) ? 2 : 1
+const preload = new URL('../../support/busy-preload.js', import.meta.url).href
+
+async function start(address: string): Promise<Evenkeel> {
+  const config = {
+    runtime: { threads },
+    listeners: { web: { pool: 'web' } },
+    pools: { web: { backends: { one: address }, healthCheck: { http: '/health' } } },
+  }
+  return startEvenkeel(config, { env: { NODE_OPTIONS: `--import=${preload}` } })
+}
+
+async function upgrade(running: Evenkeel): Promise<void> {
+  const admin = running.adminUrl.slice('http://'.length)
+  const words = [mainFile, 'upgrade', '--admin', admin]
+  const { code, stdout, stderr } = await runProcess(process.execPath, words)
+  assert.equal(code, 0, stderr)
+  console.log(stdout.trim())
+}
+
+async function pidOf(running: Evenkeel): Promise<number> {
+  const answer = await fetch(`${running.adminUrl}/v1/version`)
+  return ((await answer.json()) as { pid: number }).pid
+}
+
+/** Starts to keep the last data thread of the running process busy once the new one is judging. */
+async function hurt(running: Evenkeel, times: number): Promise<void> {
+  const isThere = (): boolean => running.logs().split('backend web/one is available').length > times
+  await waitFor(isThere, { timeoutMs: 20_000, everyMs: 2 })
+  running.process.child.kill('SIGWINCH')
+}
+
+test(`an upgrade under load, one of ${threads} data threads being busy, costs no request`, async () => {
+  const backend = await startNginx({ name: 'one' })
+  after(() => backend.stop())
+  const running = await start(backend.address)
+  after(() => running.stop())
+  const url = running.url()
+  const kept = startLoad({ url, ratePerSecond: 2_000 })
+  const fresh = startLoad({ url, ratePerSecond: 1_000, connection: 'new' })
+  await pause(1_000)
+  const busy = hurt(running, 2)
+  await upgrade(running)
+  await busy
+  assert.notEqual(await pidOf(running), running.process.pid)
+  await waitFor(() => running.process.child.exitCode === 0, { timeoutMs: 20_000 })
+  await pause(500)
+  const results = [await kept.stop(), await fresh.stop()]
+  console.log(results.map(describeLoad).join('\n'))
+  assert.match(running.logs(), /^busy$/m)
+  assert.ok(!running.logs().includes('data thread'), running.logs())
+  for (const { sent, ok, errors, statuses } of results) {
+    assert.ok(sent > 2_000)
+    assert.deepEqual({ ok, errors, statuses }, { ok: sent, errors: {}, statuses: { 200: sent } })
+  }
+})
+
+test('twenty upgrades leave no descriptor behind', async () => {
+  const backend = await startNginx({ name: 'one' })
+  after(() => backend.stop())
+  const running = await start(backend.address)
+  after(() => running.stop())
+  const open = async (): Promise<string> => {
+    const pid = await pidOf(running)
+    const kinds = readdirSync(`/proc/${pid}/fd`).map((fd) => {
+      try {
+        return readlinkSync(`/proc/${pid}/fd/${fd}`).replace(/:.*/, '')
+      } catch {
+        return 'none'
+      }
+    })
+    const sockets = kinds.filter((kind) => kind === 'socket').length
+    return `${kinds.length} open, ${sockets} of them sockets`
+  }
+  await upgrade(running)
+  // The first one had no predecessor, and so no channel to it.
+  const before = await waitFor(open)
+  const load = startLoad({ url: running.url(), ratePerSecond: 100, connection: 'new' })
+  for (let i = 0; i < 20; i++) {
+    await upgrade(running)
+    await pause(300)
+  }
+  const { sent, ok, errors } = await load.stop()
+  assert.deepEqual({ ok, errors }, { ok: sent, errors: {} })
+  // What the load and the last predecessor had open goes away.
+  await waitFor(async () => (await open()) === before, { what: before })
+})
