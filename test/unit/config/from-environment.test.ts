@@ -61,6 +61,7 @@ test('every variable reaches its key', () => {
     EVENKEEL_DRAIN: '3s',
     EVENKEEL_STATE_DIR: '/var/lib/evenkeel',
     EVENKEEL_CONFIG: '',
+    EVENKEEL_BINARY: '',
   }
   assert.deepEqual(Object.keys(env).sort(), [...environmentVariables].sort())
   assert.deepEqual(
