@@ -23,7 +23,7 @@ import type { PoolPlan } from './plan.ts'
 import { carryOver, matchBackends, windowMsOf } from './pool-adopt.ts'
 import { PoolEjection } from './pool-ejection.ts'
 import { PoolTally } from './pool-tally.ts'
-import { poolSnapshot, poolStatus } from './pool-view.ts'
+import { poolSnapshot, poolStatus, shortageOf } from './pool-view.ts'
 import { PoolProbation } from './probation.ts'
 import type { Random } from './random.ts'
 import { isSame } from './same.ts'
@@ -303,19 +303,8 @@ export class PoolHealth {
    * it would not miss them.
    */
   shortageWithout(indexes: readonly number[], nowMs: number): Shortage | null {
-    const isMissed = (index: number): boolean => this.#backends[index]!.serves && this.isOpen(index)
-    const left = this.available - indexes.filter(isMissed).length
-    const { minAvailable } = this.plan
-    if (left === this.available || left >= minAvailable || this.elsewhere()) return null
-    const others = this.#backends.filter(({ index, serves }) => {
-      return serves && !this.isOpen(index) && !indexes.includes(index)
-    })
-    const out = others.map((other) => ({
-      backend: other.plan.name,
-      availability: other.availability,
-      reason: other.explain(nowMs),
-    }))
-    return { left, minAvailable, out }
+    const sums = { available: this.available, elsewhere: this.elsewhere() }
+    return shortageOf(this.plan, this.#backends, sums, indexes, nowMs)
   }
 
   /** An operator's word, whatever follows from it. Follow with `settle`. */

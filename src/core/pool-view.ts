@@ -1,6 +1,8 @@
 // A pool as others see it: what the data threads get, and what people are shown.
 
+import { isAvailable } from './availability.ts'
 import type { BackendHealth } from './backend-health.ts'
+import type { Shortage } from './override-refusal.ts'
 import type { PoolPlan } from './plan.ts'
 import { POOL, type SharedTable } from './shared-layout.ts'
 import { ELIGIBILITY, type PoolSnapshot } from './snapshot.ts'
@@ -66,4 +68,29 @@ export function poolStatus(
     backends: backends.map((backend) => backend.status(table, nowMs)),
     removed: [],
   }
+}
+
+/**
+ * What the pool would be left with without these backends; `null` if that is enough, or if it would
+ * not miss them.
+ */
+export function shortageOf(
+  { minAvailable }: PoolPlan,
+  backends: readonly BackendHealth[],
+  { available, elsewhere }: { readonly available: number; readonly elsewhere: boolean },
+  indexes: readonly number[],
+  nowMs: number,
+): Shortage | null {
+  const isOpen = ({ serves, availability }: BackendHealth) => serves && isAvailable(availability)
+  const left = available - indexes.filter((index) => isOpen(backends[index]!)).length
+  if (left === available || left >= minAvailable || elsewhere) return null
+  const others = backends.filter((backend) => {
+    return backend.serves && !isOpen(backend) && !indexes.includes(backend.index)
+  })
+  const out = others.map((other) => ({
+    backend: other.plan.name,
+    availability: other.availability,
+    reason: other.explain(nowMs),
+  }))
+  return { left, minAvailable, out }
 }

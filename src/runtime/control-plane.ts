@@ -16,11 +16,12 @@ import { isSame } from '../core/same.ts'
 import type { SharedTable } from '../core/shared-layout.ts'
 import type { FreedSlots, Snapshot } from '../core/snapshot.ts'
 import type { AdminState, PoolStatus, Transition } from '../core/status.ts'
-import type { ProbeResult, Prober } from '../probe/contract.ts'
+import type { Prober } from '../probe/contract.ts'
 import { ControlActives, type FailoverOptions } from './control-actives.ts'
 import { ControlProbes } from './control-probes.ts'
 import { ControlWatch } from './control-watch.ts'
 import { findBackends, refuseLoss, type FoundBackends } from './control-words.ts'
+import { PoolProbing } from './pool-probing.ts'
 import { SlotMap } from './slot-map.ts'
 import { VacantSlots } from './vacant-slots.ts'
 
@@ -81,7 +82,7 @@ export class ControlPlane {
   readonly #actives: ControlActives
   readonly #vacant: VacantSlots
   readonly #watch: ControlWatch
-  readonly #probes: ControlProbes
+  readonly #probing: PoolProbing
   readonly #queue: DueQueue
   readonly #slots: SlotMap
   /** Slots under suspicion, and until when. */
@@ -108,20 +109,28 @@ export class ControlPlane {
     })
     this.#actives = new ControlActives(failover, {
       table,
-      probe: (pool, index, done) => this.#proveBackend(pool, index, done),
+      probe: (pool, index, done) => this.#probing.prove(pool, index, done),
       enter: (work) => this.#turn(work),
       onWarning: (message, fields) => options.onWarning?.(message, fields),
     })
     this.#actives.adopt(this.#pools, new Map(), nowMs)
-    this.#vacant = new VacantSlots({
+    const vacant = {
       table,
       applied: () => failover.applied(),
-      onFreed: (slots) => options.onFreed?.(slots),
-    })
+      onFreed: (slots: FreedSlots) => options.onFreed?.(slots),
+    }
+    this.#vacant = new VacantSlots(vacant, plan)
     this.#watch = new ControlWatch(table)
-    this.#probes = new ControlProbes(options.prober, () => clock.nowMs())
     this.#queue = new DueQueue(table.shape.slots)
     this.#slots = new SlotMap(table.shape.slots, this.#pools)
+    this.#probing = new PoolProbing({
+      probes: new ControlProbes(options.prober, () => clock.nowMs()),
+      watch: this.#watch,
+      slots: this.#slots,
+      enter: (work) => {
+        if (this.#running) this.#turn(work)
+      },
+    })
     for (const slot of this.#slots.all) {
       this.#recall(slot, nowMs)
       this.#reschedule(slot, nowMs)
@@ -145,10 +154,12 @@ export class ControlPlane {
    * Judges by this plan from now on, and publishes it with all of its pools in one snapshot before this
    * returns. What has the same slot as before is the same thing and goes on as it was. Ask `refusal`
    * first.
-   * @throws Error if its slots contradict those in use; nothing has changed then
+   * @throws Error if it is refused, or its slots contradict those in use; nothing has changed then
    */
   adopt(plan: Plan): void {
-    this.#vacant.left(this.#plan, plan)
+    const refusal = this.refusal(plan)
+    if (refusal !== null) throw new Error(refusal)
+    this.#vacant.adopt(plan)
     this.#turn((nowMs) => this.#adopt(plan, nowMs))
   }
 
@@ -166,7 +177,7 @@ export class ControlPlane {
   stop(): void {
     this.#running = false
     this.#actives.stop()
-    this.#probes.stop()
+    this.#probing.stop()
     if (this.#timer !== null) this.#options.timers.clear(this.#timer)
     this.#timer = null
   }
@@ -364,28 +375,8 @@ export class ControlPlane {
         this.#options.onTransition(this.#actives.dressed(effect.transition, pool))
       else if (effect.kind === 'warning') {
         this.#options.onWarning?.(effect.message, { pool: pool.plan.name })
-      } else this.#probe(pool, effect)
+      } else this.#probing.run(pool, effect)
     }
-  }
-
-  #probe(pool: PoolHealth, effect: Extract<PoolEffect, { kind: 'probe' }>): void {
-    const { index, timeoutMs, suspicion } = effect
-    const { check, port } = pool.plan.healthCheck!
-    const { address, slot } = pool.plan.backends[index]!
-    this.#probes.run({
-      slot,
-      request: { address, check, port, timeoutMs },
-      suspicion,
-      done: ({ verdict, text, tookMs, role = null, lag = null }, startedMs) => {
-        if (!this.#running) return
-        this.#turn((nowMs) => {
-          const stalled = this.#watch.stalledSince(startedMs, timeoutMs)
-          const outcome = { verdict, text, tookMs, suspicion, stalled, role, lag }
-          // It may stand elsewhere in the pool by now; whoever is gone has no probes any more.
-          pool.probed(this.#slots.indexAt(slot), outcome, nowMs)
-        })
-      },
-    })
   }
 
   #publish(changed: readonly PoolHealth[], nowMs: number): void {
@@ -427,29 +418,6 @@ export class ControlPlane {
     this.#watch.promise(nowMs + waitMs)
   }
 
-  /** A probe beside the schedule, whose result counts like any other. */
-  #proveBackend(
-    pool: PoolHealth,
-    index: number,
-    done: (result: ProbeResult, nowMs: number) => void,
-  ): void {
-    const { check, port, timeoutMs } = pool.plan.healthCheck!
-    const { address, slot } = pool.plan.backends[index]!
-    this.#probes.run({
-      slot,
-      request: { address, check, port, timeoutMs },
-      suspicion: true,
-      done: (result) => {
-        if (!this.#running) return
-        this.#turn((nowMs) => {
-          const outcome = { ...result, suspicion: true, stalled: false }
-          pool.probed(this.#slots.indexAt(slot), outcome, nowMs)
-          done(result, nowMs)
-        })
-      },
-    })
-  }
-
   #adopt(plan: Plan, nowMs: number): void {
     this.ready()
     const { table, random } = this.#options
@@ -476,7 +444,7 @@ export class ControlPlane {
     })
     this.#plan = plan
     this.#untold = plan
-    this.#probes.cancel(stale)
+    this.#probing.cancel(stale)
     for (const slot of this.#slots.adopt(this.#pools)) {
       this.#queue.set(slot, Infinity)
       this.#suspects.delete(slot)

@@ -113,13 +113,16 @@ export class FailoverDriver {
    */
   adopt(roster: Roster, places: readonly number[]): void {
     const { plan } = this.#pool
+    const names = this.#machine.members.map(({ name }) => name)
     this.#roster = roster
     this.#machine = machineOf(plan, roster)
     this.#seat.adopt(rulesOf(plan, roster), places)
     this.#deadlineMs = 0
     if (this.#state.move?.step === 'prove') this.#proveAtMs = 0
-    const stays = places.length === roster.members.length && places.every((to, at) => to === at)
-    if (stays) return
+    const isAsBefore =
+      places.length === roster.members.length &&
+      places.every((to, at) => to === at && roster.members[at]!.name === names[at])
+    if (isAsBefore) return
     this.#state = adoptFailover(this.#machine, this.#state, places)
     this.#told = roster.members.map((_, index) => this.#told[places.indexOf(index)] ?? null)
     this.#views = []

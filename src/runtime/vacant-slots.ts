@@ -5,6 +5,7 @@
 // and its next owner would be charged with what the last one does. Decides nothing about traffic.
 
 import type { Plan } from '../core/plan.ts'
+import { isSame } from '../core/same.ts'
 import {
   BACKEND,
   BACKEND_CELLS,
@@ -30,8 +31,8 @@ interface Owner {
   readonly kind: Kind
   readonly slot: number
   readonly name: string
-  /** The same for the same thing only. */
-  readonly identity: string
+  /** The same for the same thing only; plain data. */
+  readonly identity: unknown
   /** Slot of the pool that it belongs to; −1 for none. */
   readonly pool: number
   /** Cells that count what is still going on. */
@@ -59,18 +60,22 @@ export class VacantSlots {
   readonly #leaving = new Map<string, Leaving>()
   #freeing: { readonly slots: FreedSlots; version: number | null } | null = null
   #lookMs = -Infinity
+  /** Of the plan in force. */
+  #owners: ReadonlyMap<string, Owner>
 
-  constructor(ports: VacantSlotsPorts) {
+  /** @throws Error if a row has two owners */
+  constructor(ports: VacantSlotsPorts, plan: Plan) {
     this.#ports = ports
+    this.#owners = ownersOf(plan, ports.table)
   }
 
   /**
-   * One plan follows another: rows that are not in it any more are on their way out.
+   * Another plan is in force: rows that are not in it any more are on their way out.
    * @throws Error if a row has two owners or is not free; nothing has changed then
    */
-  left(before: Plan, after: Plan): void {
-    const owners = ownersOf(before, this.#ports.table)
-    const next = ownersOf(after, this.#ports.table)
+  adopt(plan: Plan): void {
+    const owners = this.#owners
+    const next = ownersOf(plan, this.#ports.table)
     const freeing = new Set(this.#freeing === null ? [] : keysOf(this.#freeing.slots))
     for (const [key, { name, identity }] of next) {
       const last = owners.get(key)
@@ -78,7 +83,7 @@ export class VacantSlots {
         throw new Error(`${key} is given to ${name} and still belongs to ${last.name}`)
       }
       const leaving = this.#leaving.get(key)
-      const isOther = leaving !== undefined && leaving.identity !== identity
+      const isOther = leaving !== undefined && !isSame(leaving.identity, identity)
       if (isOther || freeing.has(key)) {
         throw new Error(`${key} is given to ${name} and not free yet`)
       }
@@ -89,6 +94,7 @@ export class VacantSlots {
       if (next.has(key)) continue
       this.#leaving.set(key, { ...owner, version: null, quietMs: Infinity })
     }
+    this.#owners = next
   }
 
   /** The snapshot with the plan, or with what is freed, went out under this version. */
@@ -157,7 +163,7 @@ function ownersOf(plan: Plan, table: SharedTable): Map<string, Owner> {
   }
   for (const { name, slot, address, protocol } of plan.listeners) {
     const gauges = [table.listenerBase(slot) + LISTENER.connections]
-    const identity = JSON.stringify([name, address, protocol])
+    const identity = [name, address, protocol]
     add({ kind: 'listeners', slot, name, identity, pool: -1, gauges })
   }
   for (const { name, slot, backends } of plan.pools) {
@@ -170,7 +176,7 @@ function ownersOf(plan: Plan, table: SharedTable): Map<string, Owner> {
         kind: 'backends',
         slot: backend.slot,
         name: `${name}/${backend.name}`,
-        identity: JSON.stringify([name, backend.name, backend.address]),
+        identity: [name, backend.name, backend.address],
         pool: slot,
         gauges: gauges.map((column) => base + column),
       })

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { BackendPlan, PoolPlan } from '../../../src/core/plan.ts'
 import { BACKEND, CONTROL, POOL } from '../../../src/core/shared-layout.ts'
-import { ELIGIBILITY } from '../../../src/core/snapshot.ts'
+import { ELIGIBILITY, SUSPICION } from '../../../src/core/snapshot.ts'
 import { CHECK, OUTLIER, planOf, plansOf, poolPlan, World } from './control-world.ts'
 
 const { no, yes } = ELIGIBILITY
@@ -404,4 +404,80 @@ test('100 reloads under load cost no request, whoever comes and goes', () => {
   assert.equal(failed(world), 0)
   assert.equal(world.states(), 'a available, b available, c available')
   assert.deepEqual([...world.left], [], 'every row was given back')
+})
+
+test('who qualifies for ejection stays the same one, wherever he stands now', () => {
+  const world = inUse(2, { minAvailable: 2 })
+  world.break(1, 'pass', 'error')
+  world.load(400, 1_000)
+  assert.match(world.why(1), /^not ejected, too few others/)
+  world.reload({ backends: [...world.pool.backends].toReversed(), minAvailable: 0 })
+  assert.equal(world.states(), 'b ejected, a available')
+})
+
+test('settings of the pool hold for backends that stay', () => {
+  const world = inUse()
+  world.break(1, 'refuse', 'refuse')
+  world.load(400, 3_000)
+  world.heal(1)
+  world.run(4_000)
+  assert.match(world.states(), /b starting/)
+  world.reload({ slowStart: { durationMs: 0, from: 1 } })
+  assert.match(world.states(), /b available/)
+  world.break(1, 'pass', 'error')
+  world.reload({ outlierDetection: { ...OUTLIER, ejectMs: 60_000 } })
+  world.load(400, 1_000)
+  assert.ok(world.plane.status()[0]!.backends[1]!.ejectedForMs! > 50_000)
+})
+
+test('a backend under suspicion can go', () => {
+  const world = inUse()
+  world.plane.suspect([2], [SUSPICION.failure])
+  world.reload({ backends: without(world, 'c') })
+  world.run(2_000)
+  world.plane.suspect([2], [SUSPICION.connect])
+  world.run(2_000)
+  assert.equal(world.states(), 'a available, b available')
+})
+
+test('a pool that needs no verdict is told of, and a big one that has just been', () => {
+  const world = new World(poolPlan(300), { slots: 400 }).begin(1_000)
+  const extra = poolPlan(1, { name: 'api', slot: 1, healthCheck: null })
+  const address = { kind: 'tcp', host: '10.0.1.1', port: 1 } as const
+  const backends = extra.backends.map((one) => ({ ...one, slot: 399, address }))
+  world.break(7, 'refuse', 'refuse')
+  world.plane.suspect([7], [SUSPICION.connect])
+  world.run(1)
+  world.adopt(plansOf(world.pool, { ...extra, backends }))
+  assert.deepEqual(
+    last(world).pools.map(({ pool, eligibility }) => [pool, eligibility.length]),
+    [
+      [0, 300],
+      [1, 1],
+    ],
+  )
+})
+
+test('the row of a pool is given back after those of its backends', () => {
+  const world = inUse(1)
+  world.backends[0]!.traffic = 25_000
+  world.threads[0]!.request()
+  world.run(10)
+  const other = poolPlan(1, { name: 'api', slot: 1 })
+  const address = { kind: 'tcp', host: '10.0.1.1', port: 1 } as const
+  world.adopt(planOf({ ...other, backends: [{ ...other.backends[0]!, slot: 5, address }] }))
+  world.run(20_000)
+  assert.deepEqual(world.freed, [], 'what runs is counted in the row of the pool, too')
+  world.run(20_000)
+  assert.deepEqual(world.freed, [{ listeners: [], pools: [0], backends: [0] }])
+})
+
+test('a plan that came before the start is told with the first snapshot', () => {
+  const world = new World(poolPlan(1), { slots: 4 })
+  world.reload({ backends: withMore(world, 'n') })
+  assert.equal(world.snapshots.length, 0)
+  world.begin()
+  assert.equal(world.snapshots[0]!.plan, world.plan)
+  assert.equal(world.snapshots[0]!.pools[0]!.eligibility.length, 2)
+  assert.equal(world.states(), 'a available, n available')
 })

@@ -692,6 +692,7 @@ export class WorldThread {
   /** Dies: its row is cleared, and what it held is gone. */
   die(): void {
     this.alive = false
+    for (const attempt of this.#attempts) attempt.ended = true
     this.#attempts = []
     this.row.fill(0)
     this.#world.plane.threadDown(this.index)
@@ -700,6 +701,7 @@ export class WorldThread {
   /** A new thread takes its place. */
   revive(): void {
     this.alive = true
+    this.#take(this.#world.pool)
     this.apply(this.#world.plane.current())
     this.tick()
   }

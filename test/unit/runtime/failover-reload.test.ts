@@ -155,39 +155,6 @@ test('settings of the failover hold from the reload on', () => {
   assert.equal(reign(world), 'a 3')
 })
 
-test('what is kept over a restart names the members of the new plan', () => {
-  const kept: FailoverRecord[] = []
-  const soon = (then: () => void) => world.at(0.1, then)
-  const world: World = new World(standby(), {
-    slots: 16,
-    failover: {
-      store: {
-        restore: () => null,
-        claim: (_pool, _record, done) => soon(() => done(null)),
-        stopped: (_pool, _epoch, done) => soon(done),
-        commit: (_pool, _record, done) => soon(() => done(null)),
-        acknowledge: () => {},
-        freeze: () => {},
-        save: (_pool, record) => kept.push(record),
-        recover: () => {},
-        views: () => {},
-        sees: () => 'own',
-      },
-    },
-  })
-  world.begin(12_000).reload({ backends: [backend('n', 1), ...world.pool.backends] })
-  const { active, epoch, movingTo, fresh } = kept.at(-1)!
-  assert.deepEqual(
-    { active, epoch, movingTo, fresh },
-    {
-      active: 'a',
-      epoch: 1,
-      movingTo: null,
-      fresh: ['a', 'b'],
-    },
-  )
-})
-
 test('the active can’t be removed, nor get another address', () => {
   const world = started(standby())
   const [a, b] = world.pool.backends
@@ -410,4 +377,72 @@ test('one mirror more is no other active', () => {
   assert.equal(reign(world), 'seoul+busan+jeju 1')
   world.run(500)
   assert.match(seats(world), /seoul0 yes, busan0 yes, cold0 finish, jeju0 yes/)
+})
+
+test('a newcomer without a verdict does not make an active site unjudged', () => {
+  const world = started(
+    sites([
+      ['seoul', 'hot', 1],
+      ['busan', 'hot', 1],
+    ]),
+  )
+  world.break(1, 'refuse', 'refuse')
+  world.run(8_000)
+  world.break(0, 'refuse', 'refuse')
+  world.run(8_000)
+  assert.equal(reign(world), 'seoul 1', 'nobody could take over')
+  world.break(2, 'hang', 'hang')
+  const next = sites([
+    ['seoul', 'hot', 2],
+    ['busan', 'hot', 1],
+  ])
+  world.reload({ ...next, healthCheck: { ...CHECK, timeoutMs: 60_000, fall: 30 } })
+  world.heal(1)
+  world.run(15_000)
+  assert.match(world.states(), /seoul1 checking/)
+  assert.equal(reign(world), 'busan 2')
+})
+
+test('the time to find a failure counts from its first sign, also over a reload', () => {
+  const world = started(standby())
+  world.break(0, 'sick', 5)
+  const lastProbe = () => world.plane.status()[0]!.backends[0]!.lastProbe!
+  while (!lastProbe().includes('503')) world.run(10)
+  world.run(800)
+  assert.match(world.states(), /^a available/)
+  world.reload({ minAvailable: 0 })
+  world.run(3_000)
+  assert.equal(reign(world), 'b 2')
+  assert.ok(world.moves.at(-1)!.detectionMs > 900, `${world.moves.at(-1)!.detectionMs}`)
+})
+
+const mirrors = (count: number) =>
+  sites((['seoul', 'busan', 'jeju'] as const).slice(0, count).map((name) => [name, 'mirror', 1]))
+
+test('what is kept over a restart names the members of the new plan', () => {
+  const kept: FailoverRecord[] = []
+  const soon = (then: () => void) => world.at(0.1, then)
+  const world: World = new World(mirrors(2), {
+    slots: 16,
+    failover: {
+      store: {
+        restore: () => null,
+        claim: (_pool, _record, done) => soon(() => done(null)),
+        stopped: (_pool, _epoch, done) => soon(done),
+        commit: (_pool, _record, done) => soon(() => done(null)),
+        acknowledge: () => {},
+        freeze: () => {},
+        save: (_pool, record) => kept.push(record),
+        recover: () => {},
+        views: () => {},
+        sees: () => 'own',
+      },
+    },
+  })
+  world.begin(12_000).reload(mirrors(3))
+  const { active, epoch, movingTo } = kept.at(-1)!
+  assert.deepEqual(
+    { active, epoch, movingTo },
+    { active: 'seoul+busan+jeju', epoch: 1, movingTo: null },
+  )
 })
