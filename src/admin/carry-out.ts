@@ -13,6 +13,8 @@ export interface AdminEvents {
   audit(news: OperatorNews): void
   /** An error in our own code. */
   failed(error: unknown): void
+  /** Somebody was turned away, without a token or with a wrong one. */
+  stranger?(from: string, isWrong: boolean): void
 }
 
 /** How long a client waits for the end of a change, unless the route says otherwise. */

@@ -1,10 +1,9 @@
-// Who may change something through the admin API, and the body that says what. A browser is made to
-// send requests by any page it shows, so a change needs what a page can't send unasked: a content
-// type that no form has, and an Origin that is our own (CSRF, DNS rebinding).
+// How a change comes, and the body that says what. A browser is made to send requests by any page it
+// shows, so a change needs what a page can't send unasked: a content type that no form has, and an
+// Origin that is our own (CSRF, DNS rebinding). Who may change something is the guard's matter.
 
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Answer } from './answer.ts'
-import type { Reach } from './host-check.ts'
 import { bad, type Read } from './input.ts'
 import { problem } from './problem.ts'
 import type { ChangeRoute } from './route.ts'
@@ -17,14 +16,8 @@ const JSON_TYPES: readonly string[] = ['application/json']
 /** Why these headers may not come with a change; `null` if they may. */
 export function refuseChange(
   headers: IncomingHttpHeaders,
-  reach: Reach,
   route: Pick<ChangeRoute, 'body' | 'bodyTypes' | 'method'>,
 ): Answer | null {
-  if (reach === 'network') {
-    const detail =
-      'This admin API is open to the network, so it can only be read. Bind it to 127.0.0.1 or to a unix socket to change something through it.'
-    return problem('read-only', detail)
-  }
   const { origin } = headers
   if (origin !== undefined && hostOf(origin) !== headers.host?.toLowerCase()) {
     return problem('foreign-origin', `A page of ${origin} may not change anything here.`)

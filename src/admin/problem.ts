@@ -11,6 +11,7 @@ const rows = {
   'bad-request': [400, 'Bad request', 'Parameters or body are not what the path takes.'],
   'not-json': [415, 'Not JSON', 'A change needs its content type; a page cannot send it unasked.'],
   'body-too-large': [413, 'Body too large', 'The body is larger than the path takes.'],
+  'not-known': [401, 'Who are you?', 'A token or client certificate is asked for, and none fits.'],
   'no-path': [404, 'No such path', 'There is nothing there; `paths` lists what there is.'],
   'wrong-method': [405, 'Method not allowed', 'The path takes other methods: see `Allow`.'],
   'wrong-host': [421, 'Wrong host', 'The Host field names what strangers could register.'],

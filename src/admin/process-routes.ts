@@ -20,11 +20,17 @@ export interface Readiness {
   readonly reason: string
 }
 
+/** Metrics as they are now. */
+export interface Scrapable {
+  readonly contentType: string
+  scrape(): Promise<Buffer>
+}
+
 /** What these paths tell about. */
 export interface ProcessSource {
   version(): VersionInfo
   readiness(): Readiness
-  metrics(): Promise<{ readonly type: string; readonly body: Buffer }>
+  metrics(): Scrapable
 }
 
 const version = z.strictObject({
@@ -68,7 +74,10 @@ export function processRoutes(source: ProcessSource): readonly Route[] {
       tag: 'process',
       summary: 'metrics in the Prometheus text format',
       result: { says: 'All metrics.', type: 'text/plain' },
-      answer: async () => ({ status: 200, ...(await source.metrics()) }),
+      answer: async () => {
+        const metrics = source.metrics()
+        return { status: 200, type: metrics.contentType, body: await metrics.scrape() }
+      },
     }),
     readRoute({
       path: '/v1/version',

@@ -4,13 +4,16 @@
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import { z } from 'zod'
-import type { Address } from '../core/plan.ts'
+import type { Address, AdminPlan } from '../core/plan.ts'
 import type { Answer } from './answer.ts'
 import { send } from './answer.ts'
 import type { AdminEvents } from './carry-out.ts'
 import { carryOut, nameOf } from './carry-out.ts'
 import { readBody, refuseChange } from './change.ts'
+import type { Admission } from './guard.ts'
+import { Guard } from './guard.ts'
 import type { Reach } from './host-check.ts'
 import { isHostAllowed } from './host-check.ts'
 import { readInput, readQuery } from './input.ts'
@@ -42,6 +45,14 @@ export interface Door {
   removed(): void
 }
 
+/** Who may use it. */
+export interface AdminAccess extends Pick<AdminPlan, 'tokens' | 'tls'> {
+  /** Who can connect to the address it will listen on. */
+  readonly reach: Reach
+  /** It tells nothing that a page of another site could not have. */
+  readonly anyHost?: boolean
+}
+
 export class AdminServer {
   #door: Door | null = null
   #closed: Promise<void> | null = null
@@ -49,24 +60,18 @@ export class AdminServer {
   readonly #router: Router
   /** Answers without an end of their own. */
   readonly #streams = new Set<ServerResponse>()
-  readonly #reach: Reach
+  readonly #access: AdminAccess
+  readonly #guard: Guard
   readonly #events: AdminEvents
+  /** Answers so far, by status. */
+  readonly #answers = new Map<number, number>()
 
-  /** @param reach who can connect to the address it will listen on */
-  constructor(routes: readonly Route[], reach: Reach, events: AdminEvents) {
+  constructor(routes: readonly Route[], access: AdminAccess, events: AdminEvents) {
     this.#router = new Router(routes)
-    this.#reach = reach
+    this.#access = access
+    this.#guard = new Guard(access.reach, access)
     this.#events = events
-    this.#server = createServer(
-      {
-        maxHeaderSize: HEAD_BYTES_MAX,
-        headersTimeout: REQUEST_MS,
-        requestTimeout: REQUEST_MS,
-        keepAliveTimeout: KEEP_ALIVE_MS,
-        connectionsCheckingInterval: 500,
-      },
-      (request, response) => void this.#serve(request, response),
-    )
+    this.#server = makeServer(access, (request, response) => void this.#serve(request, response))
     this.#server.maxConnections = CONNECTIONS_MAX
   }
 
@@ -98,6 +103,13 @@ export class AdminServer {
   release(): void {
     this.#door = null
     void this.#stop()
+    // Whoever follows the events finds the next ones in the other process.
+    for (const response of this.#streams) response.end()
+  }
+
+  /** How many requests were answered so far, by status. */
+  answered(): ReadonlyMap<number, number> {
+    return this.#answers
   }
 
   /** Stops listening and ends all connections, those with an answer on its way a moment later. */
@@ -145,24 +157,31 @@ export class AdminServer {
       this.#streams.add(response)
       response.on('close', () => this.#streams.delete(response))
     }
+    this.#answers.set(answer.status, (this.#answers.get(answer.status) ?? 0) + 1)
     send(response, answer)
   }
 
   async #answer(request: IncomingMessage): Promise<Answer> {
     const { method = '', url = '', headers } = request
-    if (!isHostAllowed(headers.host, this.#reach)) {
+    const admission = this.#guard.judge(request)
+    if (!this.#isHostFine(headers.host, admission)) {
       const detail = `The admin API does not answer to the name '${headers.host ?? ''}'. Use its IP address or localhost.`
       return problem('wrong-host', detail)
     }
     const [path, search] = splitTarget(url)
     const found = this.#router.find(method, path)
+    const { may, who } = admission
+    if (may === null && !(found.ok && found.route.access === 'open')) {
+      this.#events.stranger?.(who.from, admission.isWrong)
+      return this.#guard.refusal(admission)
+    }
     if (!found.ok) return found.answer
     const { route, params } = found
-    const from = (this.#reach === 'file' ? null : request.socket.remoteAddress) ?? 'unix socket'
     const query = readQuery(search)
-    const call = { params, query: {}, headers, who: { from, name: null } }
+    const call = { params, query: {}, headers, who }
     if (route.access === 'change') {
-      const refusal = refuseChange(headers, this.#reach, route)
+      if (may === 'read') return readOnly(admission)
+      const refusal = refuseChange(headers, route)
       if (refusal !== null) return refusal
       return query.ok ? this.#change(route, call, query.value, request) : query.answer
     }
@@ -170,6 +189,14 @@ export class AdminServer {
     if (!query.ok) return query.answer
     const read = readInput(query.value, route.query, 'query')
     return read.ok ? route.answer({ ...call, query: read.value }) : read.answer
+  }
+
+  /** A name that strangers can register is fine where the browser of a victim could do no harm. */
+  #isHostFine(host: string | undefined, { isProven }: Admission): boolean {
+    const { reach, tls, anyHost } = this.#access
+    // With TLS the page of another name gets a certificate that is not its own.
+    if (anyHost === true || tls !== null) return true
+    return (isProven && host !== undefined) || isHostAllowed(host, reach)
   }
 
   async #change(
@@ -201,6 +228,32 @@ interface Words {
   readonly reason?: string
   readonly by?: string
   readonly dryRun?: boolean
+}
+
+function readOnly({ isProven }: Admission): Answer {
+  const detail = isProven
+    ? 'This token may look, but change nothing.'
+    : 'This admin API is open to the network without a token, so it can only be read.'
+  return problem('read-only', detail)
+}
+
+function makeServer(
+  { tls }: AdminAccess,
+  serve: (request: IncomingMessage, response: ServerResponse) => void,
+): Server {
+  const limits = {
+    maxHeaderSize: HEAD_BYTES_MAX,
+    headersTimeout: REQUEST_MS,
+    requestTimeout: REQUEST_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionsCheckingInterval: 500,
+  }
+  if (tls === null) return createServer(limits, serve)
+  const { cert, key, clientCa } = tls
+  // Whoever has no certificate may still see the open paths, or show a token.
+  const clients =
+    clientCa === null ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: false }
+  return createTlsServer({ ...limits, cert, key, ...clients, handshakeTimeout: REQUEST_MS }, serve)
 }
 
 const noBody = z.undefined('must be left out')

@@ -1,8 +1,13 @@
 // How commands find a running balancer, read from its admin API and ask it for changes.
 
+import { readFileSync } from 'node:fs'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import { request } from 'node:http'
-import type { Address } from '../core/plan.ts'
+import type { Socket } from 'node:net'
+import type { Address, AdminPlan } from '../core/plan.ts'
 import { formatAddress, readBind } from '../config/address.ts'
+import { describeFileError } from '../config/environment.ts'
+import { openTls, type Trust } from './admin-tls.ts'
 import { findConfig, loadSource } from './find-config.ts'
 import { EXIT, Failure } from './terminal.ts'
 
@@ -11,23 +16,61 @@ export interface AdminTarget {
   readonly admin?: string
   /** `-c FILE`. */
   readonly config?: string
+  /** `--token-file FILE`. */
+  readonly tokenFile?: string
+  /** `--ca FILE`: authorities to believe. */
+  readonly ca?: string
+  /** `--cert FILE`, `--key FILE`: who we are. */
+  readonly cert?: string
+  readonly key?: string
+}
+
+/** An admin API, and how to get in. */
+export interface AdminPlace {
+  readonly address: Address
+  /** `null`: none is shown. */
+  readonly token: string | null
+  /** `null`: plain HTTP. */
+  readonly tls: Trust | null
 }
 
 const DEFAULT_ADDRESS: Address = { kind: 'tcp', host: '127.0.0.1', port: 9900 }
 const TIMEOUT_MS = 5_000
 
-/** Where the admin API should be: `--admin`, else what the configuration says. @throws Failure */
-export async function findAdmin(target: AdminTarget): Promise<Address> {
+/**
+ * Where the admin API should be, and what opens it: `--admin` and its like, else what the
+ * configuration says. A token of the configuration goes to the address of the configuration alone.
+ * @throws Failure
+ */
+export async function findAdmin(target: AdminTarget): Promise<AdminPlace> {
+  const token = givenToken(target)
+  const trust = givenTrust(target)
   if (target.admin !== undefined) {
-    const read = readBind(target.admin)
+    const [, scheme, bare = ''] = /^(https?:\/\/)?(.*?)\/?$/.exec(target.admin) ?? []
+    const text = scheme === undefined ? target.admin : bare
+    const read = readBind(text)
     if (!read.ok) {
       const hint = read.hint === null ? '' : ` (${read.hint})`
       throw new Failure(`--admin ${target.admin}: ${read.message}${hint}`, EXIT.usage)
     }
-    return reachable(read.value)
+    const tls = trust ?? (scheme === 'https://' ? {} : null)
+    return { address: reachable(read.value), token, tls }
   }
+  const plan = await configured(target)
+  if (plan === null) return { address: DEFAULT_ADDRESS, token, tls: trust }
+  const { address, tokens, tls } = plan
+  const own = address.kind === 'unix' || tls === null ? null : { ...trust, pinned: tls.cert }
+  return {
+    address: reachable(address),
+    token: token ?? tokens.admin ?? tokens.readOnly,
+    tls: trust?.ca === undefined ? own : trust,
+  }
+}
+
+/** What the configuration says; `null` if there is none. */
+async function configured(target: AdminTarget): Promise<AdminPlan | null> {
   const source = findConfig(target.config, process.env)
-  if (source === null) return DEFAULT_ADDRESS
+  if (source === null) return null
   const loaded = await loadSource(source, process.env)
   const name = source.kind === 'file' ? source.path : 'the environment'
   if (!loaded.ok) {
@@ -36,7 +79,41 @@ export async function findAdmin(target: AdminTarget): Promise<Address> {
     )
   }
   if (loaded.plan.admin === null) throw new Failure(`${name} switches the admin API off`)
-  return reachable(loaded.plan.admin.address)
+  return loaded.plan.admin
+}
+
+function givenToken({ tokenFile }: AdminTarget): string | null {
+  const { EVENKEEL_TOKEN: fromEnvironment = '' } = process.env
+  const token =
+    tokenFile === undefined ? fromEnvironment.trim() : readOption('--token-file', tokenFile).trim()
+  if (token === '') {
+    if (tokenFile === undefined) return null
+    throw new Failure(`--token-file ${tokenFile}: the file is empty`, EXIT.usage)
+  }
+  // It becomes a header.
+  if (/^[\x21-\x7e]+$/.test(token)) return token
+  const name = tokenFile === undefined ? 'EVENKEEL_TOKEN' : `--token-file ${tokenFile}`
+  throw new Failure(`${name}: a token is one line of ASCII without blanks`, EXIT.usage)
+}
+
+function givenTrust({ ca, cert, key }: AdminTarget): Trust | null {
+  if (ca === undefined && cert === undefined && key === undefined) return null
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new Failure('--cert and --key belong together', EXIT.usage)
+  }
+  return {
+    ...(ca === undefined ? {} : { ca: readOption('--ca', ca) }),
+    ...(cert === undefined ? {} : { cert: readOption('--cert', cert) }),
+    ...(key === undefined ? {} : { key: readOption('--key', key) }),
+  }
+}
+
+function readOption(option: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new Failure(`${option} ${path}: ${describeFileError(error)}`, EXIT.usage)
+  }
 }
 
 /** An address for everybody is reached here through loopback. */
@@ -52,18 +129,19 @@ export interface AdminReply {
 }
 
 /** Reads one path. @throws Failure when nobody answers */
-export function readAdmin(address: Address, path: string): Promise<AdminReply> {
-  return ask(address, { path, body: null, timeoutMs: TIMEOUT_MS })
+export function readAdmin(place: AdminPlace, path: string): Promise<AdminReply> {
+  return sendAdmin(place, { method: 'GET', path, timeoutMs: TIMEOUT_MS })
 }
 
 /** Asks for a change, which may take as long as it is worth. @throws Failure when nobody answers */
 export function postAdmin(
-  address: Address,
+  place: AdminPlace,
   path: string,
   body: unknown,
   timeoutMs: number,
 ): Promise<AdminReply> {
-  return ask(address, { path, body: JSON.stringify(body), timeoutMs })
+  const json = { type: 'application/json', body: JSON.stringify(body) }
+  return sendAdmin(place, { method: 'POST', path, ...json, timeoutMs })
 }
 
 /** The sentence of an answer that is a problem (RFC 9457), with what there is instead. */
@@ -78,53 +156,82 @@ export function detailOf(body: string): string {
   }
 }
 
-interface Question {
+/** A request to the admin API. */
+export interface AdminQuestion {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   readonly path: string
-  /** `null` reads. */
-  readonly body: string | null
+  /** Content type of the body. */
+  readonly type?: string
+  readonly body?: string
+  readonly headers?: Readonly<Record<string, string>>
+  /** How long nothing may come. */
   readonly timeoutMs: number
 }
 
-async function ask(address: Address, question: Question): Promise<AdminReply> {
+/** Asks, and reads the whole answer. @throws Failure when nobody answers */
+export async function sendAdmin(place: AdminPlace, question: AdminQuestion): Promise<AdminReply> {
+  const response = await openAdmin(place, question)
   try {
-    return await exchange(address, question)
+    let body = ''
+    response.setEncoding('utf8')
+    for await (const chunk of response) body += String(chunk)
+    return { status: response.statusCode ?? 0, body }
   } catch (error) {
-    const { code = '', message } = error as NodeJS.ErrnoException
-    const isNobody = code === 'ECONNREFUSED' || code === 'ENOENT'
-    throw new Failure(
-      isNobody
-        ? `nothing runs at ${formatAddress(address)}; is it started? name its admin address with --admin ADDR or its configuration with -c FILE`
-        : `the admin API at ${formatAddress(address)} can't be read: ${message}`,
-    )
+    throw unanswered(place, error)
   }
 }
 
+/** Asks, and resolves when the answer begins. @throws Failure when nobody answers */
+export async function openAdmin(
+  place: AdminPlace,
+  question: AdminQuestion,
+): Promise<IncomingMessage> {
+  try {
+    const { address, tls } = place
+    const socket =
+      tls === null || address.kind === 'unix' ? null : await openTls(address, tls, TIMEOUT_MS)
+    return await exchange(place, question, socket)
+  } catch (error) {
+    throw error instanceof Failure ? error : unanswered(place, error)
+  }
+}
+
+function unanswered({ address }: AdminPlace, error: unknown): Failure {
+  const { code = '', message } = error as NodeJS.ErrnoException
+  const isNobody = code === 'ECONNREFUSED' || code === 'ENOENT'
+  return new Failure(
+    isNobody
+      ? `nothing runs at ${formatAddress(address)}; is it started? name its admin address with --admin ADDR or its configuration with -c FILE`
+      : `the admin API at ${formatAddress(address)} can't be read: ${message}`,
+  )
+}
+
 function exchange(
-  address: Address,
-  { path, body: sent, timeoutMs }: Question,
-): Promise<AdminReply> {
+  { address, token }: AdminPlace,
+  { method, path, type, body, headers = {}, timeoutMs }: AdminQuestion,
+  socket: Socket | null,
+): Promise<IncomingMessage> {
   const where =
     address.kind === 'unix'
       ? { socketPath: address.path }
       : { host: address.host, port: address.port }
-  const change = {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      'content-length': Buffer.byteLength(sent ?? ''),
-    },
+  const content =
+    type === undefined || body === undefined
+      ? {}
+      : { 'content-type': type, 'content-length': Buffer.byteLength(body) }
+  const login = token === null ? {} : { authorization: `Bearer ${token}` }
+  const options = {
+    ...where,
+    // An agent, be it none at all (`false`), would open a connection of its own.
+    ...(socket === null ? { agent: false as const } : { createConnection: () => socket }),
+    method,
+    path,
+    headers: { ...content, ...login, ...headers },
   }
-  const options = { ...where, path, agent: false, ...(sent === null ? {} : change) }
   return new Promise((resolve, reject) => {
-    const call = request(options, (response) => {
-      let body = ''
-      response.setEncoding('utf8')
-      response.on('data', (chunk: string) => (body += chunk))
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }))
-      response.on('error', reject)
-    })
+    const call: ClientRequest = request(options, resolve)
     call.setTimeout(timeoutMs, () => call.destroy(new Error(`no answer in ${timeoutMs} ms`)))
     call.on('error', reject)
-    call.end(sent ?? undefined)
+    call.end(body)
   })
 }

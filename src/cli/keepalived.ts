@@ -184,7 +184,7 @@ function adminOf(plan: Plan, config: string): VipSetup['admin'] {
       `${config} switches the admin API off, but keepalived asks its /readyz; remove admin: false (unix:/path will do)`,
     )
   }
-  const { address } = plan.admin
+  const { address, tls } = plan.admin
   if (address.kind === 'unix') {
     return { kind: 'unix', path: quotable('admin.bind', address.path) }
   }
@@ -194,7 +194,11 @@ function adminOf(plan: Plan, config: string): VipSetup['admin'] {
     '::': '::1',
   }
   const host = everyone[address.host] ?? address.host
-  return { kind: 'http', base: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}` }
+  const scheme = tls === null ? 'http' : 'https'
+  return {
+    kind: 'http',
+    base: `${scheme}://${host.includes(':') ? `[${host}]` : host}:${address.port}`,
+  }
 }
 
 // Paths end up between quotes in files of several languages.

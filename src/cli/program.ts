@@ -1,12 +1,13 @@
 // The command tree. Commands load what they need when they run, so that `version` and help are quick.
 
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { backendCommand } from './backend.ts'
 import { checkCommand } from './check.ts'
 import { completionCommand } from './completion.ts'
 import { explainCommand } from './explain.ts'
 import { drainCommand } from './drain.ts'
 import { enableCommand } from './enable.ts'
+import { eventsCommand } from './events.ts'
 import { failbackCommand } from './failback.ts'
 import { freezeCommand, unfreezeCommand } from './freeze.ts'
 import { handoverCommand } from './handover.ts'
@@ -63,6 +64,7 @@ Exit codes: 0 ok, 1 failed, 2 wrong usage.`,
     runCommand(finish),
     checkCommand(finish),
     statusCommand(finish),
+    eventsCommand(finish),
     explainCommand(finish),
     whyCommand(finish),
     drainCommand(finish),
@@ -83,13 +85,24 @@ Exit codes: 0 ok, 1 failed, 2 wrong usage.`,
     completionCommand(() => program),
     versionCommand(),
   ]
-  for (const command of commands) program.addCommand(command)
+  for (const command of commands) program.addCommand(withAccess(command))
   for (const command of [program, ...commands]) {
     command.exitOverride().showHelpAfterError(`(see: ${fullName(command)} --help)`)
     command.helpOption('-h, --help', 'show this help').configureHelp({ showGlobalOptions: false })
   }
   program.helpCommand('help [COMMAND]', 'show help for a command')
   return program
+}
+
+/** Whoever talks to the admin API may have to say who he is. */
+function withAccess(command: Command): Command {
+  for (const part of command.commands) withAccess(part)
+  if (!command.options.some(({ long }) => long === '--admin')) return command
+  return command
+    .option('--token-file <FILE>', 'file with the token that the admin API asks for')
+    .addOption(new Option('--ca <FILE>', 'authorities that its certificate is from').hideHelp())
+    .addOption(new Option('--cert <FILE>', 'client certificate to show').hideHelp())
+    .addOption(new Option('--key <FILE>', 'its key').hideHelp())
 }
 
 function fullName(command: Command): string {

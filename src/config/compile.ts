@@ -5,6 +5,7 @@ import type { Address, ClusterPlan, ListenerPlan, Plan, PoolPlan, RoutePlan } fr
 import { formatAddress, isLocal, overlap } from './address.ts'
 import { checkObjectives } from './check-objective.ts'
 import { checkMemory, checkReading } from './check-standby.ts'
+import { compileAdmin } from './compile-admin.ts'
 import { compileCluster } from './compile-cluster.ts'
 import { compileLedger } from './compile-ledger.ts'
 import { compileKeepalived } from './compile-keepalived.ts'
@@ -36,7 +37,7 @@ export function compile(tree: ConfigTree, source: Source): Compiled {
   if (listeners.length === 0) {
     findings.error(['listeners'], 'is empty', 'add a listener, such as web: { bind: ":8080" }')
   }
-  const admin = tree.admin === null ? null : { address: tree.admin.bind }
+  const admin = compileAdmin(tree.admin, source, findings)
   const { threads, drain: drainMs, stateDir = null } = tree.runtime
   const runtime = { threads, drainMs, stateDir }
   const cluster = compileAgreement(tree, pools, source, findings)
@@ -135,15 +136,10 @@ function checkAddresses(
   }
   const self = cluster?.replicas.find(({ name }) => name === cluster.replica)
   if (self !== undefined) claim(['cluster', 'replicas', self.name], self.peer, 'the peer port')
+  const metrics = adminPlan?.metrics ?? null
+  if (metrics !== null) claim(['admin', 'metrics'], metrics, 'the metrics')
   if (admin === null || !isAdminWritten) return
   claim(adminPath, admin, 'the admin API')
-  if (!isLocal(admin)) {
-    findings.warning(
-      adminPath,
-      'whoever reaches this address can read and steer Evenkeel: it asks for no password',
-      'bind it to 127.0.0.1 or to unix:/path, or keep others out with a firewall',
-    )
-  }
 }
 
 function checkUse(

@@ -32,6 +32,9 @@ const settings: Readonly<Record<string, Path>> = {
   EVENKEEL_PER_BACKEND: [...pool, 'limits', 'perBackend'],
   EVENKEEL_SLOW_START: [...pool, 'slowStart'],
   EVENKEEL_ADMIN: ['admin', 'bind'],
+  EVENKEEL_ADMIN_TOKEN: ['admin', 'tokens', 'admin'],
+  EVENKEEL_READ_TOKEN: ['admin', 'tokens', 'readOnly'],
+  EVENKEEL_METRICS: ['admin', 'metrics'],
   EVENKEEL_LOG_LEVEL: ['log', 'level'],
   EVENKEEL_ACCESS_LOG: ['log', 'access', 'format'],
   EVENKEEL_THREADS: ['runtime', 'threads'],
@@ -54,6 +57,7 @@ export const environmentVariables: readonly string[] = [
   'EVENKEEL_HEALTH',
   'EVENKEEL_CONFIG',
   'EVENKEEL_BINARY',
+  'EVENKEEL_TOKEN',
 ]
 
 /** Compiles a configuration from `EVENKEEL_*` variables. `EVENKEEL_BACKENDS` is the one required. */

@@ -66,6 +66,14 @@ function readUrl(text: string, hint: string): Reading<URL> {
   return accept(url)
 }
 
+/** A bearer token: long enough that nobody guesses it, and of characters that a header takes. */
+export function readToken(text: string): Reading<string> {
+  const hint = 'make one with: openssl rand -hex 32'
+  if (!/^[\x21-\x7e]*$/.test(text)) return refuse('has blanks or characters beyond ASCII', hint)
+  if (text.length < 16) return refuse(`has ${text.length} characters; 16 are the least`, hint)
+  return text.length > 1_024 ? refuse('has more than 1024 characters', hint) : accept(text)
+}
+
 /** The text of certificates or of a key, not the path of their file. */
 export function readPem(text: string): Reading<string> {
   if (/^-----BEGIN [A-Z0-9 ]+-----\r?\n/m.test(text)) return accept(text)

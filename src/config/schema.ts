@@ -20,6 +20,7 @@ import {
   text,
   word,
 } from './leaf.ts'
+import { adminSchema } from './schema-admin.ts'
 import { clusterSchema } from './schema-cluster.ts'
 import { poolSchema } from './schema-pool.ts'
 import { roleSchema, routeSchema } from './schema-route.ts'
@@ -59,12 +60,6 @@ const runtime = map({
   stateDir: text('a directory', readAbsolutePath)
     .optional()
     .describe('Directory for what must survive a restart: who is active, and since which epoch.'),
-})
-
-const admin = map({
-  bind: text('an address such as 127.0.0.1:9900', readBind, addressJson)
-    .prefault('127.0.0.1:9900')
-    .describe('Address of the admin API, /metrics, /livez and /readyz; unix:/path works too.'),
 })
 
 const keepalived = map({
@@ -161,7 +156,7 @@ const listener = map(
 /** The whole configuration. Input is a tree of texts, output has numbers in the plan's units. */
 export const configSchema = map({
   runtime: runtime.prefault({}).describe('The process.'),
-  admin: either('false, or a map with bind', [off(null), admin])
+  admin: either('false, or a map with bind', [off(null), adminSchema])
     .prefault({})
     .describe('The admin API. false: none.'),
   keepalived: keepalived

@@ -75,6 +75,16 @@ export interface KeepalivedPlan {
 
 export interface AdminPlan {
   readonly address: Address
+  /** A second address that has `/metrics`, `/livez` and `/readyz` alone; `null` for none. */
+  readonly metrics: Address | null
+  /** Asked for on TCP where one of them is set. */
+  readonly tokens: { readonly admin: string | null; readonly readOnly: string | null }
+  /** PEM texts; `null`: plain HTTP. Who has a certificate of `clientCa` may do everything. */
+  readonly tls: {
+    readonly cert: string
+    readonly key: string
+    readonly clientCa: string | null
+  } | null
 }
 
 /** The record of incidents, moves and availability. */

@@ -192,7 +192,8 @@ export function checkScript(setup: VipSetup): string {
   const asked =
     setup.admin.kind === 'unix'
       ? `--unix-socket '${setup.admin.path}' http://localhost/readyz`
-      : `${setup.admin.base}/readyz`
+      : // It asks this very node, whose certificate may be made out for the virtual address.
+        `${setup.admin.base.startsWith('https:') ? '-k ' : ''}${setup.admin.base}/readyz`
   const ask = `curl -qsf -m ${seconds(timeoutMs)} -o /dev/null ${asked}`
   return `#!/bin/sh
 # ${made}

@@ -30,6 +30,8 @@ export interface MetricsSource {
   virtualIp(): VirtualIpFacts | null
   /** Access-log lines lost in the sink, besides those that the threads dropped. */
   lostLines(): number
+  /** Requests that the admin API has answered, by status. */
+  adminAnswers(): ReadonlyMap<number, number>
   readonly transitions: TransitionCounts
   readonly moves: MoveTallies
 }
@@ -173,6 +175,15 @@ export const processFamilies: readonly Family<ProcessSubject>[] = [
     'Access-log lines not written because the sink was slow or failed.',
     (source) => source.table.sum(THREAD.logDropped) + source.lostLines(),
   ),
+  {
+    name: 'evenkeel_admin_requests_total',
+    type: 'counter',
+    help: 'Requests answered by the admin API; 401 are those with a wrong token or none.',
+    labels: ['code'],
+    read: ({ source }, emit) => {
+      for (const [code, count] of source.adminAnswers()) emit(`code="${code}"`, count)
+    },
+  },
   {
     name: 'evenkeel_faults_total',
     type: 'counter',

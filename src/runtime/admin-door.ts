@@ -14,10 +14,15 @@ export interface Inherited {
 
 /**
  * @param inherited the socket that listens there already; `null` if there is none
+ * @param owner whose it is, for a sentence about an address that is taken
  * @throws AddressError when the address is taken
  */
-export async function openDoor(wanted: Address, inherited: Inherited | null): Promise<Door> {
-  const address = inherited?.address ?? (await settleAddress(wanted, 'the admin API'))
+export async function openDoor(
+  wanted: Address,
+  inherited: Inherited | null,
+  owner: string,
+): Promise<Door> {
+  const address = inherited?.address ?? (await settleAddress(wanted, owner))
   const name = address.kind === 'unix' ? new SocketName(address.path, inherited !== null) : null
   return {
     address,

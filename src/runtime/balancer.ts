@@ -383,6 +383,7 @@ class Balancer implements RunningBalancer {
       isDraining: () => this.#phase === 'draining',
       virtualIp: () => this.#vip?.facts() ?? null,
       lostLines: () => this.#sink?.lostLines ?? 0,
+      adminAnswers: () => this.#admin?.answered() ?? new Map(),
       transitions: this.#transitions,
       moves: this.#moves,
     })
@@ -434,18 +435,14 @@ class Balancer implements RunningBalancer {
   /** Tells about all this. */
   async #startAdmin(): Promise<void> {
     const plan = this.#plan
-    const { past } = this.#settings
     if (plan.admin === null) return
     const parts = { plan, table: this.#table, clock: this.#clock, control: this.#control }
     const source: AdminApiOptions['source'] = {
       version: () => this.#versionInfo(),
       pools: () => this.status(),
       readiness: () => this.#readiness(),
-      metrics: async () => ({
-        type: this.#metrics.contentType,
-        body: await this.#metrics.scrape(),
-      }),
-      act: (pool: string, request: OperatorRequest) => this.act(pool, request),
+      metrics: () => this.#metrics,
+      act: (pool, request) => this.act(pool, request),
       handOver: this.#vip?.handOver ?? null,
       ledger: this.#ledger,
       explain: (question) => explainHere(parts, question),
@@ -453,13 +450,8 @@ class Balancer implements RunningBalancer {
       overrides: this.#overrides,
       upgrade: (request) => this.#upgrader.run(request),
     }
-    const voices = { events: this.#events, log: this.#log }
-    this.#admin = await startAdminApi({
-      plan: plan.admin,
-      inherited: past.shares.admin,
-      source,
-      ...voices,
-    })
+    const voices = { events: this.#events, log: this.#log, inherited: this.#settings.past.shares }
+    this.#admin = await startAdminApi({ plan: plan.admin, source, ...voices })
     this.adminAddress = this.#admin.address
   }
 

@@ -23,7 +23,7 @@ export const BINARY_VARIABLE = 'EVENKEEL_BINARY'
 export interface HeritableSocket {
   /** In the process that gets it. */
   readonly fd: number
-  /** Name of the listener; `null` for the admin API. */
+  /** Name of the listener; `null` for the admin API and its metrics. */
   readonly listener: string | null
   /** As the configuration says it, but with the port that the kernel chose. */
   readonly address: Address

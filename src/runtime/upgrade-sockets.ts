@@ -21,6 +21,8 @@ export interface SharedOut {
   readonly settled: ReadonlySet<string>
   /** Socket of the admin API. */
   readonly admin: HeritableSocket | null
+  /** That of `admin.metrics`. */
+  readonly metrics: HeritableSocket | null
   /** What nobody wants. */
   readonly unwanted: readonly HeritableSocket[]
 }
@@ -50,8 +52,10 @@ export function shareOut(
     if (first.isActivated) activated.push(listener.name)
     return { ...listener, address: first.address }
   })
-  const admin = plan.admin === null ? null : adminSocket(plan.admin.address, left)
+  const admin = adminSocket(plan.admin?.address ?? null, left)
   if (admin !== null) left.delete(admin)
+  const metrics = adminSocket(plan.admin?.metrics ?? null, left)
+  if (metrics !== null) left.delete(metrics)
   return {
     plan: { ...plan, listeners },
     inherited,
@@ -59,6 +63,7 @@ export function shareOut(
     activated,
     settled,
     admin,
+    metrics,
     unwanted: [...left],
   }
 }
@@ -88,7 +93,12 @@ export function closeUnwanted({ unwanted }: SharedOut): void {
   for (const { fd } of unwanted) closeSync(fd)
 }
 
-function adminSocket(wanted: Address, sockets: Iterable<HeritableSocket>): HeritableSocket | null {
+// With port 0 for both, that of the admin API comes first.
+function adminSocket(
+  wanted: Address | null,
+  sockets: Iterable<HeritableSocket>,
+): HeritableSocket | null {
+  if (wanted === null) return null
   for (const socket of sockets) {
     if (socket.listener !== null) continue
     if (socket.isActivated || isSame(wanted, socket.address, true)) return socket

@@ -8,6 +8,7 @@ import type { Clock } from '../core/clock.ts'
 import type { Plan } from '../core/plan.ts'
 import { THREAD, type SharedTable } from '../core/shared-layout.ts'
 import type { PoolStatus } from '../core/status.ts'
+import { formatAddress } from '../config/address.ts'
 import type { AdminApi } from './admin-api.ts'
 import type { DataPlanes } from './data-threads.ts'
 import type { Succession } from './succession.ts'
@@ -106,14 +107,19 @@ export function agreedOf({ pools }: Plan): Plan['pools'] {
 
 async function socketsOf(parts: UpgradeParts): Promise<HeritableSocket[]> {
   const { past, reusePort } = parts
-  const { activated, admin: givenAdmin } = past.shares
+  const { activated } = past.shares
   const sockets = await parts.planes.sockets()
   const found: HeritableSocket[] = sockets.map(({ listener, fd, address }) => {
     const isShared = address.kind === 'tcp' && reusePort && past.isShared(listener)
     return { listener, fd, address, isShared, isActivated: activated.includes(listener) }
   })
-  const admin = parts.admin()?.socket ?? null
-  if (admin === null) return found
-  const isActivated = givenAdmin?.isActivated === true
-  return [...found, { ...admin, listener: null, isShared: false, isActivated }]
+  const given = [past.shares.admin, past.shares.metrics]
+  for (const { fd, address } of parts.admin()?.sockets() ?? []) {
+    const where = formatAddress(address)
+    const isActivated = given.some(
+      (one) => one?.isActivated === true && formatAddress(one.address) === where,
+    )
+    found.push({ listener: null, fd, address, isShared: false, isActivated })
+  }
+  return found
 }

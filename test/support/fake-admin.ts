@@ -2,6 +2,7 @@
 
 import { after } from 'node:test'
 import { EventStream } from '../../src/admin/event-stream.ts'
+import type { AdminAccess } from '../../src/admin/server.ts'
 import { AdminServer } from '../../src/admin/server.ts'
 import type { Reach } from '../../src/admin/host-check.ts'
 import type { OperatorNews } from '../../src/core/events.ts'
@@ -23,6 +24,9 @@ export interface FakeAdmin {
   readonly audit: OperatorNews[]
   readonly errors: unknown[]
   readonly events: EventLog
+  /** Who was turned away. */
+  readonly strangers: string[]
+  answered(): ReadonlyMap<number, number>
   /** How the next requests are answered. */
   answer: (pool: string, request: OperatorRequest) => ActAnswer | Promise<ActAnswer>
   pools: readonly PoolStatus[]
@@ -38,17 +42,19 @@ export interface FakeAdmin {
 export async function startFakeAdmin(
   reach: Reach = 'loopback',
   address: Address = { kind: 'tcp', host: '127.0.0.1', port: 0 },
+  access: Partial<AdminAccess> = {},
 ): Promise<FakeAdmin> {
   const audit: OperatorNews[] = []
   const handovers: HandoverRequest[] = []
   const errors: unknown[] = []
+  const strangers: string[] = []
   const asked: { pool: string; request: OperatorRequest }[] = []
   const changes: OverrideRequest[] = []
   const source = {
     version: () => ({ version: '0', node: '0', pid: 1, uptimeSeconds: 0, threads: 1 }),
     pools: () => fake.pools,
     readiness: () => ({ ready: true, reason: 'ready' }),
-    metrics: async () => ({ type: 'text/plain', body: Buffer.alloc(0) }),
+    metrics: () => ({ contentType: 'text/plain', scrape: async () => Buffer.alloc(0) }),
     act: async (pool: string, request: OperatorRequest) => {
       asked.push({ pool, request })
       return fake.answer(pool, request)
@@ -84,11 +90,17 @@ export async function startFakeAdmin(
     heartbeatMs: 50,
     statusMs: 20,
   })
-  const server = new AdminServer(adminRoutes({ ...source, stream }), reach, {
-    failed: (error) => errors.push(error),
-    audit: (news) => audit.push(news),
-  })
-  const bound = await server.listen(await openDoor(address, null))
+  const open = { tokens: { admin: null, readOnly: null }, tls: null }
+  const server = new AdminServer(
+    adminRoutes({ ...source, stream }),
+    { ...open, reach, ...access },
+    {
+      failed: (error) => errors.push(error),
+      audit: (news) => audit.push(news),
+      stranger: (from, isWrong) => strangers.push(`${from} ${isWrong ? 'wrong' : 'none'}`),
+    },
+  )
+  const bound = await server.listen(await openDoor(address, null, 'the admin API'))
   after(() => server.close())
   const fake: FakeAdmin = {
     address: bound,
@@ -96,6 +108,8 @@ export async function startFakeAdmin(
     asked,
     audit,
     errors,
+    strangers,
+    answered: () => server.answered(),
     events,
     answer: () => ({ ok: true, message: 'done', report: null }),
     pools: [],

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { InitOptions } from '../../../src/cli/keepalived.ts'
 import { readSetup } from '../../../src/cli/keepalived.ts'
+import { makeAuthority } from '../../support/certificates.ts'
 import { planOf } from '../../support/embedded.ts'
 
 const config = {
@@ -67,10 +68,14 @@ test('an IPv6 address has the listeners on it and on every address', () => {
 })
 
 test('an admin API for everybody is asked through loopback, one on a socket through the socket', () => {
-  const adminOf = (bind: string) =>
-    readSetup(options, planOf({ ...config, admin: { bind } }), 'my.yaml').admin
+  const tokens = { readOnly: '0123456789abcdef' }
+  const adminOf = (bind: string, tls?: object) =>
+    readSetup(options, planOf({ ...config, admin: { bind, tokens, tls } }), 'my.yaml').admin
   assert.deepEqual(adminOf(':9901'), { kind: 'http', base: 'http://127.0.0.1:9901' })
   assert.deepEqual(adminOf('[::1]:9901'), { kind: 'http', base: 'http://[::1]:9901' })
+  const { cert, key } = makeAuthority('CA')
+  const secure = adminOf(':9901', { cert, key })
+  assert.deepEqual(secure, { kind: 'http', base: 'https://127.0.0.1:9901' })
   assert.deepEqual(adminOf('unix:/run/a.sock'), { kind: 'unix', path: '/run/a.sock' })
 })
 

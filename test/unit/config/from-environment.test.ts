@@ -55,6 +55,9 @@ test('every variable reaches its key', () => {
     EVENKEEL_PER_BACKEND: '9',
     EVENKEEL_SLOW_START: '3s',
     EVENKEEL_ADMIN: '127.0.0.1:82',
+    EVENKEEL_ADMIN_TOKEN: '0123456789abcdef',
+    EVENKEEL_READ_TOKEN: 'fedcba9876543210',
+    EVENKEEL_METRICS: ':83',
     EVENKEEL_LOG_LEVEL: 'warn',
     EVENKEEL_ACCESS_LOG: 'combined',
     EVENKEEL_THREADS: '2',
@@ -62,13 +65,17 @@ test('every variable reaches its key', () => {
     EVENKEEL_STATE_DIR: '/var/lib/evenkeel',
     EVENKEEL_CONFIG: '',
     EVENKEEL_BINARY: '',
+    EVENKEEL_TOKEN: '',
   }
   assert.deepEqual(Object.keys(env).sort(), [...environmentVariables].sort())
   assert.deepEqual(
     plan(env),
     fromFile(`
 runtime: { threads: 2, drain: 3s, stateDir: /var/lib/evenkeel }
-admin: { bind: 127.0.0.1:82 }
+admin:
+  bind: 127.0.0.1:82
+  tokens: { admin: 0123456789abcdef, readOnly: fedcba9876543210 }
+  metrics: :83
 log: { level: warn, access: combined }
 listeners:
   main: { bind: 127.0.0.1:81, maxConnections: 77, trustForwarded: [10.0.0.0/8, 192.0.2.1], pool: main }
@@ -166,7 +173,7 @@ test('variables that contradict each other are found as in a file', () => {
       EVENKEEL_HEALTH_INTERVAL: '1s',
       EVENKEEL_HEALTH_TIMEOUT: '2s',
       EVENKEEL_LISTEN: ':80',
-      EVENKEEL_ADMIN: ':80',
+      EVENKEEL_ADMIN: '127.0.0.1:80',
     },
     `
 environment: error: EVENKEEL_HEALTH_TIMEOUT: 2s is longer than the interval of 1s
@@ -177,9 +184,9 @@ environment: error: EVENKEEL_TRUST_FORWARDED: is for protocol: http only, and th
       | EVENKEEL_TRUST_FORWARDED=10.0.0.0/8
       |                          ^^^^^^^^^^
   hint: remove it
-environment: error: EVENKEEL_ADMIN: :80 is already taken by listener main (EVENKEEL_LISTEN)
-      | EVENKEEL_ADMIN=:80
-      |                ^^^
+environment: error: EVENKEEL_ADMIN: 127.0.0.1:80 overlaps :80 of listener main (EVENKEEL_LISTEN)
+      | EVENKEEL_ADMIN=127.0.0.1:80
+      |                ^^^^^^^^^^^^
   hint: give each listener a port or address of its own
 `,
   )

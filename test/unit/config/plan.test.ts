@@ -72,7 +72,12 @@ test('the shortest configuration gets every default', () => {
     'listeners: { web: { bind: ":8080", pool: app } }\npools: { app: { backends: [a:1, b:2] } }'
   assert.deepEqual(plan(text), {
     runtime: { threads: 'auto', drainMs: 8000, stateDir: null },
-    admin: { address: { kind: 'tcp', host: '127.0.0.1', port: 9900 } },
+    admin: {
+      address: { kind: 'tcp', host: '127.0.0.1', port: 9900 },
+      metrics: null,
+      tokens: { admin: null, readOnly: null },
+      tls: null,
+    },
     log: { level: 'info', access: { format: 'json', path: null } },
     listeners: [
       {
@@ -215,7 +220,12 @@ pools:
 test('every key reaches the plan, names keep their order, slots count on over the pools', () => {
   const { runtime, admin, log, listeners, pools } = plan(everyKey)
   assert.deepEqual(runtime, { threads: 4, drainMs: 90_000, stateDir: null })
-  assert.deepEqual(admin, { address: { kind: 'unix', path: '/run/evenkeel.sock' } })
+  assert.deepEqual(admin, {
+    address: { kind: 'unix', path: '/run/evenkeel.sock' },
+    metrics: null,
+    tokens: { admin: null, readOnly: null },
+    tls: null,
+  })
   assert.deepEqual(log, {
     level: 'debug',
     access: { format: 'combined', path: '/var/log/evenkeel.log' },

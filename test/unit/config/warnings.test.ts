@@ -149,13 +149,24 @@ bad.yaml:6:27: warning: pools.app.timeouts.response: has no effect: only tcp lis
 )
 
 doubtful(
-  'an admin address that others reach',
-  top('admin: { bind: 0.0.0.0:9900 }'),
+  'a token that crosses the network readable',
+  top('admin: { bind: 0.0.0.0:9900, tokens: { readOnly: 0123456789abcdef } }'),
   `
-bad.yaml:1:16: warning: admin.bind: whoever reaches this address can read and steer Evenkeel: it asks for no password
-    1 | admin: { bind: 0.0.0.0:9900 }
+bad.yaml:1:16: warning: admin.bind: tokens cross the network readable, so who listens in may use them
+    1 | admin: { bind: 0.0.0.0:9900, tokens: { readOnly: 0123456789abcdef } }
       |                ^^^^^^^^^^^^
-  hint: bind it to 127.0.0.1 or to unix:/path, or keep others out with a firewall
+  hint: set admin.tls with cert and key, or bind it to 127.0.0.1 and use an SSH tunnel
+`,
+)
+
+doubtful(
+  'a token for a unix socket',
+  top('admin: { bind: unix:/run/admin.sock, tokens: { admin: 0123456789abcdef } }'),
+  `
+bad.yaml:1:38: warning: admin.tokens: has no effect on a unix socket: whoever may open it may do everything
+    1 | admin: { bind: unix:/run/admin.sock, tokens: { admin: 0123456789abcdef } }
+      |                                      ^^^^^^
+  hint: remove it; the mode of the socket is 0660, and its folder says who gets there
 `,
 )
 

@@ -60,6 +60,7 @@ function make(more: Partial<MetricsSource> = {}): { metrics: Metrics; table: Sha
     isDraining: () => false,
     virtualIp: () => null,
     lostLines: () => 0,
+    adminAnswers: () => new Map([[200, 3]]),
     transitions: new TransitionCounter(),
     moves: new MoveCounter(),
     ...more,
