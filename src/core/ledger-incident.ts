@@ -39,6 +39,14 @@ export interface Reading {
   readonly exact: boolean
 }
 
+/** Of an incident that goes on after a restart. */
+interface Resumption {
+  readonly nowMs: number
+  readonly gapMs: number
+  readonly counts: Counts
+  readonly stopped: boolean
+}
+
 interface Origin {
   readonly id: string
   readonly pool: string
@@ -102,10 +110,13 @@ export class Incident {
     ]
   }
 
-  /** One that an earlier process left open. @param gapMs since that process was last seen */
+  /**
+   * One that an earlier process left open.
+   * @param gapMs since that process was last seen; `stopped`: it ended as it was told to
+   */
   static resume(
     record: IncidentRecord,
-    { nowMs, gapMs, counts }: { nowMs: number; gapMs: number; counts: Counts },
+    { nowMs, gapMs, counts, stopped }: Resumption,
     wallOf: WallOf,
   ): Incident {
     const { id, pool, backend, trouble, cause, rtoMs } = record
@@ -113,10 +124,8 @@ export class Incident {
     const fault = { ms: startMs, counts, exact: true }
     const incident = new Incident({ id, pool, backend, trouble, cause, rtoMs }, fault, wallOf)
     incident.#take(record)
-    const isTold = incident.#last.name === 'stopped' || incident.#last.name === 'interrupted'
-    if (!isTold) {
-      incident.#push('interrupted', record.ms, record.at + record.ms, '')
-    }
+    const end = stopped ? 'stopped' : 'interrupted'
+    incident.#push(end, record.ms, record.at + record.ms, '')
     incident.#push('resumed', record.ms + gapMs, wallOf(nowMs), '')
     incident.#gapMs += gapMs
     const open = incident.#outages.at(-1)

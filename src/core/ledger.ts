@@ -19,6 +19,7 @@ import { LedgerPool, type CounterReader, type PoolPorts } from './ledger-pool.ts
 import type { MaintenanceWindow } from './ledger-window.ts'
 import type { Plan } from './plan.ts'
 import type { Snapshot } from './snapshot.ts'
+import type { PoolStatus } from './status.ts'
 
 /** Wall clock that follows the monotonic one, until somebody sets it. */
 export class LedgerClock {
@@ -119,9 +120,13 @@ export class Ledger {
 
   /**
    * What an earlier process left open: incidents go on, windows ended with it.
-   * @param lastAt when that process was last seen, wall clock
+   * @param past when that process was last seen, wall clock, and whether it ended as told
    */
-  resume(open: readonly (IncidentRecord | WindowRecord)[], lastAt: number, nowMs: number): void {
+  resume(
+    open: readonly (IncidentRecord | WindowRecord)[],
+    { lastAt, stopped }: { lastAt: number; stopped: boolean },
+    nowMs: number,
+  ): void {
     const gapMs = Math.max(0, this.#options.clock.at(nowMs) - lastAt)
     for (const record of open) {
       if (record.kind === 'window') {
@@ -131,13 +136,24 @@ export class Ledger {
       }
       const pool = this.#pools.get(record.pool)
       const known = Math.max(record.ms, lastAt - record.at)
-      const resumed = { nowMs, gapMs, counts: this.#countsOf(record) }
+      const resumed = { nowMs, gapMs, counts: this.#countsOf(record), stopped }
       const incident = Incident.resume({ ...record, ms: known }, resumed, this.#ports.wallOf)
       if (pool?.resume(incident) !== true) {
         const now = { ms: nowMs, counts: NO_COUNTS, exact: true }
         incident.close('removed', now, 'no longer in the configuration')
       }
       this.#outbox.touch(incident)
+    }
+  }
+
+  /** How the pools stand when others have judged them for a while. */
+  stand(pools: readonly PoolStatus[], nowMs: number): void {
+    for (const { name: pool, available, backends, failover } of pools) {
+      const known = this.#pools.get(pool)
+      if (failover !== null) known?.turn(failover.state, failover.reason, nowMs)
+      for (const { name: backend, availability: to, reason } of backends) {
+        known?.transition({ pool, backend, from: to, to, reason, atMs: nowMs, available }, nowMs)
+      }
     }
   }
 

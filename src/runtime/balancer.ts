@@ -33,8 +33,7 @@ import { canReusePort } from './reuse-port.ts'
 import { explainHere } from './explain.ts'
 import { firstVerdicts } from './first-verdicts.ts'
 import { openKeptState } from './kept-state.ts'
-import type { LedgerPast, RunningLedger } from './ledger.ts'
-import { openLedger, runLedger } from './ledger.ts'
+import { makeLedger, type RunningLedger } from './ledger.ts'
 import { logEvent } from './event-lines.ts'
 import { makeOverrides } from './override-wiring.ts'
 import type { RunningOverrides } from './overrides.ts'
@@ -78,8 +77,7 @@ export async function startBalancer(
   const settled = inProcess ? plan : await settleAddresses(shares.plan, shares.settled)
   if (inProcess) await clearStaleSockets(plan)
   const kept = await past.openKept(() => openKeptState(plan, log))
-  const ledger = await openLedger(plan, log)
-  const settings = { ...options, log, kept, past, ledger, inProcess, reusePort, threads }
+  const settings = { ...options, log, kept, past, inProcess, reusePort, threads }
   const balancer = new Balancer(settled, settings)
   try {
     await balancer.start()
@@ -94,7 +92,6 @@ interface Settings extends BalancerOptions {
   readonly log: Log
   readonly kept: LendableState
   readonly past: Succession
-  readonly ledger: LedgerPast | null
   readonly inProcess: boolean
   readonly reusePort: boolean
   readonly threads: number
@@ -142,7 +139,7 @@ class Balancer implements RunningBalancer {
     this.#sink = this.#openSink()
     this.#rights = new Rights(this.#table, this.#clock)
     const parts = { plan, table: this.#table, clock: this.#clock, events: this.#events }
-    this.#ledger = runLedger(settings.ledger, { ...parts, log: settings.log })
+    this.#ledger = makeLedger({ ...parts, log: settings.log })
     this.#agreement = makeAgreement({
       plan,
       rights: this.#rights,
@@ -169,7 +166,7 @@ class Balancer implements RunningBalancer {
     // The admin API comes first: whoever waits for readiness learns what we are waiting for.
     await past.unlessFollowing(appear)
     // Traffic that came before the first verdicts would only meet 503s.
-    this.#ledger?.start()
+    await past.unlessFollowing(() => this.#ledger?.begin())
     this.#control.start()
     await past.unlessFollowing(() => this.#agreement?.start())
     await firstVerdicts(this.#control)
@@ -180,6 +177,7 @@ class Balancer implements RunningBalancer {
     this.#overrides.begin()
     this.#phase = 'running'
     await past.takeOver(appear)
+    await this.#ledger?.begin({ snapshot: this.#control.current(), pools: this.#control.status() })
     this.#vip?.look()
     const { addresses, adminAddress } = this
     const [plan, version] = [this.#plan, this.#version]
@@ -417,6 +415,7 @@ class Balancer implements RunningBalancer {
       rights: this.#rights,
       agreement: this.#agreement,
       vip: this.#vip,
+      ledger: this.#ledger,
       plan: () => this.#plan,
       admin: () => this.#admin,
       status: () => this.status(),

@@ -11,6 +11,7 @@ import { ReportFold, type Report } from '../core/report.ts'
 import type { Stretch } from '../core/report-figures.ts'
 import { BACKEND, POOL, type SharedTable } from '../core/shared-layout.ts'
 import type { Snapshot } from '../core/snapshot.ts'
+import type { PoolStatus } from '../core/status.ts'
 import type { EventLog } from '../observe/event-log.ts'
 import { inspectLedger, type Damage, type Found } from '../observe/ledger-files.ts'
 import { LedgerFile, LedgerMemory, type LedgerStore } from '../observe/ledger-store.ts'
@@ -32,40 +33,7 @@ const CHECKPOINT_THINGS_MAX = 200
 /** How long the last lines may take. */
 const CLOSE_MS = 1_000
 
-/** What an earlier process left, before anything was made of it. */
-export interface LedgerPast {
-  readonly plan: LedgerPlan
-  readonly found: Found | null
-}
-
-/** Looks at the file of a ledger at the start. One that can't be read is said, and not used. */
-export async function openLedger(plan: Plan, log: Log): Promise<LedgerPast | null> {
-  if (plan.ledger === null) return null
-  const ledger = { ...plan.ledger, path: pathOf(plan, plan.ledger) }
-  if (ledger.path === null) return { plan: ledger, found: null }
-  try {
-    const found = await inspectLedger(ledger.path)
-    if (found.damage.lines > 0) {
-      const fields = { path: ledger.path, lines: found.damage.lines }
-      log.warn('the ledger has damaged lines; they are skipped', fields)
-    }
-    return { plan: ledger, found }
-  } catch (error) {
-    const cause = error instanceof Error ? error.message : String(error)
-    log.error('the ledger can not be read; incidents are kept in memory only', {
-      path: ledger.path,
-      cause,
-    })
-    return { plan: { ...ledger, path: null }, found: null }
-  }
-}
-
-function pathOf({ runtime: { stateDir } }: Plan, { path }: LedgerPlan): string | null {
-  return path ?? (stateDir === null ? null : join(stateDir, 'ledger.jsonl'))
-}
-
 export interface LedgerParts {
-  readonly past: LedgerPast
   readonly plan: Plan
   readonly table: SharedTable
   readonly clock: Clock
@@ -73,12 +41,19 @@ export interface LedgerParts {
   readonly log: Log
 }
 
-/** A ledger that is told what happens from now on; `null` if there is to be none. */
-export function runLedger(
-  past: LedgerPast | null,
-  parts: Omit<LedgerParts, 'past'>,
-): RunningLedger | null {
-  return past === null ? null : new RunningLedger({ past, ...parts })
+/** How everything stands, for one that begins when others have worked for a while. */
+export interface Standing {
+  readonly snapshot: Snapshot
+  readonly pools: readonly PoolStatus[]
+}
+
+/** The ledger of a plan; `null` if there is to be none. */
+export function makeLedger(parts: LedgerParts): RunningLedger | null {
+  const { ledger, runtime } = parts.plan
+  if (ledger === null) return null
+  const { stateDir } = runtime
+  const inState = stateDir === null ? null : join(stateDir, 'ledger.jsonl')
+  return new RunningLedger(parts, { ...ledger, path: ledger.path ?? inState })
 }
 
 /** A report with where it is from. */
@@ -103,57 +78,68 @@ export interface IncidentAnswer {
 
 export class RunningLedger implements LedgerReader {
   readonly #parts: LedgerParts
-  readonly #ledger: Ledger
-  readonly #store: LedgerStore
-  readonly #wall: LedgerClock
-  readonly #start: StartRecord
-  readonly #unsubscribe: () => void
+  readonly #plan: LedgerPlan
+  /** `null` before it has begun. */
+  #life: Life | null = null
   #looking: NodeJS.Timeout | null = null
   #writing: NodeJS.Timeout | null = null
-  #hour: number
-  #checkpointMs: number
+  #hour = 0
+  #checkpointMs = 0
   #adopted = 0
   #turns = 0
   #lost = 0
   #reading: Promise<Fold> | null = null
   #closed = false
 
-  constructor(parts: LedgerParts) {
-    const { past, plan, table, clock, events } = parts
-    const { found } = past
+  constructor(parts: LedgerParts, plan: LedgerPlan) {
     this.#parts = parts
-    const nowMs = clock.nowMs()
-    this.#wall = new LedgerClock(Date.now(), nowMs)
-    this.#checkpointMs = nowMs
-    const run = (found?.run ?? 0) + 1
-    const at = this.#wall.at(nowMs)
-    this.#hour = Math.floor(at / HOUR_MS)
-    const lastAt = found?.lastAt ?? null
-    const before = lastAt === null ? 'first' : found!.stopped ? 'stopped' : 'killed'
-    this.#start = { kind: 'start', run, at, version: packageVersion(), before, lastAt }
-    this.#ledger = new Ledger({ run, clock: this.#wall, read: counterReader(table) }, plan, nowMs)
-    this.#store = this.#openStore(run)
-    this.#store.append([...(found?.rescued ?? []), this.#start])
-    this.#tellPools(nowMs)
-    if (found !== null && lastAt !== null) this.#ledger.resume(found.open, lastAt, nowMs)
-    this.#write()
-    this.#unsubscribe = events.subscribe((event) => {
-      this.#ledger.hear(event)
-      this.#writeSoon()
-    })
+    this.#plan = plan
   }
 
-  /** Begins to look at the counters. */
-  start(): void {
+  /**
+   * Looks at what earlier processes left, and records from now on; once. A file that can't be read is
+   * said, and not used. Nobody else may write it any more.
+   * @param standing what has been published already
+   */
+  async begin(standing: Standing | null = null): Promise<void> {
+    if (this.#life !== null || this.#closed) return
+    const { found, path } = await this.#inspect()
+    const { plan, table, clock, events } = this.#parts
+    const nowMs = clock.nowMs()
+    const wall = new LedgerClock(Date.now(), nowMs)
+    const run = (found?.run ?? 0) + 1
+    const at = wall.at(nowMs)
+    const lastAt = found?.lastAt ?? null
+    const before = lastAt === null ? 'first' : found!.stopped ? 'stopped' : 'killed'
+    const start = { kind: 'start', run, at, version: packageVersion(), before, lastAt } as const
+    const current = standing?.snapshot.plan ?? plan
+    const ledger = new Ledger({ run, clock: wall, read: counterReader(table) }, current, nowMs)
+    const store = path === null ? new LedgerMemory() : this.#openFile(path, run, found)
+    this.#hour = Math.floor(at / HOUR_MS)
+    const unsubscribe = events.subscribe((event) => {
+      ledger.hear(event)
+      this.#writeSoon()
+    })
+    this.#life = { ledger, store, wall, start, unsubscribe }
+    store.append([...(found?.rescued ?? []), start])
+    if (found !== null && lastAt !== null) {
+      ledger.resume(found.open, { lastAt, stopped: found.stopped }, nowMs)
+    }
+    if (standing !== null) {
+      ledger.stand(standing.pools, nowMs)
+      ledger.published(standing.snapshot, nowMs)
+    }
     this.#looking = setInterval(() => this.#look(), LOOK_MS)
     this.#looking.unref()
+    this.#write()
     // What earlier processes left is in the file now.
-    void this.#checkpoint()
+    void this.#checkpoint(this.#life)
   }
 
   /** What the data threads get. */
   published(snapshot: Snapshot): void {
-    this.#ledger.published(snapshot, this.#parts.clock.nowMs())
+    if (this.#life === null) return
+    this.#life.ledger.published(snapshot, this.#parts.clock.nowMs())
     this.#writeSoon()
   }
 
@@ -161,20 +147,23 @@ export class RunningLedger implements LedgerReader {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    this.#unsubscribe()
+    const life = this.#life
+    if (life === null) return
+    const { ledger, store } = life
+    life.unsubscribe()
     if (this.#looking !== null) clearInterval(this.#looking)
     if (this.#writing !== null) clearTimeout(this.#writing)
     const nowMs = this.#parts.clock.nowMs()
-    this.#ledger.sample(nowMs)
-    this.#store.append(this.#ledger.take(nowMs))
-    this.#store.append(this.#ledger.open(nowMs))
-    const span = this.#ledger.nextSpan(nowMs)
-    this.#store.append([span, { kind: 'stop', run: span.run, at: span.toAt }])
+    ledger.sample(nowMs)
+    store.append(ledger.take(nowMs))
+    store.append(ledger.open(nowMs))
+    const span = ledger.nextSpan(nowMs)
+    store.append([span, { kind: 'stop', run: span.run, at: span.toAt }])
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, CLOSE_MS)
     })
-    await Promise.race([this.#store.close(), late])
+    await Promise.race([store.close(), late])
     clearTimeout(timer)
   }
 
@@ -186,7 +175,7 @@ export class RunningLedger implements LedgerReader {
 
   async report(stretch: Stretch, pool: string | null): Promise<ReportAnswer> {
     const { fold, damage } = await this.#fold()
-    const ledger = { path: this.#store.path, damaged: damage.lines }
+    const ledger = { path: this.#life?.store.path ?? null, damaged: damage.lines }
     return { ...fold.report(stretch, pool), ledger }
   }
 
@@ -211,55 +200,56 @@ export class RunningLedger implements LedgerReader {
   async #readAll(): Promise<Fold> {
     const fold = new ReportFold()
     const damage: Damage = { lines: 0 }
-    for await (const record of this.#store.read(damage)) fold.add(record)
+    if (this.#life === null) return { fold, damage }
+    const { ledger, store } = this.#life
+    for await (const record of store.read(damage)) fold.add(record)
     // Now, and not when it began to read: what was written meanwhile may have been read too soon.
     const nowMs = this.#parts.clock.nowMs()
-    for (const record of this.#ledger.pools(nowMs)) fold.add(record)
-    for (const record of this.#ledger.open(nowMs)) fold.add(record)
-    fold.add(this.#ledger.span(nowMs))
+    for (const record of ledger.pools(nowMs)) fold.add(record)
+    if (this.#closed) return { fold, damage }
+    for (const record of ledger.open(nowMs)) fold.add(record)
+    fold.add(ledger.span(nowMs))
     return { fold, damage }
   }
 
   // --- its time ------------------------------------------------------------------------------------
 
   #look(): void {
+    const life = this.#life!
+    const { ledger, store, wall } = life
     const nowMs = this.#parts.clock.nowMs()
-    this.#followClock(nowMs)
-    this.#ledger.sample(nowMs)
-    const hour = Math.floor(this.#wall.at(nowMs) / HOUR_MS)
+    this.#followClock(life, nowMs)
+    ledger.sample(nowMs)
+    const hour = Math.floor(wall.at(nowMs) / HOUR_MS)
     if (hour !== this.#hour) {
       this.#hour = hour
-      this.#store.append([this.#ledger.nextSpan(nowMs)])
+      store.append([ledger.nextSpan(nowMs)])
     }
     this.#write()
-    const afterMs = this.#ledger.isDown ? CHECKPOINT_DOWN_MS : CHECKPOINT_MS
-    if (nowMs - this.#checkpointMs >= afterMs) void this.#checkpoint()
-    this.#tellLost()
+    const afterMs = ledger.isDown ? CHECKPOINT_DOWN_MS : CHECKPOINT_MS
+    if (nowMs - this.#checkpointMs >= afterMs) void this.#checkpoint(life)
+    this.#tellLost(store.lost)
   }
 
   /** Somebody may have set the wall clock, or the machine slept. */
-  #followClock(nowMs: number): void {
+  #followClock({ ledger, store, wall, start }: Life, nowMs: number): void {
     const wallMs = Date.now()
-    const from = this.#wall.at(nowMs)
+    const from = wall.at(nowMs)
     if (Math.abs(wallMs - from) <= CLOCK_MS) return
-    const { run } = this.#start
-    this.#store.append([this.#ledger.nextSpan(nowMs), { kind: 'clock', run, from, at: wallMs }])
-    this.#wall.set(wallMs, nowMs)
+    const { run } = start
+    store.append([ledger.nextSpan(nowMs), { kind: 'clock', run, from, at: wallMs }])
+    wall.set(wallMs, nowMs)
     this.#hour = Math.floor(wallMs / HOUR_MS)
   }
 
-  #checkpoint(): Promise<void> {
+  #checkpoint({ ledger, store }: Life): Promise<void> {
     const nowMs = this.#parts.clock.nowMs()
     this.#checkpointMs = nowMs
-    this.#tellPools(nowMs)
-    const open = this.#ledger.open(nowMs, CHECKPOINT_THINGS_MAX)
-    return this.#store.checkpoint([this.#ledger.span(nowMs), ...open])
-  }
-
-  #tellPools(nowMs: number): void {
-    if (this.#ledger.adopted === this.#adopted) return
-    this.#adopted = this.#ledger.adopted
-    this.#store.append(this.#ledger.pools(nowMs))
+    if (ledger.adopted !== this.#adopted) {
+      this.#adopted = ledger.adopted
+      store.append(ledger.pools(nowMs))
+    }
+    return store.checkpoint([ledger.span(nowMs), ...ledger.open(nowMs, CHECKPOINT_THINGS_MAX)])
   }
 
   #writeSoon(): void {
@@ -272,44 +262,68 @@ export class RunningLedger implements LedgerReader {
   }
 
   #write(): void {
-    const records = this.#ledger.take(this.#parts.clock.nowMs())
-    if (records.length > 0) this.#store.append(records)
-    const { turns } = this.#ledger
+    const life = this.#life!
+    const records = life.ledger.take(this.#parts.clock.nowMs())
+    if (records.length > 0) life.store.append(records)
+    const { turns } = life.ledger
     if (turns === this.#turns) return
     this.#turns = turns
-    void this.#checkpoint()
+    void this.#checkpoint(life)
   }
 
-  #tellLost(): void {
-    const { lost } = this.#store
+  #tellLost(lost: number): void {
     if (lost === this.#lost) return
     this.#lost = lost
     this.#parts.log.error('records of the ledger were lost', { lost })
   }
 
-  #openStore(run: number): LedgerStore {
-    const { past, clock, log } = this.#parts
-    const { path, keepMs, sizeBytesMax } = past.plan
-    if (path === null) return new LedgerMemory()
+  // --- its file ------------------------------------------------------------------------------------
+
+  async #inspect(): Promise<{ found: Found | null; path: string | null }> {
+    const { path } = this.#plan
+    if (path === null) return { found: null, path }
+    const { log } = this.#parts
+    try {
+      const found = await inspectLedger(path)
+      const { lines } = found.damage
+      if (lines > 0) log.warn('the ledger has damaged lines; they are skipped', { path, lines })
+      return { found, path }
+    } catch (error) {
+      const cause = error instanceof Error ? error.message : String(error)
+      log.error('the ledger can not be read; incidents are kept in memory only', { path, cause })
+      return { found: null, path: null }
+    }
+  }
+
+  #openFile(path: string, run: number, found: Found | null): LedgerFile {
+    const { clock, log } = this.#parts
+    const { keepMs, sizeBytesMax } = this.#plan
+    const message = 'the ledger can not be written; what happens is kept until it can'
     const options = {
       path,
       run,
       keepMs,
       bytesMax: sizeBytesMax,
       wallMs: () => Date.now(),
-      failed: (cause: string) =>
-        log.error('the ledger can not be written; what happens is kept until it can', {
-          path,
-          cause,
-        }),
+      failed: (cause: string) => log.error(message, { path, cause }),
       head: (): LedgerRecord[] => {
+        if (this.#life === null) return []
+        const { ledger, start } = this.#life
         const nowMs = clock.nowMs()
-        return [this.#start, ...this.#ledger.pools(nowMs), ...this.#ledger.open(nowMs)]
+        return [start, ...ledger.pools(nowMs), ...ledger.open(nowMs)]
       },
     }
-    const { begunAt = null, checkpoints = [] } = past.found ?? {}
-    return new LedgerFile(options, begunAt ?? Date.now(), checkpoints)
+    return new LedgerFile(options, found?.begunAt ?? Date.now(), found?.checkpoints ?? [])
   }
+}
+
+/** What a ledger that has begun works with. */
+interface Life {
+  readonly ledger: Ledger
+  readonly store: LedgerStore
+  readonly wall: LedgerClock
+  readonly start: StartRecord
+  unsubscribe(): void
 }
 
 interface Fold {

@@ -15,6 +15,7 @@ import type { Succession } from './succession.ts'
 import type { HeritableSocket } from './upgrade-protocol.ts'
 import type { Rights } from './upgrade-rights.ts'
 import { placeRefusal, startSuccessor } from './upgrade-start.ts'
+import type { RunningLedger } from './ledger.ts'
 import type { LendableState } from './upgrade-state.ts'
 import { Upgrader } from './upgrade.ts'
 import type { VirtualIp } from './virtual-ip.ts'
@@ -30,6 +31,7 @@ export interface UpgradeParts {
   readonly rights: Rights
   readonly agreement: Agreement | null
   readonly vip: VirtualIp | null
+  readonly ledger: RunningLedger | null
   /** The plan in force. */
   plan(): Plan
   admin(): AdminApi | null
@@ -79,6 +81,8 @@ export function makeUpgrader(parts: UpgradeParts): Upgrader {
       parts.retire()
       vip?.release()
       parts.admin()?.release()
+      // Its successor goes on in the same file.
+      await parts.ledger?.close()
       if (agreement === null) return
       // As after a stop: the lease goes back once no thread can send any more, and not before.
       await rights.revoke(agreedOf(parts.plan()).map(({ slot }) => slot))

@@ -127,6 +127,53 @@ test('an incident that began before kill -9 is whole after the restart', async (
   assert.match(third.stdout, /Evenkeel ended/)
 })
 
+test('an incident goes on in the process that takes over', async (t) => {
+  const stateDir = temporaryFolder('ledger-upgrade')
+  const one = await startBackend({ name: 'one' })
+  t.after(() => one.stop())
+  const port = await freePort()
+  const running = await startEvenkeel({
+    runtime: { stateDir },
+    listeners: { web: { pool: 'web' } },
+    pools: {
+      web: {
+        backends: { one: one.address, two: `127.0.0.1:${port}` },
+        healthCheck: { http: '/health', interval: '50ms', timeout: '50ms', rise: 1 },
+      },
+    },
+  })
+  const before = await waitFor(async () => {
+    const found = await incidents(running)
+    return found.length > 0 ? found : null
+  })
+  const admin = new URL(running.adminUrl).host
+  const upgraded = await runProcess(process.execPath, [mainFile, 'upgrade', '--admin', admin])
+  assert.equal(upgraded.code, 0, upgraded.stderr)
+  const { pid } = await ask<{ pid: number }>(running, '/v1/version')
+  t.after(() => process.kill(pid, 'SIGKILL'))
+  const after = await waitFor(async () => {
+    const found = await incidents(running)
+    return found.length > 0 ? found : null
+  })
+  assert.deepEqual(
+    after.map(({ id, backend, open }) => [id, backend, open]),
+    before.map(({ id, backend, open }) => [id, backend, open]),
+  )
+  assert.deepEqual(stagesOf(after[0]!).slice(0, 4), ['fault', 'down', 'stopped', 'resumed'])
+  const two = await startBackend({ name: 'two', port })
+  t.after(() => two.stop())
+  await waitFor(async () => !(await incidents(running))[0]!.open)
+  const { runs, pools } = await ask<Report>(running, '/v1/report?since=1h')
+  assert.deepEqual(
+    runs.map(({ run, before }) => [run, before]),
+    [
+      [1, 'first'],
+      [2, 'stopped'],
+    ],
+  )
+  assert.deepEqual([pools[0]!.downMs, pools[0]!.failures], [0, 0])
+})
+
 test('without a state directory the report says that it will be forgotten', async (t) => {
   const backend = await startBackend({ name: 'one' })
   t.after(() => backend.stop())

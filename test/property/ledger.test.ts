@@ -173,7 +173,7 @@ function play(steps: readonly Step[], clocks: boolean): { records: LedgerRecord[
         clock = new LedgerClock(BEGIN + (clocks ? 1e9 : 0) + nowMs + skewMs, nowMs)
         ledger = new Ledger({ run: ++run, clock, read: counters }, plan, nowMs)
         begin()
-        ledger.resume(fold.open(), lastAt, nowMs)
+        ledger.resume(fold.open(), { lastAt, stopped: false }, nowMs)
         records.push(...ledger.take(nowMs))
       }
     }

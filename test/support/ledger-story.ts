@@ -286,7 +286,8 @@ class Teller {
     const lastAt = this.#lastAt
     this.records.push({ kind: 'start', run, at: BEGIN + nowMs, version: '1', before, lastAt })
     this.records.push(...this.#ledger.pools(nowMs))
-    if (lastAt !== null) this.#ledger.resume(fold.open(), lastAt, nowMs)
+    const stopped = before === 'stopped'
+    if (lastAt !== null) this.#ledger.resume(fold.open(), { lastAt, stopped }, nowMs)
     this.#running = true
   }
 
