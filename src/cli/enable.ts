@@ -1,24 +1,67 @@
-// `evenkeel enable`: ends drain and maintenance.
+// `evenkeel enable`: ends drain and maintenance, and waits until the backends serve.
 
 import type { Command } from 'commander'
-import type { ChangeOptions } from './backend-change.ts'
+import type { Availability, BackendStatus } from '../core/status.ts'
+import type { Changed, ChangeOptions, Named } from './backend-change.ts'
 import { askForAll, changeCommand, readBackends, tell } from './backend-change.ts'
-import { EXIT } from './terminal.ts'
+import { EXIT, put, say } from './terminal.ts'
+import { readWait, watchBackends } from './watch-backends.ts'
+
+interface EnableOptions extends ChangeOptions {
+  /** `true`: without a time. */
+  readonly wait?: string | true
+}
 
 export function enableCommand(finish: (code: number) => void): Command {
   return changeCommand('enable', 'End drain and maintenance of a backend.')
     .argument('<POOL/BACKEND...>', 'which ones, of one pool; also: POOL BACKEND...')
     .option('--reason <TEXT>', 'why; for the log')
+    .option('--wait [TIME]', 'wait until its checks pass and it can serve (default: 30s)')
     .addHelpText(
       'after',
       `
-It serves again as far as its health checks allow, and in slow start.
+It serves again as far as its health checks allow, and in slow start. With --wait the exit code is 0
+once it does, and 1 if that takes longer.
 
-Example:
-  evenkeel enable web/a`,
+Examples:
+  evenkeel enable web/a
+  evenkeel enable web/a --wait 2m`,
     )
-    .action(async (words: string[], options: ChangeOptions) => {
-      tell(await askForAll('enable', readBackends(words), {}, options), options)
-      finish(EXIT.ok)
+    .action(async (words: string[], options: EnableOptions) => {
+      finish(await enable(readBackends(words), options))
     })
+}
+
+/** It takes traffic, or would at once if it were its turn. */
+const SERVING: ReadonlySet<Availability> = new Set([
+  'available',
+  'starting',
+  'standby',
+  'weightless',
+])
+
+async function enable(named: Named, options: EnableOptions): Promise<number> {
+  const waitMs = readWait(options.wait)
+  const changed: Changed = await askForAll('enable', named, {}, options)
+  if (waitMs === null) {
+    tell(changed, options)
+    return EXIT.ok
+  }
+  if (options.output === 'text') put(`${changed.message}\n`)
+  const serves = ({ availability }: BackendStatus): boolean => SERVING.has(availability)
+  const { backends, tookMs } = await watchBackends(named, waitMs, options, (all) => {
+    return all.every(serves)
+  })
+  const rest = backends.filter((one) => !serves(one))
+  if (options.output === 'json') {
+    const left = rest.map(({ name, availability }) => ({ backend: name, availability }))
+    put(`${JSON.stringify({ ...changed, serving: left.length === 0, left }, null, 2)}\n`)
+  }
+  if (rest.length === 0) {
+    if (options.output === 'text') put(`serving after ${(tookMs / 1_000).toFixed(1)} s\n`)
+    return EXIT.ok
+  }
+  const why = rest.map(({ name, reason }) => `${named.pool}/${name} (${reason})`)
+  say(`evenkeel: not serving after ${waitMs / 1_000} s: ${why.join(', ')}`)
+  return EXIT.failed
 }

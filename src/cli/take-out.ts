@@ -2,11 +2,11 @@
 
 import type { Command } from 'commander'
 import { CUT_AFTER_MAX_MS } from '../core/override-request.ts'
-import type { BackendStatus, PoolStatus } from '../core/status.ts'
-import { detailOf, findAdmin, readAdmin } from './admin-client.ts'
+import type { BackendStatus } from '../core/status.ts'
 import type { Changed, ChangeOptions, Named } from './backend-change.ts'
-import { askForAll, changeCommand, pathOf, readBackends, readTime, tell } from './backend-change.ts'
-import { EXIT, Failure, put, say } from './terminal.ts'
+import { askForAll, changeCommand, readBackends, readTime, tell } from './backend-change.ts'
+import { EXIT, put, say } from './terminal.ts'
+import { readWait, watchBackends } from './watch-backends.ts'
 
 interface TakeOutOptions extends ChangeOptions {
   readonly force?: boolean
@@ -14,11 +14,6 @@ interface TakeOutOptions extends ChangeOptions {
   readonly wait?: string | true
   readonly cutAfter?: string
 }
-
-const WAIT_MS = 30_000
-const WAIT_MAX_MS = 86_400_000
-/** Time between two looks. */
-const LOOK_MS = 200
 
 /** A command that takes backends out. */
 export function takeOutCommand(
@@ -42,9 +37,8 @@ async function takeOut(
   named: Named,
   options: TakeOutOptions,
 ): Promise<number> {
-  const { force = false, wait, cutAfter } = options
-  const waitMs =
-    wait === undefined ? null : wait === true ? WAIT_MS : readTime('--wait', wait, WAIT_MAX_MS)
+  const { force = false, wait, cutAfter, output } = options
+  const waitMs = readWait(wait)
   const cutAfterMs =
     cutAfter === undefined ? null : readTime('--cut-after', cutAfter, CUT_AFTER_MAX_MS)
   const changed = await askForAll(verb, named, { force, cutAfterMs }, options)
@@ -52,62 +46,43 @@ async function takeOut(
     tell(changed, options)
     return EXIT.ok
   }
-  if (options.output === 'text') put(`${changed.message}\n`)
+  if (output === 'text') put(`${changed.message}\n`)
   return waitUntilDrained(named, waitMs, changed, options)
 }
 
-/** Looks until nothing runs on any of them, or somebody has brought one back, or it takes too long. */
+/** Waits until nothing runs on any of them, or somebody has brought one back. */
 async function waitUntilDrained(
   named: Named,
   waitMs: number,
   changed: Changed,
   options: TakeOutOptions,
 ): Promise<number> {
-  const startMs = performance.now()
-  const place = await findAdmin(options)
-  for (;;) {
-    const running = (await look(place, named)).filter(({ drained }) => !drained)
-    const tookMs = performance.now() - startMs
-    const isDrained = running.length === 0
-    const back = running.find(({ admin }) => admin === 'ready')
-    if (isDrained || back !== undefined || tookMs >= waitMs) {
-      const left = running.map(({ name, inFlight }) => ({ backend: name, inFlight }))
-      if (options.output === 'json') {
-        put(`${JSON.stringify({ ...changed, drained: isDrained, left }, null, 2)}\n`)
-      }
-      if (isDrained) {
-        if (options.output === 'text') put(`drained after ${(tookMs / 1_000).toFixed(1)} s\n`)
-        return EXIT.ok
-      }
-      say(
-        `evenkeel: ${back === undefined ? leftText(named.pool, running, waitMs) : backText(named.pool, back)}`,
-      )
-      return EXIT.failed
-    }
-    await new Promise((resolve) => {
-      setTimeout(resolve, Math.min(LOOK_MS, Math.max(1, waitMs - tookMs)))
-    })
+  const isOut = ({ drained }: BackendStatus): boolean => drained
+  const isBack = ({ admin }: BackendStatus): boolean => admin === 'ready'
+  const { backends, tookMs } = await watchBackends(named, waitMs, options, (all) => {
+    return all.every(isOut) || all.some(isBack)
+  })
+  const running = backends.filter((one) => !isOut(one))
+  if (options.output === 'json') {
+    const left = running.map(({ name, inFlight }) => ({ backend: name, inFlight }))
+    put(`${JSON.stringify({ ...changed, drained: left.length === 0, left }, null, 2)}\n`)
   }
+  if (running.length === 0) {
+    if (options.output === 'text') put(`drained after ${(tookMs / 1_000).toFixed(1)} s\n`)
+    return EXIT.ok
+  }
+  const back = running.find(isBack)
+  say(`evenkeel: ${back === undefined ? leftText(named, running, waitMs) : backText(named, back)}`)
+  return EXIT.failed
 }
 
-async function look(
-  place: Awaited<ReturnType<typeof findAdmin>>,
-  { pool, backends }: Named,
-): Promise<readonly BackendStatus[]> {
-  const reply = await readAdmin(place, pathOf(pool))
-  if (reply.status !== 200) throw new Failure(detailOf(reply.body))
-  const all = (JSON.parse(reply.body) as PoolStatus).backends
-  // One that has left the pool meanwhile is nobody's to wait for.
-  return all.filter(({ name }) => backends.includes(name))
-}
-
-function leftText(pool: string, running: readonly BackendStatus[], waitMs: number): string {
+function leftText({ pool }: Named, running: readonly BackendStatus[], waitMs: number): string {
   const left = running.map(({ name, inFlight }) => {
     return `${pool}/${name} (${inFlight === 0 ? 'not known to every thread' : `${inFlight} in flight`})`
   })
   return `not drained after ${waitMs / 1_000} s: ${left.join(', ')}; no new requests go there all the same`
 }
 
-function backText(pool: string, { name }: BackendStatus): string {
+function backText({ pool }: Named, { name }: BackendStatus): string {
   return `${pool}/${name} was brought back meanwhile`
 }

@@ -319,7 +319,9 @@ test('the commands drain, wait, and bring back; a drain outlives kill -9 from th
   assert.equal(backends[0]!.requests.length, count)
   const status = await evenkeel(second, 'status', 'web')
   assert.match(status.stdout, /a .* drained .* drain by kim just now: kernel update; drained\n/)
-  assert.equal((await evenkeel(second, 'enable', 'web', 'a')).code, 0)
+  const back = await evenkeel(second, 'enable', 'web', 'a', '--wait')
+  assert.equal(back.code, 0)
+  assert.match(back.stdout, /^web\/a: back, .*\nserving after \d\.\d s\n$/)
   await second.stop()
 
   const third = await startProgram(dir, { b: patient.address })

@@ -9,7 +9,7 @@ import type { Evenkeel } from '../../support/evenkeel.ts'
 import { describeLoad, startLoad } from '../../support/load.ts'
 import { startNginx } from '../../support/nginx.ts'
 import { runProcess } from '../../support/processes.ts'
-import { pause, waitFor } from '../../support/wait.ts'
+import { pause } from '../../support/wait.ts'
 
 /** An answer that takes most of a second: nginx sends the first 2 KiB at once. */
 const slow = `location /slow { limit_rate 2k; return 200 "${'x'.repeat(3_500)}"; }`
@@ -19,11 +19,6 @@ async function evenkeel({ file }: Evenkeel, ...words: readonly string[]): Promis
   const { code, stdout, stderr } = await runProcess(process.execPath, line)
   assert.equal(code, 0, `${words.join(' ')}: ${stderr}`)
   return stdout
-}
-
-async function availabilityOf({ adminUrl }: Evenkeel, name: string): Promise<string> {
-  const pool = (await (await fetch(`${adminUrl}/v1/pools/web`)).json()) as PoolStatus
-  return pool.backends.find((one) => one.name === name)!.availability
 }
 
 test('a rolling restart of all servers with drain --wait costs no request, reads or writes', async (context) => {
@@ -56,11 +51,7 @@ test('a rolling restart of all servers with drain --wait costs no request, reads
     const said = await evenkeel(running, 'drain', `web/${name}`, ...why, '--wait', '30s')
     context.diagnostic(said.trim().replace('\n', ' '))
     await server.restart()
-    await evenkeel(running, 'enable', `web/${name}`)
-    await waitFor(
-      async () => ['available', 'starting'].includes(await availabilityOf(running, name)),
-      { what: `${name} is back` },
-    )
+    await evenkeel(running, 'enable', `web/${name}`, '--wait', '30s')
   }
   await pause(1_000)
   for (const [kind, load] of Object.entries(loads)) {

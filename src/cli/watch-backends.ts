@@ -1,0 +1,48 @@
+// Waiting for backends to be as a command wants them: looks at their status again and again.
+
+import type { BackendStatus, PoolStatus } from '../core/status.ts'
+import type { AdminTarget } from './admin-client.ts'
+import { detailOf, findAdmin, readAdmin } from './admin-client.ts'
+import type { Named } from './backend-change.ts'
+import { pathOf, readTime } from './backend-change.ts'
+import { Failure } from './terminal.ts'
+
+/** `--wait` without a time. */
+const WAIT_MS = 30_000
+const WAIT_MAX_MS = 86_400_000
+/** Time between two looks. */
+const LOOK_MS = 200
+
+/** What `--wait [TIME]` asks for; `null`: not to wait. @throws Failure */
+export function readWait(wait: string | true | undefined): number | null {
+  if (wait === undefined) return null
+  return wait === true ? WAIT_MS : readTime('--wait', wait, WAIT_MAX_MS)
+}
+
+export interface Watched {
+  /** Those that the last look showed; one that has left its pool is not among them. */
+  readonly backends: readonly BackendStatus[]
+  readonly tookMs: number
+}
+
+/** Looks until `isOver`, or for so long. @throws Failure when the admin API can't be read */
+export async function watchBackends(
+  named: Named,
+  waitMs: number,
+  target: AdminTarget,
+  isOver: (backends: readonly BackendStatus[]) => boolean,
+): Promise<Watched> {
+  const place = await findAdmin(target)
+  const startMs = performance.now()
+  for (;;) {
+    const reply = await readAdmin(place, pathOf(named.pool))
+    if (reply.status !== 200) throw new Failure(detailOf(reply.body))
+    const all = (JSON.parse(reply.body) as PoolStatus).backends
+    const backends = all.filter(({ name }) => named.backends.includes(name))
+    const tookMs = performance.now() - startMs
+    if (isOver(backends) || tookMs >= waitMs) return { backends, tookMs }
+    await new Promise((resolve) => {
+      setTimeout(resolve, Math.min(LOOK_MS, Math.max(1, waitMs - tookMs)))
+    })
+  }
+}
