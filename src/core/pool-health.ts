@@ -266,7 +266,9 @@ export class PoolHealth {
   /** Draws the conclusions for the pool from all that came in. */
   settle(nowMs: number): void {
     this.#ejection.settle(this.plan, this.#backends, nowMs)
-    const isHeld = this.available === 0 && this.#unjudged > 0 && nowMs < this.#holdUntilMs
+    // Who is to be the active of a new pool is decided when all have been asked.
+    const isServed = this.available > 0 && this.plan.failover === null
+    const isHeld = !isServed && this.#unjudged > 0 && nowMs < this.#holdUntilMs
     if (this.#holdUntilMs > 0 && !isHeld) {
       this.#holdUntilMs = 0
       this.changed = true

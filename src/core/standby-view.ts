@@ -23,7 +23,8 @@ export interface Seat {
 export function dressSnapshot(base: PoolSnapshot, seat: Seat): PoolSnapshot {
   const eligibility = new Uint8Array(base.eligibility.length).fill(ELIGIBILITY.cut)
   const weight = new Float64Array(base.weight.length)
-  const { sending, draining, epoch, holdUntilMs } = seat
+  const { sending, draining, epoch } = seat
+  const holdUntilMs = Math.max(base.holdUntilMs, seat.holdUntilMs)
   if (draining >= 0) eligibility[draining] = ELIGIBILITY.finish
   if (sending >= 0) {
     const own = base.eligibility[sending]!

@@ -51,7 +51,8 @@ export function tierSnapshot(
   if (shares.filter((share) => share > 0).length > 1) {
     scale(weight, eligibility, shares, (index) => tiers.tierOf(index))
   }
-  const { epoch, holdUntilMs } = seat
+  const { epoch } = seat
+  const holdUntilMs = Math.max(base.holdUntilMs, seat.holdUntilMs)
   return { ...base, eligibility, weight, probationThread, epoch, holdUntilMs }
 }
 

@@ -9,7 +9,7 @@ import type { FailoverRecord } from '../../../src/core/failover-record.ts'
 import { initialFailover } from '../../../src/core/failover.ts'
 import type { OperatorRequest } from '../../../src/core/operator.ts'
 import type { BackendPlan, FailoverPlan, PoolPlan, SitePlan } from '../../../src/core/plan.ts'
-import { ELIGIBILITY } from '../../../src/core/snapshot.ts'
+import { ELIGIBILITY, type PoolSnapshot } from '../../../src/core/snapshot.ts'
 import { CHECK, planOf, plansOf, poolPlan, World, type WorldOptions } from './control-world.ts'
 
 const FAILOVER: FailoverPlan = {
@@ -445,4 +445,19 @@ test('what is kept over a restart names the members of the new plan', () => {
     { active, epoch, movingTo },
     { active: 'seoul+busan+jeju', epoch: 1, movingTo: null },
   )
+})
+
+test('requests wait for the first active of a new pool', () => {
+  const web = poolPlan(1, { name: 'web', backends: [backend('x', 1, { slot: 9 })] })
+  const world = new World(web, { slots: 16 }).begin(1_000)
+  world.backends[0]!.probeMs = 80
+  const before = world.snapshots.length
+  world.adopt(plansOf(web, { ...standby(), slot: 1 }))
+  world.run(1_000)
+  assert.equal(world.plane.status()[1]!.failover!.active, 'a')
+  const told = world.snapshots.slice(before).flatMap(({ pools }) => pools)
+  const isOpen = ({ eligibility }: PoolSnapshot) => eligibility.includes(ELIGIBILITY.yes)
+  for (const one of told.filter(({ pool }) => pool === 1)) {
+    assert.ok(isOpen(one) || one.holdUntilMs > world.nowMs - 1_000, 'nobody is refused')
+  }
 })
