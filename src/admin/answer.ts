@@ -1,6 +1,7 @@
 // What an admin request is answered with, as a value, and its way onto the wire.
 
 import type { ServerResponse } from 'node:http'
+import { STATUS_CODES } from 'node:http'
 
 export interface Answer {
   readonly status: number
@@ -28,6 +29,19 @@ export function json(
 ): Answer {
   const body = `${JSON.stringify(value, null, 2)}\n`
   return { status, type: 'application/json', body, headers }
+}
+
+/** The bytes of an answer to what could not even be read as a request; the connection ends with it. */
+export function rawAnswer({ status, type, body }: Answer): string {
+  const text = typeof body === 'string' ? body : ''
+  const fields = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+    `Content-Type: ${type}`,
+    `Content-Length: ${Buffer.byteLength(text)}`,
+    'Cache-Control: no-store',
+    'Connection: close',
+  ]
+  return `${fields.join('\r\n')}\r\n\r\n${text}`
 }
 
 /** Writes an answer. The body of an answer to HEAD is left out by Node. */

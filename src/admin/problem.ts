@@ -10,6 +10,8 @@ type Row = readonly [status: number, title: string, sentence: string]
 const rows = {
   'bad-request': [400, 'Bad request', 'Parameters or body are not what the path takes.'],
   'not-json': [415, 'Not JSON', 'A change needs its content type; a page cannot send it unasked.'],
+  'head-too-large': [431, 'Head too large', 'The head has more than 8 KiB.'],
+  'too-slow': [408, 'Too slow', 'The request was not complete within 2 seconds.'],
   'body-too-large': [413, 'Body too large', 'The body is larger than the path takes.'],
   'not-known': [401, 'Who are you?', 'A token or client certificate is asked for, and none fits.'],
   'no-path': [404, 'No such path', 'There is nothing there; `paths` lists what there is.'],

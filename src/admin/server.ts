@@ -5,10 +5,11 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
+import type { Duplex } from 'node:stream'
 import { z } from 'zod'
 import type { Address, AdminPlan } from '../core/plan.ts'
 import type { Answer } from './answer.ts'
-import { send } from './answer.ts'
+import { rawAnswer, send } from './answer.ts'
 import type { AdminEvents } from './carry-out.ts'
 import { carryOut, nameOf } from './carry-out.ts'
 import { readBody, refuseChange } from './change.ts'
@@ -72,6 +73,7 @@ export class AdminServer {
     this.#guard = new Guard(access.reach, access)
     this.#events = events
     this.#server = makeServer(access, (request, response) => void this.#serve(request, response))
+    this.#server.on('clientError', answerUnreadable)
     this.#server.maxConnections = CONNECTIONS_MAX
   }
 
@@ -228,6 +230,21 @@ interface Words {
   readonly reason?: string
   readonly by?: string
   readonly dryRun?: boolean
+}
+
+/** What breaks HTTP, is too large, or comes too slowly. */
+function answerUnreadable({ code }: NodeJS.ErrnoException, socket: Duplex): void {
+  if (code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const answer =
+    code === 'HPE_HEADER_OVERFLOW'
+      ? problem('head-too-large', `The head may have ${HEAD_BYTES_MAX} bytes at most.`)
+      : code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? problem('too-slow', `A request has to be complete within ${REQUEST_MS} ms.`)
+        : problem('bad-request', 'This is not HTTP/1.1.')
+  socket.end(rawAnswer(answer))
 }
 
 function readOnly({ isProven }: Admission): Answer {

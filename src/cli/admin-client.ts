@@ -144,6 +144,17 @@ export function postAdmin(
   return sendAdmin(place, { method: 'POST', path, ...json, timeoutMs })
 }
 
+/** Sends a configuration. @throws Failure when nobody answers */
+export function postYaml(
+  place: AdminPlace,
+  path: string,
+  text: string,
+  timeoutMs: number,
+): Promise<AdminReply> {
+  const yaml = { type: 'application/yaml', body: text }
+  return sendAdmin(place, { method: 'POST', path, ...yaml, timeoutMs })
+}
+
 /** The sentence of an answer that is a problem (RFC 9457), with what there is instead. */
 export function detailOf(body: string): string {
   try {
