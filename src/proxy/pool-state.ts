@@ -136,11 +136,11 @@ function watchBackends(state: PoolState, nowMs: number): void {
 /** Nobody is served by this pool any more. */
 function closePool(state: PoolState, nowMs: number): void {
   const { plan } = state
+  state.queue.clear(nowMs)
   state.pool.retire()
   state.holdUntilMs = 0
   state.plan = { ...plan, limits: { ...plan.limits, perBackend: 0 } }
   state.queue.adopt(0, false)
-  state.queue.clear(nowMs)
   cutOff([...state.backends, ...state.leaving], fault('draining'))
 }
 

@@ -249,6 +249,42 @@ for (const readInto of READ_INTO) {
       })
     })
 
+    test('a pool: a retry that begins in it does not wait, one that waits finds nobody', async () => {
+      const failing: Script = async (peer) => {
+        await request(peer)
+        peer.write('HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n')
+      }
+      const pool = { retry: { backoff: { min: '2s', max: '2s' } } }
+      const backends = [silent, answering('b'), answering('other')]
+      await withPlane({ readInto, backends, pool }, async (plane) => {
+        const [a, b] = plane.servers as [RawServer, RawServer]
+        const change = { backends: { a: a.address, b: { address: b.address, weight: 1 } }, pool }
+        await plane.reload(change, { b: 'no' })
+        const client = await plane.connect()
+        client.write(GET)
+        const peer = await a.peer(0)
+        await plane.reload(change)
+        await plane.reload(instead(plane))
+        // No clock moves on for it.
+        plane.stopTicking()
+        await failing(peer, 0)
+        assert.equal((await response(client)).body, 'b GET ')
+        // One that is between two attempts when the rows are taken away.
+        await plane.reload(change, { b: 'no' })
+        const next = await plane.connect(0)
+        next.write(GET)
+        await plane.reload(change)
+        await failing(await a.peer(1), 1)
+        await plane.until('the failure', () => plane.backend(0, 'failures') === 2)
+        await plane.reload(instead(plane))
+        plane.free()
+        plane.skip(3_000)
+        assert.equal((await response(next)).field('evenkeel-fault'), 'no-backend')
+        assert.deepEqual([a.peers.length, b.peers.length], [2, 1])
+        assert.deepEqual(plane.negative(), [])
+      })
+    })
+
     test('a pool that comes back is the one it was, with all that it carries', async () => {
       await withPlane({ readInto, backends: [silent, silent] }, async (plane) => {
         const client = await plane.connect()
@@ -394,6 +430,8 @@ for (const readInto of READ_INTO) {
         assert.deepEqual(await plane.reload(before), [])
         assert.equal(plane.plane['listeners'].sockets()[0]!.fd, fd)
         assert.equal(await isListening(second), false)
+        plane.skip(2_500)
+        assert.equal(await isListening(first), true)
         assert.equal(await ask(client), 'a GET ')
         assert.equal(await ask(client), 'a GET ', 'it stays open')
         // Nobody goes back: then it closes by itself.
@@ -432,6 +470,34 @@ for (const readInto of READ_INTO) {
         assert.ok(freed.backends.includes(slot))
         assert.equal(plane.backend(slot, 'attempts'), 1)
         assert.deepEqual(plane.negative(), [])
+      })
+    })
+
+    test('whoever still uses a row that is given back is cut, also of a listener that stays', async () => {
+      const pool = { limits: { perBackend: 1 }, retry: false }
+      const backends = [silent, silent, answering('other')]
+      await withPlane({ readInto, backends, pool }, async (plane) => {
+        const [a, b] = plane.servers as [RawServer, RawServer]
+        const both = { backends: { a: a.address, b: b.address }, pool }
+        await plane.reload(both)
+        const clients = [await plane.connect(), await plane.connect(), await plane.connect()]
+        for (const client of clients) client.write(GET)
+        await plane.until('their places', () => plane.pool('queued') === 1)
+        const faultOf = async (client: Peer): Promise<string | null> =>
+          (await response(client)).field('evenkeel-fault')
+        // One backend of a pool that stays: another one takes who waits.
+        await plane.reload({ backends: { b: b.address }, pool })
+        assert.deepEqual(plane.free().backends.includes(0), true)
+        assert.equal(await Promise.race(clients.map(faultOf)), 'draining')
+        await a.peers[0]!.gone()
+        // And the pool itself, with its queue.
+        await plane.reload(instead(plane))
+        plane.free()
+        assert.deepEqual(left(plane), [])
+        assert.deepEqual(plane.negative(), [])
+        await b.peers[0]!.gone()
+        await plane.until('the answers', () => clients.every((one) => one.received > 0))
+        assert.deepEqual([plane.faults('draining'), plane.faults('queue-timeout')], [2, 1])
       })
     })
 

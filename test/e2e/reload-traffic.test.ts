@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { READ_INTO, withPlane } from '../support/plane.ts'
-import type { TestPlane } from '../support/plane.ts'
+import type { TestPlane, Tree } from '../support/plane.ts'
 import { ok, request, response, serve } from '../support/raw.ts'
 import type { Peer, Script } from '../support/raw.ts'
 import { answering, message, silent } from '../support/standby.ts'
@@ -222,6 +222,29 @@ for (const readInto of READ_INTO) {
         assert.equal((await response(third)).field('evenkeel-fault'), 'backend-response-timeout')
         // The first one has the time it was given.
         assert.equal(plane.backend(0, 'waiting'), 1)
+      })
+    })
+
+    test('a queue that may hold fewer takes nobody new, and keeps who waits', async () => {
+      const limited = (queue: number): { pool: Tree } => ({
+        pool: { limits: { perBackend: 1, queue }, retry: false },
+      })
+      await withPlane({ readInto, backends: [silent], ...limited(10) }, async (plane) => {
+        const clients = [await plane.connect(), await plane.connect(), await plane.connect()]
+        for (const [index, client] of clients.entries()) {
+          client.write(GET)
+          await plane.until('its place', () => plane.pool('queued') === index)
+        }
+        await plane.reload(limited(2))
+        const late = await plane.connect()
+        late.write(GET)
+        assert.equal((await response(late)).field('evenkeel-fault'), 'queue-full')
+        const peer = await plane.servers[0]!.peer(0)
+        for (const client of clients) {
+          await request(peer)
+          peer.write(ok('yes'))
+          assert.equal((await response(client)).body, 'yes')
+        }
       })
     })
 

@@ -110,6 +110,20 @@ for (const size of [4, 40]) {
   })
 }
 
+test('round robin gives nobody a second turn in a cycle because positions change', () => {
+  for (const size of [5, 45]) {
+    const slots = Array.from({ length: size }, (_, slot) => slot)
+    const world = worldOf(slots)
+    picks(world, 2 * size)
+    const got = new Set<number>()
+    for (let i = 0; i < size; i++) {
+      adopt(world, i % 2 === 0 ? slots.toReversed() : slots, {})
+      for (const slot of picks(world, 1)) got.add(slot)
+    }
+    assert.equal(got.size, size)
+  }
+})
+
 for (const balance of ['least-connections', 'random-two'] as const) {
   test(`${balance}: a failing backend stays in bad repute in its new position`, () => {
     const world = worldOf([0, 1, 2], { balance })
