@@ -4,6 +4,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { backendCommand } from './backend.ts'
 import { checkCommand } from './check.ts'
 import { completionCommand } from './completion.ts'
+import { diffCommand } from './diff.ts'
 import { explainCommand } from './explain.ts'
 import { drainCommand } from './drain.ts'
 import { enableCommand } from './enable.ts'
@@ -16,6 +17,7 @@ import { keepalivedCommand } from './keepalived.ts'
 import { maintenanceCommand } from './maintenance.ts'
 import { reportCommand } from './report.ts'
 import { quickstartCommand } from './quickstart.ts'
+import { confirmCommand, reloadCommand, revertCommand } from './reload.ts'
 import { runCommand } from './run.ts'
 import { statusCommand } from './status.ts'
 import { switchoverCommand } from './switchover.ts'
@@ -56,6 +58,8 @@ Examples:
   evenkeel quickstart                  see it work, with three demo backends
   evenkeel check evenkeel.yaml         is this configuration right?
   evenkeel run evenkeel.yaml           run it
+  evenkeel diff new.yaml               what would it change?
+  evenkeel reload                      have it read its configuration again
   evenkeel status                      who is up, and why not
 
 Exit codes: 0 ok, 1 failed, 2 wrong usage.`,
@@ -63,6 +67,10 @@ Exit codes: 0 ok, 1 failed, 2 wrong usage.`,
   const commands = [
     runCommand(finish),
     checkCommand(finish),
+    diffCommand(finish),
+    reloadCommand(finish),
+    confirmCommand(finish),
+    revertCommand(finish),
     statusCommand(finish),
     eventsCommand(finish),
     explainCommand(finish),

@@ -45,7 +45,9 @@ async function quickstart(): Promise<number> {
     pretty: process.stderr.isTTY,
     color,
   })
-  const code = await runUntilStopped(loaded.plan, log, () => say(advice(loaded.plan, demo.pids())))
+  const code = await runUntilStopped(loaded.plan, log, {
+    started: () => say(advice(loaded.plan, demo.pids())),
+  })
   demo.stop()
   exitSoon(code)
   return code

@@ -15,8 +15,9 @@ export function runCommand(finish: (code: number) => void): Command {
       `
 Without a file, and with EVENKEEL_BACKENDS set, the environment alone is the configuration.
 
-Signals: TERM and INT drain and stop (a second one stops at once), USR1 reopens the access log,
-USR2 starts a new process that takes over without a gap (see: evenkeel upgrade --help).
+Signals: TERM and INT drain and stop (a second one stops at once), HUP reads the configuration
+again and applies it, USR1 reopens the access log, USR2 starts a new process that takes over
+without a gap (see: evenkeel upgrade --help).
 
 Examples:
   evenkeel run evenkeel.yaml
@@ -49,7 +50,10 @@ async function run(file: string | undefined): Promise<number> {
     log.warn(message, { path, ...(line > 0 ? { line } : {}), ...(hint === null ? {} : { hint }) })
   }
   const { runUntilStopped } = await import('../runtime/shutdown.ts')
-  const code = await runUntilStopped(loaded.plan, log)
+  const { environmentOrigin, fileOrigin } = await import('../config/origin.ts')
+  const origin =
+    source.kind === 'file' ? fileOrigin(source.path, process.env) : environmentOrigin(process.env)
+  const code = await runUntilStopped(loaded.plan, log, { origin })
   exitSoon(code)
   return code
 }

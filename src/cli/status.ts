@@ -4,6 +4,7 @@ import { Command, Option } from 'commander'
 import type { BackendStatus, PoolStatus } from '../core/status.ts'
 import { type AdminTarget, detailOf, findAdmin, readAdmin } from './admin-client.ts'
 import { formatAge } from './age.ts'
+import { pendingLine } from './status-config.ts'
 import { activeOf, failoverLines } from './status-failover.ts'
 import { overrideLines } from './status-overrides.ts'
 import { discoveryLines } from './status-discovery.ts'
@@ -52,6 +53,7 @@ async function status(name: string | undefined, options: StatusOptions): Promise
   }
   const answer = JSON.parse(reply.body) as PoolStatus | { pools: readonly PoolStatus[] }
   const pools = 'pools' in answer ? answer.pools : [answer]
+  put(await pendingLine(address))
   put(formatPools(pools, Date.now(), wantsColor(process.stdout)))
 }
 

@@ -38,8 +38,8 @@ export function compile(tree: ConfigTree, source: Source): Compiled {
     findings.error(['listeners'], 'is empty', 'add a listener, such as web: { bind: ":8080" }')
   }
   const admin = compileAdmin(tree.admin, source, findings)
-  const { threads, drain: drainMs, stateDir = null } = tree.runtime
-  const runtime = { threads, drainMs, stateDir }
+  const { threads, drain: drainMs, stateDir = null, watch } = tree.runtime
+  const runtime = { threads, drainMs, stateDir, watch }
   const cluster = compileAgreement(tree, pools, source, findings)
   checkAddresses({ listeners, admin, cluster }, source, findings)
   checkUse(listeners, pools, readSides, source, findings)

@@ -15,8 +15,15 @@ export interface ParseOptions {
   readonly readFile?: (path: string) => string
 }
 
-/** Loads a configuration file. Reads it, and the files it names, and nothing else. */
-export function loadConfig(path: string, env: Environment): LoadResult {
+/**
+ * Loads a configuration file. Reads it, and the files it names, and nothing else.
+ * @param readFile reads the files it names, as in `ParseOptions`
+ */
+export function loadConfig(
+  path: string,
+  env: Environment,
+  readFile?: ParseOptions['readFile'],
+): LoadResult {
   let bytes: Buffer
   try {
     bytes = readFileSync(path)
@@ -31,7 +38,7 @@ export function loadConfig(path: string, env: Environment): LoadResult {
   } catch {
     return failure([aboutFile(path, 'is not UTF-8 text', 'save it as UTF-8')])
   }
-  return parseConfig(text, { file: path, env })
+  return parseConfig(text, { file: path, env, ...(readFile === undefined ? {} : { readFile }) })
 }
 
 function hintFor(error: unknown, path: string): string | null {

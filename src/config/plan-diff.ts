@@ -3,55 +3,17 @@
 // port an unsettled one got, is no difference.
 
 import type { BackendPlan, Plan, PoolPlan } from '../core/plan.ts'
+import type {
+  Differences,
+  FixedChange,
+  PlanDiff,
+  PoolChange,
+  SettingChange,
+  ThingChange,
+} from '../core/reload.ts'
 import { canonicalAddress } from './address.ts'
 import { listenerKey } from './plan-slots.ts'
 import { backendWords, listenerWords, poolWords, processWords, type Words } from './plan-words.ts'
-
-/** A setting with its value before and after; `null` where it is not set. Secrets are not shown. */
-export interface SettingChange {
-  readonly path: string
-  readonly before: string | null
-  readonly after: string | null
-}
-
-/** Something with a name that is kept, with other settings. */
-export interface ThingChange {
-  readonly name: string
-  readonly settings: readonly SettingChange[]
-  /** Under its name there is something new: its address or protocol is another one. */
-  readonly isReplaced: boolean
-}
-
-export interface Differences {
-  readonly added: readonly string[]
-  readonly removed: readonly string[]
-  readonly changed: readonly ThingChange[]
-}
-
-export interface PoolChange {
-  readonly name: string
-  readonly settings: readonly SettingChange[]
-  readonly backends: Differences
-}
-
-/** A change that the running process can't go over to. */
-export interface FixedChange extends SettingChange {
-  /** What to do instead. */
-  readonly advice: string
-}
-
-export interface PlanDiff {
-  readonly listeners: Differences
-  readonly pools: {
-    readonly added: readonly string[]
-    readonly removed: readonly string[]
-    readonly changed: readonly PoolChange[]
-  }
-  /** Of the process: `runtime.drain`, `log.level`. */
-  readonly settings: readonly SettingChange[]
-  /** Not empty: a reload refuses the whole configuration. */
-  readonly fixed: readonly FixedChange[]
-}
 
 /** Compares two configured plans. */
 export function planDiff(before: Plan, after: Plan): PlanDiff {

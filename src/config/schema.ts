@@ -60,6 +60,9 @@ const runtime = map({
   stateDir: text('a directory', readAbsolutePath)
     .optional()
     .describe('Directory for what must survive a restart: who is active, and since which epoch.'),
+  watch: flag()
+    .prefault(false)
+    .describe('Apply the configuration file by itself whenever it changes.'),
 })
 
 const keepalived = map({

@@ -31,6 +31,8 @@ export interface RuntimePlan {
   readonly drainMs: number
   /** Directory for what must survive a restart (who is active, epochs); `null` keeps nothing. */
   readonly stateDir: string | null
+  /** Read the configuration file again whenever it changes. */
+  readonly watch: boolean
 }
 
 /** Several Evenkeels that never disagree (DESIGN §7). The list of replicas is the same in each. */

@@ -17,6 +17,8 @@ export interface Log {
   info(message: string, fields?: LogFields): void
   warn(message: string, fields?: LogFields): void
   error(message: string, fields?: LogFields): void
+  /** Another least level from here on; a log without levels has none of this. */
+  setLevel?(level: LogLevel): void
   /** Writes out what is still buffered and ends; before the process does. */
   close(): Promise<void>
 }
@@ -55,6 +57,9 @@ export function openLog(options: LogOptions): Log {
     info: (message, fields) => logger.info(fields ?? {}, message),
     warn: (message, fields) => logger.warn(fields ?? {}, message),
     error: (message, fields) => logger.error(fields ?? {}, message),
+    setLevel: (level) => {
+      logger.level = level
+    },
     close: async () => errors?.close(),
   }
 }

@@ -8,6 +8,8 @@ import type { Plan } from '../core/plan.ts'
 import type { SharedTable } from '../core/shared-layout.ts'
 import { BACKEND, LATENCY_BOUNDS_S, LISTENER, POOL, THREAD } from '../core/shared-layout.ts'
 import type { BackendStatus, PoolStatus } from '../core/status.ts'
+import type { ConfigSubject } from './config-families.ts'
+import { configFamilies } from './config-families.ts'
 import { failoverFamilies } from './failover-families.ts'
 import type { Emit, Family } from './metric-family.ts'
 import { label } from './metric-family.ts'
@@ -28,6 +30,7 @@ export interface MetricsSource {
   isDraining(): boolean
   /** The virtual IP address that keepalived holds here or elsewhere; `null` if there is none. */
   virtualIp(): VirtualIpFacts | null
+  config(): ConfigSubject
   /** Access-log lines lost in the sink, besides those that the threads dropped. */
   lostLines(): number
   /** Requests that the admin API has answered, by status. */
@@ -463,6 +466,7 @@ export type FamilyHead = Omit<Family<never>, 'read'>
 /** All families, in the order of a scrape. */
 export const FAMILIES: readonly FamilyHead[] = [
   ...processFamilies,
+  ...configFamilies,
   ...listenerFamilies,
   ...poolFamilies,
   ...failoverFamilies,

@@ -5,6 +5,7 @@
 import { Registry, collectDefaultMetrics } from 'prom-client'
 import type { Plan } from '../core/plan.ts'
 import type { PoolStatus, Transition } from '../core/status.ts'
+import { configFamilies } from './config-families.ts'
 import { discoveryFamilies, sourcesOf } from './discovery-families.ts'
 import { failoverFamilies } from './failover-families.ts'
 import type { MetricsSource, TransitionCount } from './metric-families.ts'
@@ -57,6 +58,7 @@ export class Metrics {
     source.moves.keep(plan)
     const page = new Page()
     await page.add(processFamilies, [{ source }])
+    await page.add(configFamilies, [source.config()])
     const listeners = plan.listeners.map(({ name, slot }) => ({
       table,
       labels: label('listener', name),

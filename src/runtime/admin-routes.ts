@@ -16,6 +16,8 @@ import { openApiRoute } from '../admin/openapi.ts'
 import { poolRoutes } from '../admin/pool-routes.ts'
 import type { ProcessSource } from '../admin/process-routes.ts'
 import { processRoutes } from '../admin/process-routes.ts'
+import type { ReloadActor } from '../admin/reload-routes.ts'
+import { reloadRoutes } from '../admin/reload-routes.ts'
 import type { Route } from '../admin/route.ts'
 import type { Upgrade } from '../admin/upgrade-routes.ts'
 import { upgradeRoutes } from '../admin/upgrade-routes.ts'
@@ -36,6 +38,8 @@ export interface AdminSource extends ProcessSource, Actor, WhySource {
   readonly overrides: BackendChanger
   /** Has a new process take over from this one. */
   readonly upgrade: Upgrade
+  /** Gives the process another configuration. */
+  readonly reload: ReloadActor
 }
 
 /** All paths, the document that describes them included. */
@@ -49,6 +53,7 @@ export function adminRoutes(source: AdminSource): readonly Route[] {
     ...whyRoutes(source),
     ...handoverRoutes(source.handOver),
     ...ledgerRoutes({ source: () => source.ledger, wallMs: () => Date.now() }),
+    ...reloadRoutes(source.reload),
     ...eventRoutes(source.stream),
     ...upgradeRoutes(source.upgrade),
   ]

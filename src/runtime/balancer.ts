@@ -7,20 +7,18 @@ import { THREAD, type SharedTable } from '../core/shared-layout.ts'
 import { seededRandom } from '../core/random.ts'
 import type { DataMessage } from '../core/snapshot.ts'
 import type { ActAnswer, OperatorRequest } from '../core/operator.ts'
+import type { ReloadAnswer, ReloadWish } from '../core/reload.ts'
 import type { UpgradeAnswer, UpgradeRequest } from '../core/upgrade.ts'
 import type { PoolStatus, Transition } from '../core/status.ts'
-import type { Readiness, VersionInfo } from '../admin/process-routes.ts'
-import { EventLog } from '../observe/event-log.ts'
-import type { LineSink } from '../observe/line-sink.ts'
+import type { Readiness } from '../admin/process-routes.ts'
 import type { Log } from '../observe/log.ts'
 import { silentLog } from '../observe/log.ts'
-import { Metrics, TransitionCounter } from '../observe/metrics.ts'
-import { MoveCounter } from '../observe/move-counter.ts'
+import { Metrics } from '../observe/metrics.ts'
 import type { Agreement } from '../ha/agreement.ts'
 import { socketProber } from '../probe/prober.ts'
 import type { AdminApi, AdminApiOptions } from './admin-api.ts'
 import { startAdminApi } from './admin-api.ts'
-import { openAccessSink, reopenAccessSink } from './access-sink.ts'
+import { AccessSink } from './access-sink.ts'
 import { makeAgreement, makeStore } from './agreement-wiring.ts'
 import { systemClock, systemTimers, within } from './clock.ts'
 import { ControlPlane } from './control-plane.ts'
@@ -34,11 +32,13 @@ import { explainHere } from './explain.ts'
 import { firstVerdicts } from './first-verdicts.ts'
 import { openKeptState } from './kept-state.ts'
 import { makeLedger, type RunningLedger } from './ledger.ts'
-import { logEvent } from './event-lines.ts'
+import { News } from './news.ts'
 import { makeOverrides } from './override-wiring.ts'
 import type { RunningOverrides } from './overrides.ts'
+import type { PlanKeeper } from './plan-keeper.ts'
 import { tableFor } from './plan-table.ts'
-import { endingNews, runningNews } from './process-news.ts'
+import { endingNews, runningNews, versionInfo } from './process-news.ts'
+import { Reloading, makeKeeper } from './reloading.ts'
 import type { BalancerOptions, RunningBalancer } from './running-balancer.ts'
 import { RunningHooks } from './running-hooks.ts'
 import { Succession } from './succession.ts'
@@ -50,9 +50,6 @@ import type { Upgrader } from './upgrade.ts'
 import { whySource } from './why.ts'
 import { packageVersion } from './version.ts'
 import { VirtualIp } from './virtual-ip.ts'
-
-/** How long the access log may take to be written out at the end. */
-const LAST_LINES_MS = 1_000
 
 /**
  * Starts a balancer and resolves when its listeners are open.
@@ -77,8 +74,9 @@ export async function startBalancer(
   const settled = inProcess ? plan : await settleAddresses(shares.plan, shares.settled)
   if (inProcess) await clearStaleSockets(plan)
   const kept = await past.openKept(() => openKeptState(plan, log))
-  const settings = { ...options, log, kept, past, inProcess, reusePort, threads }
-  const balancer = new Balancer(settled, settings)
+  const keeper = makeKeeper(plan, settled, kept.overrides, log)
+  const settings = { ...options, log, keeper, kept, past, inProcess, reusePort, threads }
+  const balancer = new Balancer(settings)
   try {
     await balancer.start()
   } catch (error) {
@@ -90,6 +88,7 @@ export async function startBalancer(
 
 interface Settings extends BalancerOptions {
   readonly log: Log
+  readonly keeper: PlanKeeper
   readonly kept: LendableState
   readonly past: Succession
   readonly inProcess: boolean
@@ -100,7 +99,6 @@ interface Settings extends BalancerOptions {
 class Balancer implements RunningBalancer {
   addresses: readonly Address[] = []
   adminAddress: Address | null = null
-  readonly #plan: Plan
   readonly #settings: Settings
   readonly #log: Log
   readonly #version = packageVersion()
@@ -114,31 +112,32 @@ class Balancer implements RunningBalancer {
   readonly #overrides: RunningOverrides
   readonly #control: ControlPlane
   readonly #planes: DataPlanes
-  readonly #sink: LineSink | null
+  readonly #access: AccessSink
   readonly #metrics: Metrics
   /** The one place where things are announced. */
-  readonly #events: EventLog
-  readonly #transitions = new TransitionCounter()
-  readonly #moves = new MoveCounter()
+  readonly #news: News
   readonly #hooks: RunningHooks
   readonly #vip: VirtualIp | null
   readonly #upgrader: Upgrader
+  readonly #reloading: Reloading
   #admin: AdminApi | null = null
   #finishing: Promise<number> | null = null
   #isJudged = false
   #isReplaced = false
   #phase: 'starting' | 'running' | 'draining' | 'closed' = 'starting'
 
-  constructor(plan: Plan, settings: Settings) {
-    this.#plan = plan
+  constructor(settings: Settings) {
     this.#settings = settings
+    const { plan } = settings.keeper
     this.#log = settings.log
-    this.#events = this.#openEvents()
+    this.#news = new News(settings.log, () => this.#clock.nowMs())
     this.#hooks = new RunningHooks(settings.log)
     this.#table = tableFor(plan, settings.threads)
-    this.#sink = this.#openSink()
+    this.#access = new AccessSink(plan.log.access, settings.log, (thread, characters) => {
+      this.#planes.send(thread, { kind: 'access-taken', characters })
+    })
     this.#rights = new Rights(this.#table, this.#clock)
-    const parts = { plan, table: this.#table, clock: this.#clock, events: this.#events }
+    const parts = { plan, table: this.#table, clock: this.#clock, events: this.#news.events }
     this.#ledger = makeLedger({ ...parts, log: settings.log })
     this.#agreement = makeAgreement({
       plan,
@@ -155,6 +154,12 @@ class Balancer implements RunningBalancer {
     this.#metrics = this.#makeMetrics()
     this.#vip = this.#makeVirtualIp()
     this.#upgrader = this.#makeUpgrader()
+    this.#reloading = this.#makeReloading()
+  }
+
+  /** The plan in force. */
+  get #plan(): Plan {
+    return this.#settings.keeper.plan
   }
 
   async start(): Promise<void> {
@@ -178,11 +183,12 @@ class Balancer implements RunningBalancer {
     this.#phase = 'running'
     await past.takeOver(appear)
     await this.#ledger?.begin({ snapshot: this.#control.current(), pools: this.#control.status() })
+    this.#reloading.begin()
     this.#vip?.look()
     const { addresses, adminAddress } = this
     const [plan, version] = [this.#plan, this.#version]
     const { threads } = this.#settings
-    this.#events.publish(runningNews({ plan, version, addresses, adminAddress, threads }))
+    this.#news.publish(runningNews({ plan, version, addresses, adminAddress, threads }))
   }
 
   status(): readonly PoolStatus[] {
@@ -198,9 +204,17 @@ class Balancer implements RunningBalancer {
   }
 
   onTransition(listener: (transition: Transition) => void): () => void {
-    return this.#events.subscribe((event) => {
+    return this.#news.events.subscribe((event) => {
       if (event.kind === 'transition') listener(event.transition)
     })
+  }
+
+  reload(plan: Plan, by = 'program'): Promise<ReloadAnswer> {
+    return this.#reloading.reloader.reloadPlan(plan, { source: 'api', by })
+  }
+
+  configure(wish: ReloadWish): Promise<ReloadAnswer> {
+    return this.#reloading.reloader.reload(wish)
   }
 
   upgrade(request: UpgradeRequest): Promise<UpgradeAnswer> {
@@ -208,7 +222,7 @@ class Balancer implements RunningBalancer {
   }
 
   reopenLogs(): void {
-    reopenAccessSink(this.#sink, this.#log)
+    this.#access.reopen()
   }
 
   async drain(): Promise<number> {
@@ -223,6 +237,7 @@ class Balancer implements RunningBalancer {
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
     this.#upgrader.cancel()
+    this.#reloading.stop()
     this.#vip?.stop()
     await this.#planes.close()
     this.#control.stop()
@@ -233,7 +248,7 @@ class Balancer implements RunningBalancer {
     await this.#overrides.stop()
     await this.#settings.kept.close()
     await this.#admin?.close()
-    await this.#sink?.close(LAST_LINES_MS)
+    await this.#access.close()
   }
 
   // --- the end -------------------------------------------------------------------------------
@@ -246,9 +261,10 @@ class Balancer implements RunningBalancer {
   async #finishOnce(): Promise<number> {
     if (this.#phase === 'closed') return 0
     this.#phase = 'draining'
+    this.#reloading.stop()
     this.#vip?.look()
     const { drainMs } = this.#plan.runtime
-    this.#events.publish(endingNews(this.#isReplaced, drainMs))
+    this.#news.publish(endingNews(this.#isReplaced, drainMs))
     await within(drainMs, this.#planes.drain(this.#isReplaced))
     const cut = this.#table.sum(THREAD.exchanges)
     if (cut > 0) this.#log.warn('drain time is over; exchanges were cut', { cut })
@@ -257,38 +273,17 @@ class Balancer implements RunningBalancer {
 
   // --- the parts -----------------------------------------------------------------------------
 
-  #openEvents(): EventLog {
-    const events = new EventLog({
-      wallMs: () => Date.now(),
-      nowMs: () => this.#clock.nowMs(),
-      failed: (error) => this.#log.error('internal error', { cause: messageOf(error) }),
-    })
-    events.subscribe((event) => {
-      if (event.kind === 'transition') this.#transitions.add(event.transition)
-      else if (event.kind === 'move') this.#moves.add(event.pool, event.report)
-      logEvent(this.#log, event)
-    })
-    return events
-  }
-
-  /** Access-log lines of all data planes meet here; what it has taken is credited to the sender. */
-  #openSink(): LineSink | null {
-    return openAccessSink(this.#plan.log, this.#log, (thread, characters) =>
-      this.#planes.send(thread, { kind: 'access-taken', characters }),
-    )
-  }
-
   /** What operators change about backends. */
   #makeOverrides(): RunningOverrides {
     return makeOverrides({
       store: this.#settings.kept.overrides,
       table: this.#table,
       plan: () => this.#plan,
-      exists: () => false,
+      exists: (pool, backend) => this.#settings.keeper.knows(pool, backend),
       control: () => this.#control,
       applied: () => this.#planes.applied(),
-      setPlanOverrides: async () => ({ outcome: 'refused', message: 'not possible yet' }),
-      publish: (event) => this.#events.publish(event),
+      setPlanOverrides: (overrides) => this.#settings.keeper.setOverrides(overrides),
+      publish: (event) => this.#news.publish(event),
     })
   }
 
@@ -307,18 +302,14 @@ class Balancer implements RunningBalancer {
         this.#planes.publish(snapshot)
         this.#ledger?.published(snapshot)
       },
-      onTransition: (transition) => this.#events.publish({ kind: 'transition', transition }),
-      onWarning: (message, fields) => this.#events.publish({ kind: 'warning', message, fields }),
+      ...this.#news.ofBackends,
+      onFreed: (slots) => this.#settings.keeper.freed(slots),
       failover: {
         store: past.storeOf(makeStore(kept.failover, this.#agreement, this.#log)),
         wallMs: () => Date.now(),
         applied: () => this.#planes.applied(),
         hook: (plan, facts, done) => this.#hooks.run(plan, facts, done),
-        onMove: (pool, report) => this.#events.publish({ kind: 'move', pool, report }),
-        onSite: (pool, news) => this.#events.publish({ kind: 'site', pool, news }),
-        onTurn: (pool, { from, to, reason }) => {
-          this.#events.publish({ kind: 'turn', pool, from, to, reason })
-        },
+        ...this.#news.ofMoves,
       },
     })
   }
@@ -359,8 +350,28 @@ class Balancer implements RunningBalancer {
       ...(dataPlaneModule === undefined ? {} : { module: dataPlaneModule }),
       events: {
         message: (thread, message) => this.#receive(thread, message),
-        ...threadNews(this.#events, (thread) => this.#control.threadDown(thread)),
+        ...threadNews(this.#news.events, (thread) => this.#control.threadDown(thread)),
       },
+    })
+  }
+
+  /** Goes over to another plan while it runs. */
+  #makeReloading(): Reloading {
+    const { keeper, origin = null, inProcess } = this.#settings
+    return new Reloading({
+      keeper,
+      origin,
+      inProcess,
+      log: this.#log,
+      table: this.#table,
+      access: this.#access,
+      control: this.#control,
+      planes: this.#planes,
+      applied: () => {
+        this.addresses = this.#planes.addresses()
+        this.#overrides.replanned()
+      },
+      onNews: (news) => this.#news.publish({ kind: 'config', news }),
     })
   }
 
@@ -380,10 +391,11 @@ class Balancer implements RunningBalancer {
       isReady: () => this.#readiness().ready,
       isDraining: () => this.#phase === 'draining',
       virtualIp: () => this.#vip?.facts() ?? null,
-      lostLines: () => this.#sink?.lostLines ?? 0,
+      config: () => this.#reloading.facts(this.#news.reloads),
+      lostLines: () => this.#access.lostLines,
       adminAnswers: () => this.#admin?.answered() ?? new Map(),
-      transitions: this.#transitions,
-      moves: this.#moves,
+      transitions: this.#news.transitions,
+      moves: this.#news.moves,
     })
   }
 
@@ -409,7 +421,7 @@ class Balancer implements RunningBalancer {
       log: this.#log,
       clock: this.#clock,
       table: this.#table,
-      events: this.#events,
+      events: this.#news.events,
       planes: this.#planes,
       kept,
       rights: this.#rights,
@@ -437,19 +449,24 @@ class Balancer implements RunningBalancer {
     if (plan.admin === null) return
     const parts = { plan, table: this.#table, clock: this.#clock, control: this.#control }
     const source: AdminApiOptions['source'] = {
-      version: () => this.#versionInfo(),
+      version: () => versionInfo(this.#version, this.#startedMs, this.#planes.running),
       pools: () => this.status(),
       readiness: () => this.#readiness(),
       metrics: () => this.#metrics,
       act: (pool, request) => this.act(pool, request),
       handOver: this.#vip?.handOver ?? null,
       ledger: this.#ledger,
+      reload: this.#reloading.reloader,
       explain: (question) => explainHere(parts, question),
-      ...whySource(this.#control, this.#events),
+      ...whySource(this.#control, this.#news.events),
       overrides: this.#overrides,
       upgrade: (request) => this.#upgrader.run(request),
     }
-    const voices = { events: this.#events, log: this.#log, inherited: this.#settings.past.shares }
+    const voices = {
+      events: this.#news.events,
+      log: this.#log,
+      inherited: this.#settings.past.shares,
+    }
     this.#admin = await startAdminApi({ plan: plan.admin, source, ...voices })
     this.adminAddress = this.#admin.address
   }
@@ -462,7 +479,7 @@ class Balancer implements RunningBalancer {
         this.#control.suspect(message.slots, message.causes)
         break
       case 'access':
-        this.#sink?.write(thread, message.lines)
+        this.#access.write(thread, message.lines)
         break
       case 'log':
         this.#log[message.level](message.message, { ...message.fields, thread })
@@ -487,18 +504,4 @@ class Balancer implements RunningBalancer {
     if (this.#planes.running === 0) return { ready: false, reason: 'no data thread is running' }
     return { ready: true, reason: 'ready' }
   }
-
-  #versionInfo(): VersionInfo {
-    return {
-      version: this.#version,
-      node: process.versions.node,
-      pid: process.pid,
-      uptimeSeconds: Math.round((performance.now() - this.#startedMs) / 1000),
-      threads: this.#planes.running,
-    }
-  }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

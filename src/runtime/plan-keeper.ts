@@ -6,7 +6,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Member, PlanInputs, PlanOverrides } from '../core/effective-plan.ts'
 import { NO_OVERRIDES, effectivePlan } from '../core/effective-plan.ts'
-import type { ListenerPlan, Plan } from '../core/plan.ts'
+import type { Address, ListenerPlan, Plan } from '../core/plan.ts'
 import type { FreedSlots } from '../core/snapshot.ts'
 import type { GoneSlots, Room } from '../config/plan-slots.ts'
 import {
@@ -41,6 +41,8 @@ export interface KeeperPorts {
    * @throws Error with the reason for an operator
    */
   settle(listener: ListenerPlan, current: Plan): Promise<ListenerPlan>
+  /** What can fail without harm, before a plan is applied. @throws Error */
+  prepare(plan: Plan): void
   /**
    * Goes over to a plan, and resolves when it holds everywhere; bounded in time.
    * @throws Error when a listener could not be opened: then the old plan is applied again
@@ -106,17 +108,30 @@ export class PlanKeeper {
     return this.#inputs.overrides
   }
 
+  /** Whether a backend is configured or was discovered, whatever operators have made of it. */
+  knows(pool: string, backend: string): boolean {
+    const found = this.configured.pools.find(({ name }) => name === pool)
+    if (found === undefined) return false
+    // The read side has the members of the pool that it belongs to.
+    const owner = this.configured.pools[found.replicasOf]?.name ?? pool
+    return [...found.backends, ...this.members(owner)].some(({ name }) => name === backend)
+  }
+
   members(pool: string): readonly Member[] {
     return this.#inputs.members.get(pool) ?? []
   }
 
+  /** The first plan's listeners got these addresses, in its order. */
+  settled(listeners: readonly Pick<ListenerPlan, 'address'>[]): void {
+    const all = this.#plan.listeners.map((listener, i) => at(listener, listeners[i]!.address))
+    this.#plan = { ...this.#plan, listeners: all }
+  }
+
   /**
    * From here on changes are possible; those that were asked for before are carried out now.
-   * @param plan the plan in force as the process started with it, ports settled
    * @param room what the process has set aside
    */
-  begin(plan: Plan, room: Room, ports: KeeperPorts): void {
-    this.#plan = plan
+  begin(room: Room, ports: KeeperPorts): void {
     this.#room = room
     this.#ports = ports
     void this.#work()
@@ -147,12 +162,17 @@ export class PlanKeeper {
     return this.#wish('overrides', (inputs) => ({ ...inputs, overrides }))
   }
 
-  /** What this configuration would come to, without a change; not checked for free addresses. */
-  propose(configured: Plan): Proposal {
+  /** What this configuration would come to, without a change. */
+  async propose(configured: Plan): Promise<Proposal> {
     const proposal = this.#compose({ ...this.#inputs, configured })
-    if (!proposal.ok) return proposal
-    const refusal = this.#ports?.refusal(proposal.plan) ?? null
-    return refusal === null ? proposal : { ok: false, message: refusal }
+    if (!proposal.ok || this.#ports === null) return proposal
+    const refusal = this.#ports.refusal(proposal.plan)
+    if (refusal !== null) return { ok: false, message: refusal }
+    try {
+      return { ok: true, plan: await this.#settled(proposal.plan) }
+    } catch (error) {
+      return { ok: false, message: messageOf(error) }
+    }
   }
 
   /** Rows of things that are gone may be given to others. */
@@ -212,10 +232,11 @@ export class PlanKeeper {
       // While the addresses were tried, a move may have begun.
       const second = ports.refusal(plan) ?? this.#stopped
       if (second !== null) return refused(second)
+      ports.prepare(plan)
       await this.#goOver(plan)
       this.#inputs = inputs
     } catch (error) {
-      return refused(error instanceof Error ? error.message : String(error))
+      return refused(messageOf(error))
     }
     for (const listener of this.#listeners) listener(this.#plan)
     return { outcome: 'applied', message: '' }
@@ -266,6 +287,7 @@ export class PlanKeeper {
     try {
       if (!back.ok) throw new Error(back.message)
       this.#enter(back.plan)
+      this.#ports!.prepare(back.plan)
       await this.#ports!.apply(back.plan)
     } catch (error) {
       this.#ports!.failed(error)
@@ -278,6 +300,14 @@ export class PlanKeeper {
   }
 }
 
+function at(listener: ListenerPlan, address: Address): ListenerPlan {
+  return { ...listener, address }
+}
+
 function refused(message: string): KeeperResult {
   return { outcome: 'refused', message }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

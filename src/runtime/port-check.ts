@@ -4,8 +4,8 @@
 
 import { lstat, unlink } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
-import type { Address, Plan } from '../core/plan.ts'
-import { formatAddress } from '../config/address.ts'
+import type { Address, ListenerPlan, Plan } from '../core/plan.ts'
+import { formatAddress, overlap } from '../config/address.ts'
 import { findOccupant } from './occupant.ts'
 
 /** An address that can't be listened on, with the reason in words for the operator. */
@@ -33,6 +33,21 @@ export async function settleAddresses(
     listeners.push({ ...listener, address })
   }
   return { ...plan, listeners }
+}
+
+/**
+ * The same for a listener that is new to a running process. What its other listeners have is ours:
+ * nobody else can have it, and they may be about to let it go.
+ * @throws AddressError
+ */
+export async function settleListener(
+  listener: ListenerPlan,
+  running: readonly ListenerPlan[],
+): Promise<ListenerPlan> {
+  const isOurs = running.some(({ address }) => overlap(address, listener.address))
+  if (isOurs) return listener
+  const address = await settleAddress(listener.address, `listener '${listener.name}'`)
+  return { ...listener, address }
 }
 
 /** The same for one address. @throws AddressError */

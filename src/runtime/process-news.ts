@@ -1,5 +1,6 @@
 // What the process as a whole announces of itself.
 
+import type { VersionInfo } from '../admin/process-routes.ts'
 import { formatAddress } from '../config/address.ts'
 import type { EventBody } from '../core/events.ts'
 import type { Address, Plan } from '../core/plan.ts'
@@ -33,4 +34,10 @@ export function endingNews(isReplaced: boolean, drainMs: number): EventBody {
     ? (['replaced', 'another process takes over'] as const)
     : (['draining', 'draining: no new connections'] as const)
   return { kind: 'process', state, message: `${why}, finishing what runs`, fields: { drainMs } }
+}
+
+/** What it says of itself when asked. @param startedMs monotonic */
+export function versionInfo(version: string, startedMs: number, threads: number): VersionInfo {
+  const uptimeSeconds = Math.round((performance.now() - startedMs) / 1000)
+  return { version, node: process.versions.node, pid: process.pid, uptimeSeconds, threads }
 }

@@ -1,9 +1,11 @@
 // What a program asks of a balancer, and what it can do with one that runs.
 
 import type { ActAnswer, OperatorRequest } from '../core/operator.ts'
-import type { Address } from '../core/plan.ts'
+import type { Address, Plan } from '../core/plan.ts'
+import type { ReloadAnswer, ReloadWish } from '../core/reload.ts'
 import type { PoolStatus, Transition } from '../core/status.ts'
 import type { UpgradeAnswer, UpgradeRequest } from '../core/upgrade.ts'
+import type { ConfigOrigin } from '../config/origin.ts'
 import type { ActivatedSocket } from '../listen/inherit.ts'
 import type { Log } from '../observe/log.ts'
 import type { Predecessor } from './upgrade-predecessor.ts'
@@ -15,6 +17,8 @@ export interface BalancerOptions {
   readonly log?: Log
   /** Module whose `DataPlane` the data threads run instead of the real one. */
   readonly dataPlaneModule?: URL
+  /** Where the plan was read from, to be read again. */
+  readonly origin?: ConfigOrigin
   /** Called when an operator has handed the virtual IP address over and everything is finished. */
   readonly handedOver?: () => void
   /** The process that this one follows; what listens there goes on listening here. */
@@ -39,6 +43,10 @@ export interface RunningBalancer {
   onTransition(listener: (transition: Transition) => void): () => void
   /** Starts a new process and gives way to it; resolves when it has taken over, or has failed. */
   upgrade(request: UpgradeRequest): Promise<UpgradeAnswer>
+  /** Goes over to another plan, or says why not. */
+  reload(plan: Plan, by?: string): Promise<ReloadAnswer>
+  /** Reads its own configuration again, or takes one as text. */
+  configure(wish: ReloadWish): Promise<ReloadAnswer>
   /** Goes on in new log files, after a rotation. */
   reopenLogs(): void
   /**

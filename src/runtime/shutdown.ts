@@ -3,6 +3,7 @@
 
 import type { Plan } from '../core/plan.ts'
 import { UPGRADE_TIMEOUT_MS } from '../core/upgrade.ts'
+import type { ConfigOrigin } from '../config/origin.ts'
 import { StateFileError } from '../ha/state-dir.ts'
 import { takeActivated } from '../listen/inherit.ts'
 import type { Log } from '../observe/log.ts'
@@ -13,18 +14,29 @@ import { ServiceManager } from './service-manager.ts'
 import { onSignals } from './signals.ts'
 import { followed, type Predecessor } from './upgrade-predecessor.ts'
 
+const HUP = { source: 'signal', by: 'SIGHUP' } as const
+
+export interface RunOptions {
+  /** Where the plan was read from; without it HUP has nothing to read again. */
+  readonly origin?: ConfigOrigin
+  readonly started?: (balancer: RunningBalancer) => void
+}
+
 /** Runs until it is told to stop. Resolves to the exit code: 0 after a drain, else 1. */
 export async function runUntilStopped(
   plan: Plan,
   log: Log,
-  started: (balancer: RunningBalancer) => void = () => {},
+  { origin, started = () => {} }: RunOptions = {},
 ): Promise<number> {
   const end = new Ending()
+  let isReloadWished = false
   const removeHandlers = onSignals({
     stop: (signal) => end.begin(0, `${signal} received`),
     stopNow: (signal) => end.now(`${signal} received again: stopping at once`),
     reload: () => {
-      log.warn('reloading is not possible yet; restart to apply a changed configuration')
+      // What changed while it starts would be missed otherwise.
+      if (end.balancer === null) isReloadWished = true
+      else void end.balancer.configure(HUP)
     },
     reopenLogs: () => end.balancer?.reopenLogs(),
     upgrade: () => void end.balancer?.upgrade({ timeoutMs: UPGRADE_TIMEOUT_MS }),
@@ -44,6 +56,7 @@ export async function runUntilStopped(
     predecessor = await followed(process.env)
     end.balancer = await startBalancer(plan, {
       log,
+      ...(origin === undefined ? {} : { origin }),
       predecessor,
       activated: takeActivated(process.env, process.pid),
       replaced: (code) => {
@@ -54,6 +67,7 @@ export async function runUntilStopped(
     })
     await manager.ready()
     predecessor?.taken()
+    if (isReloadWished) void end.balancer.configure(HUP)
     if (!end.isBegun) started(end.balancer)
     const { code, reason } = await end.wish
     log.info('stopping', { reason })

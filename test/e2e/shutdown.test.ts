@@ -91,7 +91,7 @@ test('HUP is answered and USR1 goes on in a new access log without losing a line
   const path = join(dirname(running.file), 'access.log')
   const other = await startPair({ kind: 'answer' }, { log: { access: { format: 'json', path } } })
   running.process.signal('SIGHUP')
-  await waitFor(() => running.logs().includes('reloading is not possible yet'))
+  await waitFor(() => running.logs().includes('the configuration is what it was'))
 
   await request(other.running.url('web'))
   await waitFor(() => existsSync(path) && readFileSync(path, 'utf8').endsWith('\n'))

@@ -10,6 +10,7 @@ import type { HandoverAnswer, HandoverRequest } from '../../src/core/handover.ts
 import type { Address } from '../../src/core/plan.ts'
 import type { ActAnswer, OperatorRequest } from '../../src/core/operator.ts'
 import type { OverrideAnswer, OverrideRequest } from '../../src/core/override-request.ts'
+import type { ReloadAnswer, ReloadWish } from '../../src/core/reload.ts'
 import type { PoolStatus } from '../../src/core/status.ts'
 import { EventLog } from '../../src/observe/event-log.ts'
 import { openDoor } from '../../src/runtime/admin-door.ts'
@@ -36,6 +37,9 @@ export interface FakeAdmin {
   /** Changes of backends, latest last. */
   readonly changes: OverrideRequest[]
   changeAnswer: (request: OverrideRequest) => OverrideAnswer
+  /** Reloads, latest last. */
+  readonly reloads: ReloadWish[]
+  reloadAnswer: ReloadAnswer
 }
 
 /** Starts it; it ends with the test file. */
@@ -50,6 +54,7 @@ export async function startFakeAdmin(
   const strangers: string[] = []
   const asked: { pool: string; request: OperatorRequest }[] = []
   const changes: OverrideRequest[] = []
+  const reloads: ReloadWish[] = []
   const source = {
     version: () => ({ version: '0', node: '0', pid: 1, uptimeSeconds: 0, threads: 1 }),
     pools: () => fake.pools,
@@ -66,6 +71,15 @@ export async function startFakeAdmin(
     handOver: async (request: HandoverRequest) => {
       handovers.push(request)
       return fake.handoverAnswer
+    },
+    reload: {
+      status: { version: 'v1', etag: '"v1-0"', source: null, last: null, pending: null },
+      reload: async (wish: ReloadWish) => {
+        reloads.push(wish)
+        return fake.reloadAnswer
+      },
+      confirm: (by: string) => ({ ok: by !== 'late', message: `asked by ${by}` }),
+      revert: async (by: string) => ({ ok: by !== 'late', message: `asked by ${by}` }),
     },
     overrides: {
       all: [],
@@ -115,6 +129,17 @@ export async function startFakeAdmin(
     pools: [],
     handovers,
     changes,
+    reloads,
+    reloadAnswer: {
+      outcome: 'unchanged',
+      message: 'the configuration is what it was',
+      version: 'v1',
+      changes: null,
+      leaving: [],
+      drainMs: 8_000,
+      warnings: [],
+      revertsInMs: null,
+    },
     changeAnswer: () => ({ ok: true, message: 'Done.', kept: true }),
     handoverAnswer: { ok: false, code: 'refused', message: 'Not now.' },
     close: () => server.close(),

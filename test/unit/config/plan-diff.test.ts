@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { PlanDiff, SettingChange } from '../../../src/config/plan-diff.ts'
+import type { PlanDiff, SettingChange } from '../../../src/core/reload.ts'
 import { isEmptyDiff, planDiff, summarizeDiff } from '../../../src/config/plan-diff.ts'
 import { planOf } from '../../support/plans.ts'
 

@@ -71,7 +71,7 @@ test('the shortest configuration gets every default', () => {
   const text =
     'listeners: { web: { bind: ":8080", pool: app } }\npools: { app: { backends: [a:1, b:2] } }'
   assert.deepEqual(plan(text), {
-    runtime: { threads: 'auto', drainMs: 8000, stateDir: null },
+    runtime: { threads: 'auto', drainMs: 8000, stateDir: null, watch: false },
     admin: {
       address: { kind: 'tcp', host: '127.0.0.1', port: 9900 },
       metrics: null,
@@ -219,7 +219,7 @@ pools:
 
 test('every key reaches the plan, names keep their order, slots count on over the pools', () => {
   const { runtime, admin, log, listeners, pools } = plan(everyKey)
-  assert.deepEqual(runtime, { threads: 4, drainMs: 90_000, stateDir: null })
+  assert.deepEqual(runtime, { threads: 4, drainMs: 90_000, stateDir: null, watch: false })
   assert.deepEqual(admin, {
     address: { kind: 'unix', path: '/run/evenkeel.sock' },
     metrics: null,

@@ -5,6 +5,7 @@ import { BACKEND, LISTENER, SharedTable } from '../../../src/core/shared-layout.
 import type { MoveReport, PoolStatus, Transition } from '../../../src/core/status.ts'
 import type { MetricsSource } from '../../../src/observe/metric-families.ts'
 import { label } from '../../../src/observe/metric-family.ts'
+import { ReloadCounter } from '../../../src/observe/config-families.ts'
 import { Metrics, TransitionCounter } from '../../../src/observe/metrics.ts'
 import { MoveCounter } from '../../../src/observe/move-counter.ts'
 
@@ -59,6 +60,12 @@ function make(more: Partial<MetricsSource> = {}): { metrics: Metrics; table: Sha
     isReady: () => true,
     isDraining: () => false,
     virtualIp: () => null,
+    config: () => ({
+      isLastGood: true,
+      lastGoodAt: 1.5,
+      isPending: false,
+      counts: new ReloadCounter(),
+    }),
     lostLines: () => 0,
     adminAnswers: () => new Map([[200, 3]]),
     transitions: new TransitionCounter(),

@@ -130,7 +130,7 @@ export function plansOf(...pools: readonly PoolPlan[]): Plan {
 
 export function planOf(pool: PoolPlan): Plan {
   return {
-    runtime: { threads: 1, drainMs: 8_000, stateDir: null },
+    runtime: { threads: 1, drainMs: 8_000, stateDir: null, watch: false },
     admin: null,
     log: { level: 'info', access: { format: 'off', path: null } },
     listeners: [],

@@ -50,11 +50,11 @@ function world({ before = [], isKept = true, failing }: WorldOptions = {}) {
   }
   const keeper = new PlanKeeper({ configured: planOf(text) })
   keeper.begin(
-    keeper.plan,
     { listeners: 8, pools: 8, slots: 64 },
     {
       refusal: () => state.refusal,
       settle: async (listener) => listener,
+      prepare: () => {},
       apply: async (plan) => void state.applied.push(plan),
       failed: (error) => assert.fail(String(error)),
     },

@@ -21,6 +21,7 @@ interface World {
   /** What `apply` does besides. */
   during: (plan: Plan) => Promise<void>
   refusal: (plan: Plan) => string | null
+  prepare: (plan: Plan) => void
 }
 
 function withPort(listener: ListenerPlan, port: number): ListenerPlan {
@@ -36,11 +37,13 @@ function start(begin = true): World {
     failures: [],
     during: async () => {},
     refusal: () => null,
+    prepare: () => {},
   }
   let port = 5_000
   const ports: KeeperPorts = {
     refusal: (plan) => world.refusal(plan),
     settle: async (listener) => withPort(listener, ++port),
+    prepare: (plan) => world.prepare(plan),
     apply: async (plan) => {
       world.applied.push(plan)
       await world.during(plan)
@@ -49,7 +52,8 @@ function start(begin = true): World {
   }
   if (begin) {
     const plan = keeper.plan
-    keeper.begin({ ...plan, listeners: [withPort(plan.listeners[0]!, 4_000)] }, room, ports)
+    keeper.settled([withPort(plan.listeners[0]!, 4_000)])
+    keeper.begin(room, ports)
   }
   return world
 }
@@ -94,6 +98,8 @@ test('members and overrides outlast a reload, and members go with their pool', a
   await keeper.setConfigured(second)
   assert.deepEqual(names(keeper.plan), ['c', 'm'])
   assert.deepEqual(keeper.members('web'), [member])
+  const known = ['b', 'c', 'm', 'x'].map((name) => keeper.knows('web', name))
+  assert.deepEqual(known, [true, true, true, false])
   await keeper.setConfigured(smallPlan({ front: ':0 api' }, { api: 'a=10.0.0.1:80' }))
   assert.deepEqual(keeper.members('web'), [])
   assert.deepEqual(keeper.overrides.removed, [{ pool: 'web', backend: 'b' }])
@@ -116,10 +122,11 @@ test('what is asked for before the process can change waits for that', async () 
   const ports: KeeperPorts = {
     refusal: () => null,
     settle: async (listener) => listener,
+    prepare: () => {},
     apply: async () => {},
     failed: () => {},
   }
-  keeper.begin(keeper.plan, room, ports)
+  keeper.begin(room, ports)
   assert.deepEqual(await waiting, applied)
   assert.deepEqual(names(keeper.plan), ['a', 'b', 'm'])
 })
@@ -136,7 +143,7 @@ test('a refusal changes nothing and is not remembered', async () => {
   assert.equal(keeper.configured, first)
   assert.deepEqual(keeper.members('web'), [])
   assert.equal(plans.length, 0)
-  assert.deepEqual(keeper.propose(second), { ok: false, message: 'a move is in progress' })
+  assert.deepEqual(await keeper.propose(second), { ok: false, message: 'a move is in progress' })
 })
 
 test('one at a time, and of the configurations that wait the latest counts', async () => {
@@ -191,6 +198,18 @@ test('a plan that fails half-way is taken back, and what it had let go comes bac
   keeper.freed({ listeners: [], pools: [], backends: [0] })
   await keeper.setMembers('web', [member, { ...member, name: 'n' }])
   assert.equal(slotsByName(keeper.plan)['web/n'], 0)
+})
+
+test('what fails before anything is applied does no harm', async () => {
+  const world = start()
+  const before = world.keeper.plan
+  world.prepare = () => {
+    throw new Error("the access log can't be opened")
+  }
+  const result = await world.keeper.setConfigured(second)
+  assert.deepEqual(result, { outcome: 'refused', message: "the access log can't be opened" })
+  assert.equal(world.keeper.plan, before)
+  assert.equal(world.applied.length, 0)
 })
 
 test('failing twice is told', async () => {

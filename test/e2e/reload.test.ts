@@ -1,0 +1,346 @@
+import assert from 'node:assert/strict'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { request } from 'node:http'
+import { after, test, type TestContext } from 'node:test'
+import { parse, stringify } from 'yaml'
+import type { ConfigStatus } from '../../src/core/reload.ts'
+import type { PoolStatus } from '../../src/core/status.ts'
+import { startBackend } from '../support/backend.ts'
+import type { Evenkeel, EvenkeelConfig } from '../support/evenkeel.ts'
+import { mainFile, startEvenkeel } from '../support/evenkeel.ts'
+import { freePort, isListening } from '../support/ports.ts'
+import { runProcess } from '../support/processes.ts'
+import { waitFor } from '../support/wait.ts'
+
+const one = await startBackend({ name: 'one' })
+const two = await startBackend({ name: 'two' })
+after(() => Promise.all([one.stop(), two.stop()]))
+
+const healthCheck = { http: '/health', interval: '100ms', rise: 1 }
+
+function poolWith(...backends: { name: string; address: string }[]) {
+  const entries = backends.map(({ name, address }) => [name, address])
+  return { web: { backends: Object.fromEntries(entries), healthCheck } }
+}
+
+async function start(t: TestContext, more: Partial<EvenkeelConfig> = {}): Promise<Evenkeel> {
+  const evenkeel = await startEvenkeel({
+    listeners: { front: { pool: 'web' } },
+    pools: poolWith(one),
+    ...more,
+  })
+  t.after(() => evenkeel.stop(0))
+  return evenkeel
+}
+
+type Tree = Record<string, Record<string, Record<string, unknown>>>
+
+/** Writes the file anew, as an editor would: another file in its place. */
+function edit({ file }: Evenkeel, change: (tree: Tree) => void): void {
+  const tree = parse(readFileSync(file, 'utf8')) as Tree
+  change(tree)
+  writeFileSync(`${file}.new`, stringify(tree))
+  renameSync(`${file}.new`, file)
+}
+
+async function cli(evenkeel: Evenkeel, ...words: string[]) {
+  const target = ['--admin', evenkeel.adminUrl.slice('http://'.length)]
+  const { code, stdout, stderr } = await runProcess(
+    process.execPath,
+    [mainFile, ...words, ...target],
+    { env: { NO_COLOR: '1', SUDO_USER: 'kim' } },
+  )
+  return { code, stdout, stderr }
+}
+
+async function get(url: string): Promise<string> {
+  const response = await fetch(url)
+  return `${response.status} ${await response.text()}`
+}
+
+async function statusOf({ adminUrl }: Evenkeel): Promise<ConfigStatus> {
+  return (await (await fetch(`${adminUrl}/v1/config/status`)).json()) as ConfigStatus
+}
+
+async function poolsOf({ adminUrl }: Evenkeel): Promise<readonly PoolStatus[]> {
+  const { pools } = (await (await fetch(`${adminUrl}/v1/pools`)).json()) as {
+    pools: readonly PoolStatus[]
+  }
+  return pools
+}
+
+async function metric({ adminUrl }: Evenkeel, name: string): Promise<number> {
+  const page = await (await fetch(`${adminUrl}/metrics`)).text()
+  return Number(new RegExp(`^${name} (.*)$`, 'm').exec(page)?.[1])
+}
+
+const healthy = { what: 'the new backend to serve' }
+
+test('HUP applies the changed file, and what is kept keeps its health and its counts', async (t) => {
+  const evenkeel = await start(t)
+  await waitFor(async () => (await get(evenkeel.url())) === '200 one')
+  edit(evenkeel, (tree) => {
+    tree['pools'] = poolWith(one, two)
+  })
+  evenkeel.process.signal('SIGHUP')
+  await waitFor(async () => (await get(evenkeel.url())) === '200 two', healthy)
+  const [pool] = await poolsOf(evenkeel)
+  assert.deepEqual(
+    pool?.backends.map(({ name, health }) => [name, health]),
+    [
+      ['one', 'up'],
+      ['two', 'up'],
+    ],
+  )
+  assert.ok(pool.backends[0]!.attempts > 0)
+  const { last, source } = await statusOf(evenkeel)
+  assert.equal(source, evenkeel.file)
+  assert.deepEqual(
+    [last?.outcome, last?.source, last?.message],
+    ['applied', 'signal', 'configuration applied: 1 pool changed, 1 backend added'],
+  )
+  assert.equal(await metric(evenkeel, 'evenkeel_config_last_reload_successful'), 1)
+})
+
+test('a broken file changes nothing and is told with its position everywhere', async (t) => {
+  const evenkeel = await start(t)
+  const before = await statusOf(evenkeel)
+  edit(evenkeel, (tree) => {
+    tree['pools']!['web']!['balanse'] = 'round-robin'
+  })
+  const line =
+    readFileSync(evenkeel.file, 'utf8')
+      .split('\n')
+      .findIndex((text) => text.includes('balanse')) + 1
+  const { code, stdout, stderr } = await cli(evenkeel, 'reload')
+  const where = `${evenkeel.file}:${line}:5`
+  assert.equal(
+    stderr,
+    `${where}: error: pools.web.balanse: there is no such key\n  hint: did you mean balance?\n` +
+      'evenkeel: configuration refused; nothing changed\n',
+  )
+  assert.deepEqual([code, stdout], [1, ''])
+  const logs = evenkeel.logs()
+  assert.match(logs, /"level":"error".*"path":"pools\.web\.balanse","line":\d+,"column":5/)
+  assert.match(logs, /configuration refused: .*: pools\.web\.balanse: there is no such key/)
+  const response = await fetch(`${evenkeel.adminUrl}/v1/config/reload`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{}',
+  })
+  const problem = (await response.json()) as Record<string, unknown>
+  assert.deepEqual(
+    [response.status, problem['code'], problem['errors']],
+    [
+      422,
+      'config-invalid',
+      [
+        {
+          file: evenkeel.file,
+          path: 'pools.web.balanse',
+          line,
+          column: 5,
+          message: 'there is no such key',
+          hint: 'did you mean balance?',
+        },
+      ],
+    ],
+  )
+  assert.equal(await metric(evenkeel, 'evenkeel_config_last_reload_successful'), 0)
+  const status = await statusOf(evenkeel)
+  assert.deepEqual([status.version, status.etag], [before.version, before.etag])
+  assert.equal(await get(evenkeel.url()), '200 one')
+})
+
+test('a command finds the process though the file that tells where it is has errors', async (t) => {
+  const evenkeel = await start(t)
+  writeFileSync(evenkeel.file, `${readFileSync(evenkeel.file, 'utf8')}bogus: 1\n`)
+  const words = [mainFile, 'reload', '-c', evenkeel.file]
+  const { code, stderr } = await runProcess(process.execPath, words)
+  assert.equal(code, 1)
+  assert.match(stderr, /: error: bogus: there is no such key/)
+  assert.equal((await statusOf(evenkeel)).last?.outcome, 'refused')
+})
+
+test('a listener can move, come and go; the others are not touched', async (t) => {
+  const evenkeel = await start(t)
+  const before = `127.0.0.1:${evenkeel.port()}`
+  const port = await freePort()
+  const second = await freePort()
+  edit(evenkeel, (tree) => {
+    tree['listeners'] = {
+      front: { bind: `127.0.0.1:${port}`, pool: 'web' },
+      back: { bind: before, pool: 'web' },
+      more: { bind: `127.0.0.1:${second}`, pool: 'web' },
+    }
+  })
+  const { code, stdout } = await cli(evenkeel, 'reload')
+  assert.equal(code, 0)
+  assert.match(stdout, /^\+ listener back$/m)
+  for (const url of [evenkeel.url(), `http://127.0.0.1:${port}`, `http://127.0.0.1:${second}`]) {
+    assert.equal(await get(url), '200 one', url)
+  }
+  edit(evenkeel, (tree) => {
+    tree['listeners'] = { back: { bind: before, pool: 'web' } }
+  })
+  assert.equal((await cli(evenkeel, 'reload')).code, 0)
+  await waitFor(async () => !(await isListening(port)) && !(await isListening(second)))
+  assert.equal(await get(evenkeel.url()), '200 one')
+})
+
+test('an address that somebody else has is refused before anything is changed', async (t) => {
+  const evenkeel = await start(t)
+  edit(evenkeel, (tree) => {
+    tree['listeners']!['taken'] = { bind: one.address, pool: 'web' }
+    tree['pools'] = poolWith(one, two)
+  })
+  const { code, stderr } = await cli(evenkeel, 'reload')
+  assert.equal(code, 1)
+  assert.match(stderr, /listener 'taken' can't listen on .*: the port is taken by /)
+  assert.equal((await poolsOf(evenkeel))[0]!.backends.length, 1)
+  assert.equal(await get(evenkeel.url()), '200 one')
+})
+
+test('a reload waits for its confirmation, is shown to do so, and is taken back', async (t) => {
+  const evenkeel = await start(t)
+  edit(evenkeel, (tree) => {
+    tree['pools'] = poolWith(two)
+  })
+  const { code, stdout } = await cli(evenkeel, 'reload', '--confirm', '1500ms')
+  assert.equal(code, 0)
+  assert.match(stdout, /confirm it within 1s500ms: evenkeel confirm/)
+  await waitFor(async () => (await get(evenkeel.url())) === '200 two', healthy)
+  assert.match((await cli(evenkeel, 'status')).stdout, /taken back in .* by kim/)
+  assert.equal(await metric(evenkeel, 'evenkeel_config_pending'), 1)
+  await waitFor(async () => (await get(evenkeel.url())) === '200 one')
+  const { pending, last } = await statusOf(evenkeel)
+  assert.deepEqual([pending, last?.outcome, last?.source], [null, 'reverted', 'timeout'])
+  assert.equal((await cli(evenkeel, 'confirm')).code, 1)
+})
+
+test('a reload that is confirmed stays, and one that is not liked can go at once', async (t) => {
+  const evenkeel = await start(t)
+  edit(evenkeel, (tree) => {
+    tree['pools'] = poolWith(two)
+  })
+  await cli(evenkeel, 'reload', '--confirm', '60s')
+  assert.equal((await cli(evenkeel, 'reload')).code, 1)
+  const { code, stdout } = await cli(evenkeel, 'confirm')
+  assert.deepEqual([code, /is confirmed and stays/.test(stdout)], [0, true])
+  edit(evenkeel, (tree) => {
+    tree['pools'] = poolWith(one)
+  })
+  await cli(evenkeel, 'reload', '--confirm', '60s')
+  assert.equal((await cli(evenkeel, 'revert')).code, 0)
+  await waitFor(async () => (await get(evenkeel.url())) === '200 two', healthy)
+})
+
+test('diff tells what would change, what is in flight there, and changes nothing', async (t) => {
+  await one.behave({ kind: 'silent' })
+  const evenkeel = await start(t)
+  const asked = request(evenkeel.url())
+  asked.on('error', () => {})
+  asked.end()
+  await waitFor(async () => (await poolsOf(evenkeel))[0]!.backends[0]!.inFlight === 1)
+  assert.deepEqual(await cli(evenkeel, 'diff'), {
+    code: 0,
+    stdout: '',
+    stderr: 'evenkeel: the configuration is what it was\n',
+  })
+  const original = readFileSync(evenkeel.file, 'utf8')
+  edit(evenkeel, (tree) => {
+    tree['pools'] = poolWith(two)
+    tree['runtime'] = { drain: '3s' } as never
+  })
+  const found = await cli(evenkeel, 'diff', evenkeel.file)
+  assert.deepEqual(found, {
+    code: 3,
+    stdout: `~ runtime.drain 8s -> 3s
++ backend web/two
+- backend web/one  (1 in flight)
+  what is in flight on backends that go may finish; tunnels are cut after 3s (runtime.drain)
+`,
+    stderr:
+      'evenkeel: the configuration would be applied: 1 pool changed, 1 backend added, 1 backend removed, 1 setting changed\n',
+  })
+  writeFileSync(evenkeel.file, original)
+  edit(evenkeel, (tree) => {
+    tree['runtime'] = { threads: 7 } as never
+  })
+  const fixed = await cli(evenkeel, 'diff')
+  assert.deepEqual(
+    [fixed.code, fixed.stdout],
+    [1, '! runtime.threads auto -> 7: restart Evenkeel\n'],
+  )
+  writeFileSync(evenkeel.file, original)
+  assert.equal((await statusOf(evenkeel)).last, null)
+  asked.destroy()
+  await one.behave({ kind: 'answer' })
+})
+
+test('a configuration can be posted, and only for the one that it was made for', async (t) => {
+  const evenkeel = await start(t)
+  const post = (text: string, headers: Record<string, string> = {}) =>
+    fetch(`${evenkeel.adminUrl}/v1/config?by=kim&name=new.yaml`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/yaml', ...headers },
+      body: text,
+    })
+  const tree = parse(readFileSync(evenkeel.file, 'utf8')) as Tree
+  const text = stringify({ ...tree, pools: poolWith(two) })
+  const { etag } = await statusOf(evenkeel)
+  const stale = await post(text, { 'if-match': '"0-0"' })
+  assert.deepEqual(
+    [stale.status, ((await stale.json()) as { code: string }).code],
+    [412, 'changed'],
+  )
+  const done = await post(text, { 'if-match': etag })
+  const answer = (await done.json()) as { outcome: string }
+  assert.deepEqual([done.status, answer.outcome], [200, 'applied'])
+  assert.equal(done.headers.get('etag'), (await statusOf(evenkeel)).etag)
+  assert.equal((await post(text, { 'if-match': etag })).status, 412)
+  const wrong = (await (await post('listeners: []')).json()) as { errors: { file: string }[] }
+  assert.equal(wrong.errors[0]?.file, 'new.yaml')
+  assert.equal((await post('{}', { 'content-type': 'text/plain' })).status, 415)
+  await waitFor(async () => (await get(evenkeel.url())) === '200 two', healthy)
+})
+
+test('with watch a new file is applied by itself, and a broken one changes nothing', async (t) => {
+  const evenkeel = await start(t, { runtime: { watch: true } })
+  edit(evenkeel, (tree) => {
+    tree['pools'] = poolWith(two)
+  })
+  await waitFor(async () => (await get(evenkeel.url())) === '200 two', healthy)
+  assert.equal((await statusOf(evenkeel)).last?.source, 'file')
+  const good = readFileSync(evenkeel.file, 'utf8')
+  writeFileSync(evenkeel.file, good.replace('pools:', 'poools:'))
+  await waitFor(async () => (await statusOf(evenkeel)).last?.outcome === 'refused')
+  assert.equal(await get(evenkeel.url()), '200 two')
+  writeFileSync(evenkeel.file, good)
+  await waitFor(async () => (await statusOf(evenkeel)).last?.outcome === 'unchanged')
+})
+
+test('log level and access log follow the configuration', async (t) => {
+  const evenkeel = await start(t)
+  const path = `${evenkeel.file}.access.log`
+  edit(evenkeel, (tree) => {
+    tree['log'] = { level: 'error', access: { format: 'combined', path } } as never
+  })
+  assert.equal((await cli(evenkeel, 'reload')).code, 0)
+  await get(`${evenkeel.url()}/logged`)
+  await waitFor(() => readFileSync(path, 'utf8').includes('GET /logged'))
+  const before = evenkeel.logs()
+  assert.equal((await cli(evenkeel, 'reload')).code, 0)
+  assert.equal(evenkeel.logs(), before)
+  edit(evenkeel, (tree) => {
+    tree['log'] = {
+      level: 'info',
+      access: { format: 'json', path: '/nowhere/access.log' },
+    } as never
+  })
+  const { code, stderr } = await cli(evenkeel, 'reload')
+  assert.equal(code, 1)
+  assert.match(stderr, /ENOENT.*\/nowhere\/access\.log/)
+  await get(`${evenkeel.url()}/still`)
+  await waitFor(() => readFileSync(path, 'utf8').includes('GET /still'))
+})
