@@ -73,9 +73,9 @@ export class Pool {
     return isSame ? null : to
   }
 
-  /** Takes everything out of the rotation: nobody is to begin here any more. */
-  retire(): void {
-    for (const backend of this.backends) retire(backend)
+  /** Takes backends of its own out of the rotation: nobody is to begin there any more. */
+  retire(backends: readonly PoolBackend[] = this.backends): void {
+    for (const backend of backends) retire(backend)
     this.#sort()
   }
 

@@ -80,6 +80,13 @@ export function freePools(context: ThreadContext, freed: FreedSlots): void {
   }
   context.leavingPools = context.leavingPools.filter(({ plan }) => !freed.pools.includes(plan.slot))
   const isFreed = ({ plan }: BackendState): boolean => freed.backends.includes(plan.slot)
+  // A pool that leaves may have some that nothing runs on any more, before it is done itself.
+  for (const { pool, backends } of context.leavingPools) {
+    const gone = backends.filter(isFreed)
+    if (gone.length === 0) continue
+    pool.retire(gone.map(({ member }) => member))
+    cutOff(gone, fault('draining'))
+  }
   for (const pool of [...context.pools, ...context.leavingPools]) {
     if (pool.leaving.length === 0) continue
     cutOff(pool.leaving.filter(isFreed), fault('draining'))

@@ -501,6 +501,28 @@ for (const readInto of READ_INTO) {
       })
     })
 
+    test('a backend whose row is given back before its pool is done gets nothing more', async () => {
+      const backends = [silent, answering('b'), answering('other')]
+      await withPlane({ readInto, backends, pool: quick }, async (plane) => {
+        const [a, b] = plane.servers as [RawServer, RawServer]
+        await plane.reload({ backends: { a: a.address, b: b.address }, pool: quick }, { b: 'no' })
+        const client = await plane.connect()
+        client.write(GET)
+        const peer = await a.peer(0)
+        await request(peer)
+        await plane.reload({ backends: { a: a.address, b: b.address }, pool: quick })
+        await plane.reload(instead(plane))
+        const freed = { listeners: [], pools: [], backends: [1] }
+        plane.plane.receive({ kind: 'snapshot', snapshot: { version: 99, pools: [], freed } })
+        // Its retry has nowhere to go but the backend that failed.
+        peer.reset()
+        await request(await a.peer(1))
+        assert.equal(b.peers.length, 0)
+        a.peers[1]!.write(ok('again'))
+        assert.equal((await response(client)).body, 'again')
+      })
+    })
+
     test('a standby that goes is cut at once, the active and its epoch stay', async () => {
       const seen: Script = async (peer) => {
         for (;;) peer.write(ok((await request(peer)).field('evenkeel-epoch') ?? 'none'))
