@@ -40,6 +40,7 @@ import { tableFor } from './plan-table.ts'
 import { endingNews, runningNews, versionInfo } from './process-news.ts'
 import { Reloading, makeKeeper } from './reloading.ts'
 import type { BalancerOptions, RunningBalancer } from './running-balancer.ts'
+import { RunningDiscovery } from './running-discovery.ts'
 import { RunningHooks } from './running-hooks.ts'
 import { Succession } from './succession.ts'
 import { threadNews } from './thread-news.ts'
@@ -74,8 +75,9 @@ export async function startBalancer(
   const settled = inProcess ? plan : await settleAddresses(shares.plan, shares.settled)
   if (inProcess) await clearStaleSockets(plan)
   const kept = await past.openKept(() => openKeptState(plan, log))
-  const keeper = makeKeeper(plan, settled, kept.overrides, log)
-  const settings = { ...options, log, keeper, kept, past, inProcess, reusePort, threads }
+  const discovery = await RunningDiscovery.start(settled)
+  const keeper = makeKeeper(plan, settled, kept.overrides, log, discovery.members)
+  const settings = { ...options, log, keeper, discovery, kept, past, inProcess, reusePort, threads }
   const balancer = new Balancer(settings)
   try {
     await balancer.start()
@@ -89,6 +91,7 @@ export async function startBalancer(
 interface Settings extends BalancerOptions {
   readonly log: Log
   readonly keeper: PlanKeeper
+  readonly discovery: RunningDiscovery
   readonly kept: LendableState
   readonly past: Succession
   readonly inProcess: boolean
@@ -192,7 +195,7 @@ class Balancer implements RunningBalancer {
   }
 
   status(): readonly PoolStatus[] {
-    return this.#overrides.show(this.#control.status())
+    return this.#settings.discovery.show(this.#overrides.show(this.#control.status()))
   }
 
   async act(pool: string, request: OperatorRequest): Promise<ActAnswer> {
@@ -357,9 +360,10 @@ class Balancer implements RunningBalancer {
 
   /** Goes over to another plan while it runs. */
   #makeReloading(): Reloading {
-    const { keeper, origin = null, inProcess } = this.#settings
+    const { keeper, discovery, origin = null, inProcess } = this.#settings
     return new Reloading({
       keeper,
+      discovery,
       origin,
       inProcess,
       log: this.#log,
@@ -371,7 +375,7 @@ class Balancer implements RunningBalancer {
         this.addresses = this.#planes.addresses()
         this.#overrides.replanned()
       },
-      onNews: (news) => this.#news.publish({ kind: 'config', news }),
+      publish: (event) => this.#news.publish(event),
     })
   }
 
@@ -382,7 +386,7 @@ class Balancer implements RunningBalancer {
       table: this.#table,
       version: this.#version,
       nowMs: () => this.#clock.nowMs(),
-      status: () => this.#control.status(),
+      status: () => this.#settings.discovery.show(this.#control.status()),
       threads: () => ({
         asked: this.#settings.threads,
         running: this.#planes.running,

@@ -147,13 +147,16 @@ class PoolDiscovery {
 
   adopt(pool: PoolPlan, plan: DiscoveryPlan, own: readonly Address[]): void {
     const isFirst = this.#plan === null
+    // A plan also comes with each change of members: then there is nothing to do.
+    const isSame = isSameJson(this.#plan, plan) && isSameJson(this.#configured, pool.backends)
     this.#plan = plan
     this.#configured = pool.backends
     this.#own = own
+    if (isSame) return
     const before = this.#running
     const kept = new Set<Running>()
     const next: (Running | SourcePlan)[] = plan.sources.map((source) => {
-      const same = before.find((one) => isSamePlan(one.plan, source))
+      const same = before.find((one) => isSameJson(one.plan, source))
       if (same !== undefined) kept.add(same)
       return same ?? source
     })
@@ -273,6 +276,6 @@ class PoolDiscovery {
 
 const EVERYTHING = ['0.0.0.0/0', '::/0'] as const
 
-function isSamePlan(one: SourcePlan, other: SourcePlan): boolean {
+function isSameJson(one: unknown, other: unknown): boolean {
   return JSON.stringify(one) === JSON.stringify(other)
 }

@@ -1,8 +1,9 @@
 // Connects what a reload needs: the keeper of the plan with the planes that go over to another one,
 // the reloader with log and events, and the watch on the file.
 
-import type { ConfigNews } from '../core/events.ts'
+import type { EventBody } from '../core/events.ts'
 import { planOverrides } from '../core/overrides.ts'
+import type { Member } from '../core/membership.ts'
 import type { Plan } from '../core/plan.ts'
 import type { PlanDiff, Leaving } from '../core/reload.ts'
 import type { SharedTable } from '../core/shared-layout.ts'
@@ -18,10 +19,12 @@ import type { DataPlanes } from './data-threads.ts'
 import { PlanKeeper } from './plan-keeper.ts'
 import { settleListener } from './port-check.ts'
 import { Reloader } from './reload.ts'
+import type { RunningDiscovery } from './running-discovery.ts'
 
 /** The running process. */
 export interface ReloadingParts {
   readonly keeper: PlanKeeper
+  readonly discovery: RunningDiscovery
   readonly origin: ConfigOrigin | null
   /** There is one data plane, in this thread. */
   readonly inProcess: boolean
@@ -32,7 +35,7 @@ export interface ReloadingParts {
   readonly planes: DataPlanes
   /** Another plan is in force. */
   readonly applied: () => void
-  readonly onNews: (news: ConfigNews) => void
+  readonly publish: (event: EventBody) => void
 }
 
 /**
@@ -44,16 +47,17 @@ export function makeKeeper(
   settled: Plan,
   kept: OverrideStore,
   log: Log,
+  members: ReadonlyMap<string, readonly Member[]>,
 ): PlanKeeper {
   const overrides = planOverrides(kept.loaded.overrides)
   let keeper: PlanKeeper
   try {
-    keeper = new PlanKeeper({ configured, overrides })
+    keeper = new PlanKeeper({ configured, members, overrides })
   } catch (error) {
     // Traffic matters more than what was added to another configuration.
     const cause = error instanceof Error ? error.message : String(error)
     log.warn('backends that operators had added are left out', { cause })
-    keeper = new PlanKeeper({ configured, overrides: { ...overrides, added: [] } })
+    keeper = new PlanKeeper({ configured, members, overrides: { ...overrides, added: [] } })
   }
   keeper.settled(settled.listeners)
   return keeper
@@ -77,7 +81,7 @@ export class Reloading {
           return () => clearTimeout(timer)
         },
       },
-      onNews: parts.onNews,
+      onNews: (news) => parts.publish({ kind: 'config', news }),
       onFinding: (severity, { message, ...where }) => {
         log[severity === 'error' ? 'error' : 'warn'](message, where)
       },
@@ -108,6 +112,7 @@ export class Reloading {
       this.#parts.applied()
     })
     this.#follow(keeper.plan)
+    this.#parts.discovery.begin(keeper, this.#parts.publish)
   }
 
   /** For the metrics. */
@@ -119,6 +124,7 @@ export class Reloading {
 
   /** The plan stays as it is: the process ends. */
   stop(): void {
+    this.#parts.discovery.stop()
     this.#parts.keeper.stop('Evenkeel is stopping')
     this.reloader.stop()
     this.#watch?.stop()

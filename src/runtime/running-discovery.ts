@@ -42,9 +42,11 @@ export class RunningDiscovery {
   }
 
   /** Asks all sources of a plan; resolves when each has said something, or soon. */
-  async start(plan: Plan): Promise<void> {
-    this.#discovery.adopt(plan)
-    await this.#discovery.firstWords(FIRST_WORDS_MS)
+  static async start(plan: Plan): Promise<RunningDiscovery> {
+    const running = new RunningDiscovery()
+    running.#discovery.adopt(plan)
+    await running.#discovery.firstWords(FIRST_WORDS_MS)
+    return running
   }
 
   /** By name of the pool. */
@@ -59,16 +61,13 @@ export class RunningDiscovery {
     for (const event of this.#untold.splice(0)) publish(event)
     for (const [pool, members] of this.#members) void this.#setMembers(pool, members)
     this.#members.clear()
-    this.replanned()
-  }
-
-  /** Another plan is in force: its sources are asked from now on. */
-  replanned(): void {
-    if (this.#keeper === null) return
-    const { configured, plan } = this.#keeper
     // As configured, so that what was found isn't taken for what is configured; with the ports that
     // listeners really have.
-    this.#discovery.adopt({ ...configured, listeners: plan.listeners })
+    const follow = (): void => {
+      this.#discovery.adopt({ ...keeper.configured, listeners: keeper.plan.listeners })
+    }
+    keeper.onApplied(follow)
+    follow()
   }
 
   /** The pools with where their backends come from. */

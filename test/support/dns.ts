@@ -12,7 +12,10 @@ export const ZONE = 'internal.test'
 export interface DnsServer {
   /** `127.0.0.1:port`. */
   readonly address: string
-  /** Puts these records in place of all others, such as `api 1 A 10.0.0.1` (1 is the TTL). */
+  /**
+   * Puts these records in place of all others, such as `api 1 A 10.0.0.1` (1 is the TTL). Starts the
+   * server again if it is broken or stopped.
+   */
   serve(records: readonly string[]): Promise<void>
   /** Answers SERVFAIL for everything in the zone, until `serve`. */
   break(): Promise<void>
@@ -65,7 +68,7 @@ export async function startDns(records: readonly string[] = []): Promise<DnsServ
     address: `127.0.0.1:${port}`,
     async serve(records) {
       write(records)
-      if (isBroken) {
+      if (isBroken || server === null) {
         isBroken = false
         await stop()
         await start()
