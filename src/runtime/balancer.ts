@@ -179,8 +179,7 @@ class Balancer implements RunningBalancer {
     await past.unlessFollowing(() => this.#agreement?.start())
     await firstVerdicts(this.#control)
     this.#isJudged = true
-    const [agreement, rights] = [this.#agreement, this.#rights]
-    await past.prove({ agreement, rights, status: () => this.status() })
+    await past.prove(this.#agreement, this.#rights, () => this.status())
     this.addresses = await this.#planes.start()
     this.#overrides.begin()
     this.#phase = 'running'
@@ -188,10 +187,7 @@ class Balancer implements RunningBalancer {
     await this.#ledger?.begin({ snapshot: this.#control.current(), pools: this.#control.status() })
     this.#reloading.begin()
     this.#vip?.look()
-    const { addresses, adminAddress } = this
-    const [plan, version] = [this.#plan, this.#version]
-    const { threads } = this.#settings
-    this.#news.publish(runningNews({ plan, version, addresses, adminAddress, threads }))
+    this.#news.publish(runningNews(this.#plan, this, this.#settings.threads))
   }
 
   status(): readonly PoolStatus[] {
@@ -439,6 +435,7 @@ class Balancer implements RunningBalancer {
       reusePort,
       isEmbedded: inProcess,
       isRunning: () => this.#phase === 'running',
+      isOnTrial: () => this.#reloading.reloader.status.pending !== null,
       retire: () => {
         this.#isReplaced = true
         void this.#finish()

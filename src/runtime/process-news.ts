@@ -3,19 +3,16 @@
 import type { VersionInfo } from '../admin/process-routes.ts'
 import { formatAddress } from '../config/address.ts'
 import type { EventBody } from '../core/events.ts'
-import type { Address, Plan } from '../core/plan.ts'
-
-export interface RunningFacts {
-  readonly plan: Plan
-  readonly version: string
-  readonly addresses: readonly Address[]
-  readonly adminAddress: Address | null
-  readonly threads: number
-}
+import type { Plan } from '../core/plan.ts'
+import type { RunningBalancer } from './running-balancer.ts'
+import { packageVersion } from './version.ts'
 
 /** It serves. */
-export function runningNews(facts: RunningFacts): EventBody {
-  const { plan, version, addresses, adminAddress, threads } = facts
+export function runningNews(
+  plan: Plan,
+  { addresses, adminAddress }: Pick<RunningBalancer, 'addresses' | 'adminAddress'>,
+  threads: number,
+): EventBody {
   const fields = {
     listeners: addresses.map(
       (address, i) => `${plan.listeners[i]!.name} on ${formatAddress(address)}`,
@@ -24,7 +21,7 @@ export function runningNews(facts: RunningFacts): EventBody {
     threads,
     node: process.versions.node,
   }
-  const message = `evenkeel ${version} is running`
+  const message = `evenkeel ${packageVersion()} is running`
   return { kind: 'process', state: 'running', message, fields }
 }
 

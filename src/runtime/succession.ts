@@ -61,19 +61,16 @@ export class Succession {
   }
 
   /** The backends are judged here: waits until this process can do as well as the other. */
-  async prove(parts: {
-    readonly agreement: Agreement | null
-    readonly rights: Rights
-    status(): readonly PoolStatus[]
-  }): Promise<void> {
+  async prove(
+    agreement: Agreement | null,
+    rights: Rights,
+    status: () => readonly PoolStatus[],
+  ): Promise<void> {
     const predecessor = this.#predecessor
     if (predecessor === null) return
-    const { agreement, rights } = parts
     const agreed = agreedOf(this.#plan)
-    await predecessor.untilAsGood(
-      () => parts.status(),
-      agreed.map(({ name }) => name),
-    )
+    const names = agreed.map(({ name }) => name)
+    await predecessor.untilAsGood(status, names)
     if (agreement === null) return
     // One replica is one process: the old one leaves before this one joins. New connections wait in
     // the kernel meanwhile.

@@ -40,6 +40,8 @@ export interface UpgradeParts {
   readonly isEmbedded: boolean
   /** It serves, and is not about to stop. */
   isRunning(): boolean
+  /** Its configuration is taken back unless somebody confirms it. */
+  isOnTrial(): boolean
   readonly past: Succession
   /** The threads have sockets of their own on one address. */
   readonly reusePort: boolean
@@ -59,6 +61,8 @@ export function makeUpgrader(parts: UpgradeParts): Upgrader {
     refusal: () => {
       if (parts.isEmbedded) return 'A balancer that is part of another program is replaced with it.'
       if (!parts.isRunning()) return 'This process is starting, or about to stop.'
+      // The new process would know nothing of a trial.
+      if (parts.isOnTrial()) return 'A configuration waits for: evenkeel confirm.'
       return placeRefusal(process.pid, process.env)
     },
     moving: () => movingOf(parts.status()),

@@ -300,6 +300,11 @@ test('who is active is handed over with the state directory, and taken back if t
   assert.equal(failover.epoch, 4)
   process.kill(pid, 'SIGTERM')
   await running.process.exited
+  // One process after the other has written the ledger, and the one that failed has not.
+  const starts = readFileSync(join(folder, 'state', 'ledger.jsonl'), 'utf8')
+    .split('\n')
+    .flatMap((line) => /"kind":"start".*"before":"(\w+)"/.exec(line)?.[1] ?? [])
+  assert.deepEqual(starts, ['first', 'stopped'])
 })
 
 test('without a state directory, too, the new process knows who is active and what was drained', async () => {
