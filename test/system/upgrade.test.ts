@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { Agent } from 'node:http'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { stringify } from 'yaml'
+import { startBackend } from '../support/backend.ts'
+import { mainFile, startEvenkeel } from '../support/evenkeel.ts'
+import { freePort } from '../support/ports.ts'
+import { runProcess, temporaryFolder } from '../support/processes.ts'
+import { ask, ended, pidOf, upgrade } from '../support/upgrades.ts'
+import { waitFor } from '../support/wait.ts'
+
+const folder = temporaryFolder('upgrade')
+
+test('USR2 does the same, and again in the new process', async () => {
+  const backend = await startBackend({ name: 'one' })
+  after(() => backend.stop())
+  const running = await startEvenkeel({
+    listeners: { web: { pool: 'web' } },
+    pools: { web: { backends: { one: backend.address }, healthCheck: { http: '/health' } } },
+  })
+  after(() => running.stop())
+  running.process.child.kill('SIGUSR2')
+  const second = await waitFor(async () => {
+    const pid = await pidOf(running)
+    return pid === running.process.pid ? null : pid
+  })
+  await ended(running)
+  await waitFor(() => running.logs().includes('upgrade asked for by signal: done'))
+  process.kill(second, 'SIGUSR2')
+  const third = await waitFor(async () => {
+    const pid = await pidOf(running)
+    return pid === second ? null : pid
+  })
+  await waitFor(() => !existsSync(`/proc/${second}`))
+  assert.equal((await ask(running.url())).body, 'one')
+  process.kill(third, 'SIGTERM')
+  await running.process.exited
+})
+
+test('who is active is handed over with the state directory, and taken back if that fails', async () => {
+  const backends = await Promise.all(['one', 'two'].map((name) => startBackend({ name })))
+  after(() => Promise.all(backends.map((backend) => backend.stop())))
+  const port = await freePort()
+  const admin = `127.0.0.1:${await freePort()}`
+  const config = {
+    runtime: { stateDir: join(folder, 'state'), drain: '30s' },
+    admin: { bind: admin },
+    listeners: { web: { bind: `127.0.0.1:${port}`, pool: 'web' } },
+    pools: {
+      web: {
+        mode: 'active-standby',
+        backends: { one: backends[0]!.address, two: backends[1]!.address },
+        healthCheck: { http: '/health', interval: '100ms' },
+        failover: { readyFor: '100ms' },
+      },
+    },
+  }
+  const running = await startEvenkeel(config)
+  after(() => running.stop())
+  const cli = (...words: string[]) =>
+    runProcess(process.execPath, [mainFile, ...words, '--admin', admin, '--reason', 'test'])
+  const moved = await cli('switchover', 'web', '--to', 'two')
+  assert.equal(moved.code, 0, moved.stderr)
+  assert.equal((await ask(running.url())).body, 'two')
+
+  const text = readFileSync(running.file, 'utf8')
+  const check = { http: { path: '/health', status: 204 } }
+  const broken = { ...config, pools: { web: { ...config.pools.web, healthCheck: check } } }
+  writeFileSync(running.file, stringify({ ...broken, log: { access: { format: 'off' } } }))
+  assert.equal((await upgrade(running, '--timeout', '4s')).code, 1)
+  writeFileSync(running.file, text)
+  const back = await cli('switchover', 'web', '--to', 'one')
+  assert.equal(back.code, 0, back.stderr)
+  assert.equal((await ask(running.url())).body, 'one')
+
+  // Something still runs when the new process takes over, and moves away from the active.
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  after(() => agent.destroy())
+  const onOld = { host: '127.0.0.1', port, agent }
+  assert.equal((await ask(onOld)).body, 'one')
+  await backends[0]!.behave({ kind: 'answer', delayMs: 5_000 })
+  const slow = ask(running.url())
+  await waitFor(() => backends[0]!.requests.filter(({ target }) => target === '/').length === 3)
+  const { code, stderr } = await upgrade(running)
+  assert.equal(code, 0, stderr)
+  const pid = await pidOf(running)
+  const again = await cli('switchover', 'web', '--to', 'two')
+  assert.equal(again.code, 0, again.stderr)
+  assert.equal((await ask(running.url())).body, 'two')
+  // Its predecessor sends nothing to the old active any more, either; what was sent may be answered.
+  const refused = await ask(onOld)
+  assert.deepEqual([refused.status, refused.connection], [503, 'close'])
+  assert.match(refused.body, /may not send to the pool/)
+  assert.equal(backends[0]!.requests.filter(({ target }) => target === '/').length, 3)
+  assert.deepEqual(await slow, { status: 200, body: 'one', connection: 'close' })
+  const { body } = await ask(`${running.adminUrl}/v1/pools/web`)
+  const { failover } = JSON.parse(body) as { failover: { epoch: number } }
+  assert.equal(failover.epoch, 4)
+  process.kill(pid, 'SIGTERM')
+  await running.process.exited
+  // One process after the other has written the ledger, and the one that failed has not.
+  const starts = readFileSync(join(folder, 'state', 'ledger.jsonl'), 'utf8')
+    .split('\n')
+    .flatMap((line) => /"kind":"start".*"before":"(\w+)"/.exec(line)?.[1] ?? [])
+  assert.deepEqual(starts, ['first', 'stopped'])
+})
+
+test('without a state directory, too, the new process knows who is active and what was drained', async () => {
+  const backends = await Promise.all(['one', 'two'].map((name) => startBackend({ name })))
+  after(() => Promise.all(backends.map((backend) => backend.stop())))
+  const [one, two] = backends.map(({ address }) => address)
+  const running = await startEvenkeel({
+    listeners: { web: { pool: 'web' }, other: { pool: 'other' } },
+    pools: {
+      web: {
+        mode: 'active-standby',
+        backends: { one, two },
+        healthCheck: { http: '/health', interval: '100ms' },
+        failover: { readyFor: '100ms' },
+      },
+      other: { backends: { one, two }, healthCheck: { http: '/health' } },
+    },
+  })
+  after(() => running.stop())
+  const admin = running.adminUrl.slice('http://'.length)
+  const cli = async (...words: string[]): Promise<void> => {
+    const all = [mainFile, ...words, '--admin', admin, '--reason', 'test']
+    const { code, stderr } = await runProcess(process.execPath, all)
+    assert.equal(code, 0, stderr)
+  }
+  await cli('switchover', 'web', '--to', 'two')
+  await cli('drain', 'other', 'one')
+  await cli('upgrade')
+  await ended(running)
+  for (let i = 0; i < 4; i++) {
+    assert.equal((await ask(running.url('web'))).body, 'two')
+    assert.equal((await ask(running.url('other'))).body, 'two')
+  }
+  const { body } = await ask(`${running.adminUrl}/v1/pools/web`)
+  assert.equal((JSON.parse(body) as { failover: { epoch: number } }).failover.epoch, 2)
+  process.kill(await pidOf(running), 'SIGTERM')
+  await running.process.exited
+})

@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { FailoverRecord } from '../../../src/core/failover-record.ts'
+import type { FailoverStore } from '../../../src/ha/failover-store.ts'
+import type { KeptState } from '../../../src/runtime/kept-state.ts'
+import { afterPredecessor, LendableState } from '../../../src/runtime/upgrade-state.ts'
+
+function record(epoch: number): FailoverRecord {
+  return { epoch } as FailoverRecord
+}
+
+/** A kept state that writes down what happens to it. */
+function keptState(heard: string[], isKept = true): KeptState {
+  const close = async (): Promise<void> => void heard.push('closed')
+  return {
+    failover: {
+      loaded: { pools: { web: record(3) }, warnings: [] },
+      save: async (pools) => void heard.push(`saved ${JSON.stringify(pools)}`),
+      settled: async () => null,
+      close,
+    },
+    overrides: {
+      loaded: { overrides: [], warnings: [] },
+      isKept,
+      save: async (overrides) => void heard.push(`${overrides.length} overrides`),
+    },
+    close,
+  }
+}
+
+function lendable(heard: string[]): LendableState {
+  return new LendableState(keptState(heard), null, async () => {
+    heard.push('opened')
+    return keptState(heard)
+  })
+}
+
+test('what is saved while the state is lent is kept when it comes back, and not before', async () => {
+  const heard: string[] = []
+  const state = lendable(heard)
+  await state.failover.save({ web: record(4) })
+  await state.lend()
+  const saving = state.failover.save({ web: record(5) })
+  const settled = state.failover.settled()
+  await new Promise(setImmediate)
+  assert.deepEqual(heard, ['saved {"web":{"epoch":4}}', 'closed'])
+  await state.takeBack()
+  await saving
+  assert.equal(await settled, null)
+  assert.deepEqual(heard.slice(2), ['opened', 'saved {"web":{"epoch":5}}'])
+})
+
+test('what is saved after another process has taken over is refused', async () => {
+  const heard: string[] = []
+  const state = lendable(heard)
+  await state.lend()
+  const saving = state.failover.save({ web: record(5) })
+  const refused = assert.rejects(saving, /another process has taken over/)
+  const settled = state.failover.settled()
+  await state.close()
+  await refused
+  assert.equal(await settled, 'another process has taken over')
+  await assert.rejects(state.overrides.save([]), /another process has taken over/)
+  assert.deepEqual(heard, ['closed'])
+})
+
+test('nothing is lent before what is being saved is on the disk', async () => {
+  const heard: string[] = []
+  const kept = keptState(heard)
+  let written!: () => void
+  const slow = { ...kept.overrides, save: () => new Promise<void>((done) => (written = done)) }
+  const state = new LendableState({ ...kept, overrides: slow }, null, async () => kept)
+  const saving = state.overrides.save([])
+  const lending = state.lend()
+  await new Promise(setImmediate)
+  assert.deepEqual(heard, [])
+  written()
+  await Promise.all([saving, lending])
+  assert.deepEqual(heard, ['closed'])
+})
+
+test('without a state directory the memory passes on, and the higher epoch counts', async () => {
+  const old = new LendableState(keptState([], false), null, async () => keptState([], false))
+  await old.failover.save({ web: record(7), db: record(2) })
+  const { memory } = old
+  assert.deepEqual(memory, { pools: { web: record(7), db: record(2) }, overrides: [] })
+  const next = new LendableState(keptState([], false), memory, async () => keptState([], false))
+  assert.deepEqual(next.failover.loaded.pools, { web: record(7), db: record(2) })
+  const behind = { pools: { web: record(1) }, overrides: [] }
+  const other = new LendableState(keptState([]), behind, async () => keptState([]))
+  assert.deepEqual(other.failover.loaded.pools, { web: record(3) })
+  assert.equal(other.memory, null)
+})
+
+test('a successor claims nothing before it has taken over, and waits until its predecessor has left', async () => {
+  const heard: string[] = []
+  const store = {
+    claim: (pool: string) => heard.push(`claim ${pool}`),
+    stopped: (pool: string) => heard.push(`stopped ${pool}`),
+  } as unknown as FailoverStore
+  let over!: () => void
+  let fenced!: () => void
+  const predecessor = {
+    isOver: new Promise<void>((done) => (over = done)),
+    fence: (pool: string) => {
+      heard.push(`fence ${pool}`)
+      return new Promise<void>((done) => (fenced = done))
+    },
+  }
+  const after = afterPredecessor(store, predecessor, (pool) => pool === 'db')
+  after.claim('db', record(1), () => {})
+  await new Promise(setImmediate)
+  assert.deepEqual(heard, [])
+  over()
+  await new Promise(setImmediate)
+  after.stopped('sites', 1, () => {})
+  after.stopped('db', 1, () => {})
+  await new Promise(setImmediate)
+  assert.deepEqual(heard, ['claim db', 'fence db', 'stopped sites'])
+  fenced()
+  await new Promise(setImmediate)
+  assert.equal(heard.at(-1), 'stopped db')
+})
