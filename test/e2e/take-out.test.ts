@@ -233,6 +233,46 @@ test('a tunnel holds its backend until it ends, or is cut when its time is over'
   assert.deepEqual(events, ['a drain', 'b maint'])
 })
 
+test('a standby is drained when nobody reads from it any more, and its read side follows it', async () => {
+  const balancer = await embed({
+    admin: { bind: '127.0.0.1:0' },
+    listeners: {
+      writes: { bind: '127.0.0.1:0', protocol: 'tcp', pool: 'db' },
+      reads: { bind: '127.0.0.1:0', protocol: 'tcp', pool: 'db', role: 'replica' },
+    },
+    pools: {
+      db: {
+        mode: 'active-standby',
+        backends: { a: addresses['a'], b: addresses['b'] },
+        healthCheck: { tcp: {}, interval: '50ms' },
+        failover: { readyFor: '50ms' },
+      },
+    },
+  })
+  const admin = urlOf(balancer.adminAddress)
+  const reader = 'db:replicas'
+  await waitFor(async () => (await backendOf(admin, 'b', reader)).effectiveWeight > 0)
+  const socket = connect((balancer.addresses[1] as { port: number }).port, '127.0.0.1')
+  await waitFor(async () => (await backendOf(admin, 'b', reader)).inFlight === 1)
+  const there = await post(admin, `/v1/pools/${reader}/backends/b/drain`, kim)
+  assert.equal(there.status, 409)
+  assert.match(String(there.body['detail']), /^Pool 'db:replicas' is the read side of pool 'db'/)
+  const reply = await post(admin, '/v1/pools/db/backends/b/drain', kim)
+  assert.match(String(reply.body['message']), /^db\/b: no new requests; 1 in flight may finish/)
+  assert.equal((await backendOf(admin, 'b', 'db')).drained, false)
+  assert.equal(socket.destroyed, false)
+  socket.destroy()
+  await waitFor(async () => (await backendOf(admin, 'b', 'db')).drained)
+  // With the standby out, the active reads, too; and it can't be taken out.
+  assert.equal((await backendOf(admin, 'b', reader)).effectiveWeight, 0)
+  const active = await post(admin, '/v1/pools/db/backends/a/drain', kim)
+  assert.deepEqual([active.status, active.body['code']], [409, 'refused'])
+  assert.match(
+    String(active.body['detail']),
+    /nobody could take over from it now: b \(.*switch over/,
+  )
+})
+
 test('when the time to finish is over, a read is made again elsewhere and a write is answered', async () => {
   const { url, admin, lines } = await start()
   await Promise.all(backends.map((one) => one.behave({ kind: 'silent' })))
