@@ -50,7 +50,6 @@ test('on a full disk the room that was kept serves, then saves fail by name and 
     assert.deepEqual(after.loaded, {
       pools: { db: numbered(2) },
       warnings: [],
-      isNewestWhole: true,
     })
     empty()
     emptyAgain()
