@@ -76,7 +76,7 @@ export async function startBalancer(
   if (inProcess) await clearStaleSockets(plan)
   const kept = await past.openKept(() => openKeptState(plan, log))
   const discovery = await RunningDiscovery.start(settled)
-  const keeper = makeKeeper(plan, settled, kept.overrides, log, discovery.members)
+  const keeper = makeKeeper(plan, settled, kept.overrides, discovery.members)
   const settings = { ...options, log, keeper, discovery, kept, past, inProcess, reusePort, threads }
   const balancer = new Balancer(settings)
   try {

@@ -2,7 +2,6 @@
 // the reloader with log and events, and the watch on the file.
 
 import type { EventBody } from '../core/events.ts'
-import { planOverrides } from '../core/overrides.ts'
 import type { Member } from '../core/membership.ts'
 import type { Plan } from '../core/plan.ts'
 import type { PlanDiff, Leaving } from '../core/reload.ts'
@@ -16,6 +15,7 @@ import type { AccessSink } from './access-sink.ts'
 import { ConfigWatch } from './config-watch.ts'
 import type { ControlPlane } from './control-plane.ts'
 import type { DataPlanes } from './data-threads.ts'
+import { applicable } from './override-members.ts'
 import { PlanKeeper } from './plan-keeper.ts'
 import { settleListener } from './port-check.ts'
 import { Reloader } from './reload.ts'
@@ -46,19 +46,11 @@ export function makeKeeper(
   configured: Plan,
   settled: Plan,
   kept: OverrideStore,
-  log: Log,
   members: ReadonlyMap<string, readonly Member[]>,
 ): PlanKeeper {
-  const overrides = planOverrides(kept.loaded.overrides)
-  let keeper: PlanKeeper
-  try {
-    keeper = new PlanKeeper({ configured, members, overrides })
-  } catch (error) {
-    // Traffic matters more than what was added to another configuration.
-    const cause = error instanceof Error ? error.message : String(error)
-    log.warn('backends that operators had added are left out', { cause })
-    keeper = new PlanKeeper({ configured, members, overrides: { ...overrides, added: [] } })
-  }
+  // Traffic matters more than what was added to another configuration; who added it is warned.
+  const { wished } = applicable(kept.loaded.overrides, configured)
+  const keeper = new PlanKeeper({ configured, members, overrides: wished })
   keeper.settled(settled.listeners)
   return keeper
 }
