@@ -46,10 +46,8 @@ async function shares(balancer: RunningBalancer, times: number): Promise<string>
     const name = await (await fetch(urlOf(balancer.addresses[0]))).text()
     counts.set(name, (counts.get(name) ?? 0) + 1)
   }
-  return [...counts]
-    .sort()
-    .map(([name, count]) => `${name}×${count}`)
-    .join(' ')
+  const texts = [...counts].map(([name, count]) => `${name}×${count}`)
+  return texts.sort().join(' ')
 }
 
 test('weights and members hold from their answer on, over a reload and a restart', async () => {
