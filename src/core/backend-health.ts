@@ -211,7 +211,8 @@ export class BackendHealth {
 
   #healthSentence(): string {
     if (this.healthName() !== 'up') return this.healthReason
-    return `checks pass, the last: ${this.lastProbe ?? 'none yet'}`
+    if (this.lastProbe === null) return 'trusted until its first check has ended'
+    return `checks pass, the last: ${this.lastProbe}`
   }
 
   status(table: SharedTable, nowMs: number): BackendStatus {

@@ -244,6 +244,7 @@ test('a health check that is switched off trusts everybody, and one that is swit
   assert.equal(world.states(), 'a available, b available, c available')
   world.reload({ healthCheck: CHECK })
   assert.equal(world.states(), 'a available, b available, c available')
+  assert.equal(world.why(1), 'trusted until its first check has ended')
   assert.equal(world.plane.ready(), true)
   world.run(3_000)
   assert.equal(world.states(), 'a available, b down, c available')
