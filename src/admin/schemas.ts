@@ -18,9 +18,10 @@ export const problemSchema = z
     errors: z
       .array(
         z.strictObject({
+          file: z.string(),
           path: z.string().describe('Where in the configuration: `pools.web.balance`.'),
-          line: z.int().nullable(),
-          column: z.int().nullable(),
+          line: z.int().describe('From 1; 0: about the file as a whole.'),
+          column: z.int(),
           message: z.string(),
           hint: z.string().nullable(),
         }),

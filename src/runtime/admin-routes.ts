@@ -17,13 +17,16 @@ import { poolRoutes } from '../admin/pool-routes.ts'
 import type { ProcessSource } from '../admin/process-routes.ts'
 import { processRoutes } from '../admin/process-routes.ts'
 import type { ReloadActor } from '../admin/reload-routes.ts'
+import { configRoutes } from '../admin/config-routes.ts'
 import { reloadRoutes } from '../admin/reload-routes.ts'
 import type { Route } from '../admin/route.ts'
 import type { Upgrade } from '../admin/upgrade-routes.ts'
 import { upgradeRoutes } from '../admin/upgrade-routes.ts'
 import type { WhySource } from '../admin/why-routes.ts'
 import { whyRoutes } from '../admin/why-routes.ts'
+import type { Plan } from '../core/plan.ts'
 import type { PoolStatus } from '../core/status.ts'
+import { configView } from './config-view.ts'
 
 /** What the API tells about, and who acts on what it is told. */
 export interface AdminSource extends ProcessSource, Actor, WhySource {
@@ -40,6 +43,8 @@ export interface AdminSource extends ProcessSource, Actor, WhySource {
   readonly upgrade: Upgrade
   /** Gives the process another configuration. */
   readonly reload: ReloadActor
+  /** What is configured, before anything was discovered or overridden. */
+  configured(): Plan
 }
 
 /** All paths, the document that describes them included. */
@@ -53,6 +58,10 @@ export function adminRoutes(source: AdminSource): readonly Route[] {
     ...whyRoutes(source),
     ...handoverRoutes(source.handOver),
     ...ledgerRoutes({ source: () => source.ledger, wallMs: () => Date.now() }),
+    ...configRoutes(() => ({
+      etag: source.reload.status.etag,
+      config: configView(source.configured()),
+    })),
     ...reloadRoutes(source.reload),
     ...eventRoutes(source.stream),
     ...upgradeRoutes(source.upgrade),

@@ -458,16 +458,15 @@ class Balancer implements RunningBalancer {
       handOver: this.#vip?.handOver ?? null,
       ledger: this.#ledger,
       reload: this.#reloading.reloader,
+      configured: () => this.#settings.keeper.configured,
       explain: (question) => explainHere(parts, question),
       ...whySource(this.#control, this.#news.events),
       overrides: this.#overrides,
       upgrade: (request) => this.#upgrader.run(request),
     }
-    const voices = {
-      events: this.#news.events,
-      log: this.#log,
-      inherited: this.#settings.past.shares,
-    }
+    const { events } = this.#news
+    const inherited = this.#settings.past.shares
+    const voices = { events, log: this.#log, inherited }
     this.#admin = await startAdminApi({ plan: plan.admin, source, ...voices })
     this.adminAddress = this.#admin.address
   }

@@ -178,3 +178,19 @@ test('events are followed, and those of a restarted balancer as well', async () 
   assert.match(follower.stderr(), /some events are lost/)
   await follower.stop()
 })
+
+test('events end well when their reader has seen enough', async () => {
+  const admin = await startFakeAdmin()
+  const follower = startProcess(process.execPath, [mainFile, 'events', '--admin', admin.host])
+  const say = (): void => admin.events.publish({ kind: 'warning', message: 'hello', fields: {} })
+  await waitFor(() => {
+    say()
+    return follower.stdout().includes('hello')
+  })
+  follower.child.stdout!.destroy()
+  await waitFor(() => {
+    say()
+    return !follower.isRunning()
+  })
+  assert.deepEqual([(await follower.exited).code, follower.stderr()], [0, ''])
+})

@@ -3,6 +3,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { after, test, type TestContext } from 'node:test'
 import { parse, stringify } from 'yaml'
+import type { EffectiveConfig } from '../../src/admin/config-routes.ts'
 import type { ConfigStatus } from '../../src/core/reload.ts'
 import type { PoolStatus } from '../../src/core/status.ts'
 import { startBackend } from '../support/backend.ts'
@@ -289,6 +290,12 @@ test('a configuration can be posted, and only for the one that it was made for',
   const tree = parse(readFileSync(evenkeel.file, 'utf8')) as Tree
   const text = stringify({ ...tree, pools: poolWith(two) })
   const { etag } = await statusOf(evenkeel)
+  const told = await fetch(`${evenkeel.adminUrl}/v1/config`)
+  assert.equal(told.headers.get('etag'), etag)
+  const config = (await told.json()) as EffectiveConfig
+  assert.deepEqual(Object.keys(config.pools), ['web'])
+  const same = await fetch(`${evenkeel.adminUrl}/v1/config`, { headers: { 'if-none-match': etag } })
+  assert.deepEqual([same.status, await same.text()], [304, ''])
   const stale = await post(text, { 'if-match': '"0-0"' })
   assert.deepEqual(
     [stale.status, ((await stale.json()) as { code: string }).code],

@@ -15,6 +15,7 @@ import type { PoolStatus } from '../../src/core/status.ts'
 import { EventLog } from '../../src/observe/event-log.ts'
 import { openDoor } from '../../src/runtime/admin-door.ts'
 import { adminRoutes } from '../../src/runtime/admin-routes.ts'
+import { planOf } from './embedded.ts'
 
 export interface FakeAdmin {
   readonly address: Address
@@ -81,6 +82,11 @@ export async function startFakeAdmin(
       confirm: (by: string) => ({ ok: by !== 'late', message: `asked by ${by}` }),
       revert: async (by: string) => ({ ok: by !== 'late', message: `asked by ${by}` }),
     },
+    configured: () =>
+      planOf({
+        listeners: { web: { bind: ':80', pool: 'web' } },
+        pools: { web: { backends: ['10.0.0.1:80'] } },
+      }),
     overrides: {
       all: [],
       change: async (request: OverrideRequest) => {
