@@ -4,6 +4,7 @@ import { Command, Option } from 'commander'
 import { assessObjectives } from '../core/objective.ts'
 import type { Plan } from '../core/plan.ts'
 import type { Diagnostic } from '../config/diagnostics.ts'
+import { systemFacts, systemNotes } from './check-system.ts'
 import { loadSource, oneFile, requireConfig } from './find-config.ts'
 import { EXIT, put } from './terminal.ts'
 
@@ -52,13 +53,25 @@ async function check(file: string | undefined, options: CheckOptions): Promise<n
     const objectives = loaded.ok ? assessObjectives(loaded.plan) : []
     const { reportSources } = await import('./check-discovery.ts')
     const discovery = loaded.ok ? reportSources(loaded.plan, process.env) : []
-    const result = { ok: !isRefused, file: name, summary, discovery, objectives, diagnostics }
+    const system = loaded.ok ? systemNotes(loaded.plan, systemFacts()) : []
+    const result = {
+      ok: !isRefused,
+      file: name,
+      summary,
+      discovery,
+      objectives,
+      system,
+      diagnostics,
+    }
     put(`${JSON.stringify(result, null, 2)}\n`)
   } else {
     const { formatDiagnostics } = await import('../config/diagnostics.ts')
     process.stderr.write(formatDiagnostics(diagnostics))
     if (loaded.ok && !isRefused) put(await textSummary(name, loaded.plan))
     if (loaded.ok) put(await objectiveTexts(loaded.plan))
+    if (loaded.ok && !isRefused) {
+      for (const note of systemNotes(loaded.plan, systemFacts())) put(`  note: ${note}\n`)
+    }
     if (isRefused) process.stderr.write(`evenkeel: ${name}: ${countOf(diagnostics)}\n`)
   }
   return isRefused ? EXIT.failed : EXIT.ok

@@ -14,6 +14,7 @@ export interface EvenkeelConfig {
   readonly admin?: { readonly bind: string }
   readonly log?: Readonly<Record<string, unknown>>
   readonly keepalived?: Readonly<Record<string, unknown>>
+  readonly cluster?: Readonly<Record<string, unknown>>
   readonly listeners: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   readonly pools: Readonly<Record<string, Readonly<Record<string, unknown>>>>
 }

@@ -6,6 +6,7 @@ import { after, test } from 'node:test'
 import { stringify } from 'yaml'
 import { startBackend } from '../support/backend.ts'
 import { mainFile, startEvenkeel } from '../support/evenkeel.ts'
+import { startEtcd } from '../support/etcd.ts'
 import { freePort } from '../support/ports.ts'
 import { runProcess, temporaryFolder } from '../support/processes.ts'
 import { ask, ended, pidOf, upgrade } from '../support/upgrades.ts'
@@ -140,6 +141,60 @@ test('without a state directory, too, the new process knows who is active and wh
   }
   const { body } = await ask(`${running.adminUrl}/v1/pools/web`)
   assert.equal((JSON.parse(body) as { failover: { epoch: number } }).failover.epoch, 2)
+  process.kill(await pidOf(running), 'SIGTERM')
+  await running.process.exited
+})
+
+test('with agreement the new process joins as the same replica, once the old one has left', async () => {
+  const etcd = await startEtcd()
+  const backends = await Promise.all(['one', 'two'].map((name) => startBackend({ name })))
+  after(() => Promise.all([etcd.stop(), ...backends.map((backend) => backend.stop())]))
+  const [one, two] = backends.map(({ address }) => address)
+  const healthCheck = { http: '/health', interval: '100ms' }
+  const running = await startEvenkeel({
+    runtime: { stateDir: join(folder, 'agreed') },
+    cluster: {
+      replica: 'r1',
+      replicas: { r1: `127.0.0.1:${await freePort()}` },
+      etcd: { endpoints: etcd.endpoints },
+      ttl: '4s',
+    },
+    listeners: { web: { pool: 'web' }, other: { pool: 'other' } },
+    pools: {
+      web: {
+        mode: 'active-standby',
+        backends: { one, two },
+        healthCheck,
+        failover: { readyFor: '100ms', agreement: 'etcd' },
+      },
+      other: { backends: { two }, healthCheck },
+    },
+  })
+  after(() => running.stop())
+  await waitFor(async () => (await ask(running.url('web'))).body === 'one')
+  // New connections, one after the other, during the whole upgrade.
+  const seen = new Map<string, number>()
+  let slowestMs = 0
+  let isOver = false
+  const asking = (async () => {
+    while (!isOver) {
+      for (const pool of ['web', 'other']) {
+        const startMs = performance.now()
+        const { status, body } = await ask(running.url(pool))
+        slowestMs = Math.max(slowestMs, performance.now() - startMs)
+        const what = `${pool} ${status} ${body.slice(0, 3)}`
+        seen.set(what, (seen.get(what) ?? 0) + 1)
+      }
+    }
+  })()
+  const { code, stderr } = await upgrade(running)
+  assert.equal(code, 0, stderr)
+  await ended(running)
+  isOver = true
+  await asking
+  console.log(`slowest ${Math.round(slowestMs)} ms`, Object.fromEntries(seen))
+  assert.deepEqual([...seen.keys()].sort(), ['other 200 two', 'web 200 one'])
+  assert.ok(slowestMs < 4_000)
   process.kill(await pidOf(running), 'SIGTERM')
   await running.process.exited
 })

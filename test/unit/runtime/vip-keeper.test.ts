@@ -236,3 +236,27 @@ test('an Evenkeel that is stopping hands nothing over', async () => {
     message: 'This Evenkeel is stopping already.',
   })
 })
+
+test('from one process to the next keepalived hears nothing at all', () => {
+  const [old, next] = [new World(), new World()]
+  old.keeper.start()
+  old.pass(100)
+  assert.deepEqual(old.writes, [-254, 0])
+  old.keeper.release()
+  old.ready = false
+  old.pass(200)
+  old.keeper.look()
+  old.keeper.stop()
+  assert.deepEqual(old.writes, [-254, 0])
+  next.keeper.start(false)
+  next.pass(200)
+  assert.deepEqual(next.writes, [0])
+})
+
+test('an address that was sent away stays away in the next process', () => {
+  const world = new World()
+  world.keeper.start(true)
+  world.pass(200)
+  assert.deepEqual(world.writes, [-50])
+  assert.ok(world.keeper.isAway)
+})
