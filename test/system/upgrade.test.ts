@@ -175,9 +175,9 @@ test('with agreement the new process joins as the same replica, once the old one
   // New connections, one after the other, during the whole upgrade.
   const seen = new Map<string, number>()
   let slowestMs = 0
-  let isOver = false
+  const end = new AbortController()
   const asking = (async () => {
-    while (!isOver) {
+    while (!end.signal.aborted) {
       for (const pool of ['web', 'other']) {
         const startMs = performance.now()
         const { status, body } = await ask(running.url(pool))
@@ -190,7 +190,7 @@ test('with agreement the new process joins as the same replica, once the old one
   const { code, stderr } = await upgrade(running)
   assert.equal(code, 0, stderr)
   await ended(running)
-  isOver = true
+  end.abort()
   await asking
   console.log(`slowest ${Math.round(slowestMs)} ms`, Object.fromEntries(seen))
   assert.deepEqual([...seen.keys()].sort(), ['other 200 two', 'web 200 one'])
