@@ -45,7 +45,7 @@ function describe(command: Command): Verb {
     name: command.name(),
     description: command.description(),
     options: command.options,
-    words: argument?.argChoices ?? [],
+    words: argument?.argChoices ?? command.commands.map((sub) => sub.name()),
     takesFile: argument?.name() === 'FILE',
   }
 }
@@ -64,11 +64,14 @@ function bash(verbs: readonly Verb[]): string {
     const files = verb.takesFile ? '; files=1' : ''
     return `    ${verb.name}) words="${[...flags, ...verb.words].join(' ')}"${files} ;;`
   })
-  const options = new Map(verbs.flatMap((verb) => verb.options).map((one) => [one.flags, one]))
-  const values = [...options.values()].flatMap((option) => {
-    if (takesFile(option)) return [`    ${flagsOf(option).join('|')}) words=''; files=1 ;;`]
-    if (option.argChoices === undefined) return []
-    return [`    ${flagsOf(option).join('|')}) words="${option.argChoices.join(' ')}"; files= ;;`]
+  // The same option may take other words with another command.
+  const values = verbs.flatMap((verb) => {
+    return verb.options.flatMap((option) => {
+      const flags = flagsOf(option).map((flag) => `'${verb.name} ${flag}'`)
+      if (takesFile(option)) return [`    ${flags.join('|')}) words=''; files=1 ;;`]
+      if (option.argChoices === undefined) return []
+      return [`    ${flags.join('|')}) words="${option.argChoices.join(' ')}"; files= ;;`]
+    })
   })
   return `# bash completion for evenkeel
 _evenkeel() {
@@ -80,7 +83,7 @@ _evenkeel() {
 ${cases.join('\n')}
     help) words="${verbs.map((verb) => verb.name).join(' ')}" ;;
     esac
-    case $before in
+    case "\${COMP_WORDS[1]} $before" in
 ${values.join('\n')}
     esac
   fi

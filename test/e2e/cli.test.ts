@@ -185,6 +185,8 @@ test('completion scripts know every command and are accepted by their shell', as
   }
   assert.deepEqual(await complete('evenkeel', 'st'), ['status'])
   assert.deepEqual(await complete('evenkeel', 'check', '-o', ''), ['text', 'json'])
+  assert.deepEqual(await complete('evenkeel', 'report', '-o', ''), ['text', 'json', 'markdown'])
+  assert.deepEqual(await complete('evenkeel', 'backend', 'a'), ['add'])
   assert.deepEqual(await complete('evenkeel', 'completion', 'f'), ['fish'])
   assert.deepEqual(await complete('evenkeel', 'status', '--ad'), ['--admin'])
 })
