@@ -140,8 +140,14 @@ export class PlanKeeper {
   /** Another configuration. Of those that wait, the latest counts; earlier ones are refused. */
   setConfigured(configured: Plan): Promise<KeeperResult> {
     return this.#wish(CONFIGURATION, (inputs) => {
-      const names = new Set(configured.pools.map(({ name }) => name))
-      const members = new Map([...inputs.members].filter(([pool]) => names.has(pool)))
+      const before = new Map(inputs.configured.pools.map((pool) => [pool.name, pool]))
+      const members = new Map<string, readonly Member[]>()
+      for (const { name, discovery } of configured.pools) {
+        const known = inputs.members.get(name)
+        // Nobody speaks any more for the members of a pool that has lost its discovery.
+        const isLost = discovery === undefined && before.get(name)?.discovery !== undefined
+        if (known !== undefined && !isLost) members.set(name, known)
+      }
       return { ...inputs, configured, members }
     })
   }
@@ -276,7 +282,8 @@ export class PlanKeeper {
     try {
       await this.#ports!.apply(plan)
     } catch (error) {
-      await this.#goBack(before)
+      // Whoever is being stopped needs no plan any more.
+      if (this.#stopped === null) await this.#goBack(before)
       throw error
     }
   }

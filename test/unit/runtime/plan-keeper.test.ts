@@ -5,7 +5,7 @@ import { NO_OVERRIDES } from '../../../src/core/effective-plan.ts'
 import type { ListenerPlan, Plan } from '../../../src/core/plan.ts'
 import type { KeeperPorts } from '../../../src/runtime/plan-keeper.ts'
 import { PlanKeeper } from '../../../src/runtime/plan-keeper.ts'
-import { slotsByName, smallPlan } from '../../support/plans.ts'
+import { planOf, slotsByName, smallPlan } from '../../support/plans.ts'
 
 const room = { listeners: 8, pools: 8, slots: 32 }
 const first = smallPlan({ front: ':0 web' }, { web: 'a=10.0.0.1:80 b=10.0.0.2:80' })
@@ -103,6 +103,29 @@ test('members and overrides outlast a reload, and members go with their pool', a
   await keeper.setConfigured(smallPlan({ front: ':0 api' }, { api: 'a=10.0.0.1:80' }))
   assert.deepEqual(keeper.members('web'), [])
   assert.deepEqual(keeper.overrides.removed, [{ pool: 'web', backend: 'b' }])
+})
+
+test('members go with the discovery that found them', async () => {
+  const { keeper } = start()
+  const found = planOf(
+    'listeners: { front: { bind: ":0", pool: web } }\n' +
+      'pools: { web: { discovery: { dns: { name: web.internal, port: 80 } } } }',
+  )
+  await keeper.setConfigured(found)
+  await keeper.setMembers('web', [member])
+  assert.deepEqual(names(keeper.plan), ['m'])
+  await keeper.setConfigured(first)
+  assert.deepEqual(names(keeper.plan), ['a', 'b'])
+})
+
+test('a plan that fails while everything ends is not taken back', async () => {
+  const world = start()
+  world.during = async () => {
+    world.keeper.stop('Evenkeel is stopping')
+    throw new Error('the balancer is being stopped')
+  }
+  assert.equal((await world.keeper.setConfigured(second)).outcome, 'refused')
+  assert.equal(world.applied.length, 1)
 })
 
 test('what is known at the start is in the first plan', () => {
