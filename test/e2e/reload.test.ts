@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
-import { after, test, type TestContext } from 'node:test'
+import { after, test } from 'node:test'
 import { parse, stringify } from 'yaml'
 import type { EffectiveConfig } from '../../src/admin/config-routes.ts'
 import type { ConfigStatus } from '../../src/core/reload.ts'
 import type { PoolStatus } from '../../src/core/status.ts'
 import { startBackend } from '../support/backend.ts'
-import type { Evenkeel, EvenkeelConfig } from '../support/evenkeel.ts'
+import type { Evenkeel } from '../support/evenkeel.ts'
 import { mainFile, startEvenkeel } from '../support/evenkeel.ts'
 import { freePort, isListening } from '../support/ports.ts'
 import { runProcess } from '../support/processes.ts'
@@ -24,14 +24,28 @@ function poolWith(...backends: { name: string; address: string }[]) {
   return { web: { backends: Object.fromEntries(entries), healthCheck } }
 }
 
-async function start(t: TestContext, more: Partial<EvenkeelConfig> = {}): Promise<Evenkeel> {
-  const evenkeel = await startEvenkeel({
-    listeners: { front: { pool: 'web' } },
-    pools: poolWith(one),
-    ...more,
+const config = { listeners: { front: { pool: 'web' } }, pools: poolWith(one) }
+const shared = await startEvenkeel(config)
+const original = readFileSync(shared.file, 'utf8')
+after(() => shared.stop(0))
+
+/** The one that most tests share, as it was in the beginning. */
+async function fresh(): Promise<Evenkeel> {
+  writeFileSync(shared.file, original)
+  await reload(shared)
+  await waitFor(async () => (await get(shared.url())) === '200 one')
+  return shared
+}
+
+/** Has it read its file again, and tells how that ended. */
+async function reload({ adminUrl }: Evenkeel, body: object = {}) {
+  const response = await fetch(`${adminUrl}/v1/config/reload`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
   })
-  t.after(() => evenkeel.stop(0))
-  return evenkeel
+  const problem = (await response.json()) as Record<string, unknown>
+  return { status: response.status, problem }
 }
 
 type Tree = Record<string, Record<string, Record<string, unknown>>>
@@ -77,8 +91,8 @@ async function metric({ adminUrl }: Evenkeel, name: string): Promise<number> {
 
 const healthy = { what: 'the new backend to serve' }
 
-test('HUP applies the changed file, and what is kept keeps its health and its counts', async (t) => {
-  const evenkeel = await start(t)
+test('HUP applies the changed file, and what is kept keeps its health and its counts', async () => {
+  const evenkeel = await fresh()
   await waitFor(async () => (await get(evenkeel.url())) === '200 one')
   edit(evenkeel, (tree) => {
     tree['pools'] = poolWith(one, two)
@@ -103,8 +117,8 @@ test('HUP applies the changed file, and what is kept keeps its health and its co
   assert.equal(await metric(evenkeel, 'evenkeel_config_last_reload_successful'), 1)
 })
 
-test('a broken file changes nothing and is told with its position everywhere', async (t) => {
-  const evenkeel = await start(t)
+test('a broken file changes nothing and is told with its position everywhere', async () => {
+  const evenkeel = await fresh()
   const before = await statusOf(evenkeel)
   edit(evenkeel, (tree) => {
     tree['pools']!['web']!['balanse'] = 'round-robin'
@@ -124,14 +138,9 @@ test('a broken file changes nothing and is told with its position everywhere', a
   const logs = evenkeel.logs()
   assert.match(logs, /"level":"error".*"path":"pools\.web\.balanse","line":\d+,"column":5/)
   assert.match(logs, /configuration refused: .*: pools\.web\.balanse: there is no such key/)
-  const response = await fetch(`${evenkeel.adminUrl}/v1/config/reload`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: '{}',
-  })
-  const problem = (await response.json()) as Record<string, unknown>
+  const { status: code2, problem } = await reload(evenkeel)
   assert.deepEqual(
-    [response.status, problem['code'], problem['errors']],
+    [code2, problem['code'], problem['errors']],
     [
       422,
       'config-invalid',
@@ -153,8 +162,8 @@ test('a broken file changes nothing and is told with its position everywhere', a
   assert.equal(await get(evenkeel.url()), '200 one')
 })
 
-test('a command finds the process though the file that tells where it is has errors', async (t) => {
-  const evenkeel = await start(t)
+test('a command finds the process though the file that tells where it is has errors', async () => {
+  const evenkeel = await fresh()
   writeFileSync(evenkeel.file, `${readFileSync(evenkeel.file, 'utf8')}bogus: 1\n`)
   const words = [mainFile, 'reload', '-c', evenkeel.file]
   const { code, stderr } = await runProcess(process.execPath, words)
@@ -163,8 +172,8 @@ test('a command finds the process though the file that tells where it is has err
   assert.equal((await statusOf(evenkeel)).last?.outcome, 'refused')
 })
 
-test('a listener can move, come and go; the others are not touched', async (t) => {
-  const evenkeel = await start(t)
+test('a listener can move, come and go; the others are not touched', async () => {
+  const evenkeel = await fresh()
   const before = `127.0.0.1:${evenkeel.port()}`
   const port = await freePort()
   const second = await freePort()
@@ -184,26 +193,29 @@ test('a listener can move, come and go; the others are not touched', async (t) =
   edit(evenkeel, (tree) => {
     tree['listeners'] = { back: { bind: before, pool: 'web' } }
   })
-  assert.equal((await cli(evenkeel, 'reload')).code, 0)
+  assert.equal((await reload(evenkeel)).status, 200)
   await waitFor(async () => !(await isListening(port)) && !(await isListening(second)))
   assert.equal(await get(evenkeel.url()), '200 one')
 })
 
-test('an address that somebody else has is refused before anything is changed', async (t) => {
-  const evenkeel = await start(t)
+test('an address that somebody else has is refused before anything is changed', async () => {
+  const evenkeel = await fresh()
   edit(evenkeel, (tree) => {
     tree['listeners']!['taken'] = { bind: one.address, pool: 'web' }
     tree['pools'] = poolWith(one, two)
   })
-  const { code, stderr } = await cli(evenkeel, 'reload')
-  assert.equal(code, 1)
-  assert.match(stderr, /listener 'taken' can't listen on .*: the port is taken by /)
+  const { status, problem } = await reload(evenkeel)
+  assert.equal(status, 409)
+  assert.match(
+    String(problem['detail']),
+    /listener 'taken' can't listen on .*: the port is taken by /,
+  )
   assert.equal((await poolsOf(evenkeel))[0]!.backends.length, 1)
   assert.equal(await get(evenkeel.url()), '200 one')
 })
 
-test('a reload waits for its confirmation, is shown to do so, and is taken back', async (t) => {
-  const evenkeel = await start(t)
+test('a reload waits for its confirmation, is shown to do so, and is taken back', async () => {
+  const evenkeel = await fresh()
   edit(evenkeel, (tree) => {
     tree['pools'] = poolWith(two)
   })
@@ -219,26 +231,27 @@ test('a reload waits for its confirmation, is shown to do so, and is taken back'
   assert.equal((await cli(evenkeel, 'confirm')).code, 1)
 })
 
-test('a reload that is confirmed stays, and one that is not liked can go at once', async (t) => {
-  const evenkeel = await start(t)
+test('a reload that is confirmed stays, and one that is not liked can go at once', async () => {
+  const evenkeel = await fresh()
   edit(evenkeel, (tree) => {
     tree['pools'] = poolWith(two)
   })
-  await cli(evenkeel, 'reload', '--confirm', '60s')
-  assert.equal((await cli(evenkeel, 'reload')).code, 1)
+  await reload(evenkeel, { confirmMs: 60_000 })
+  assert.equal((await reload(evenkeel)).status, 409)
   const { code, stdout } = await cli(evenkeel, 'confirm')
   assert.deepEqual([code, /is confirmed and stays/.test(stdout)], [0, true])
   edit(evenkeel, (tree) => {
     tree['pools'] = poolWith(one)
   })
-  await cli(evenkeel, 'reload', '--confirm', '60s')
+  await reload(evenkeel, { confirmMs: 60_000 })
   assert.equal((await cli(evenkeel, 'revert')).code, 0)
   await waitFor(async () => (await get(evenkeel.url())) === '200 two', healthy)
 })
 
-test('diff tells what would change, what is in flight there, and changes nothing', async (t) => {
+test('diff tells what would change, what is in flight there, and changes nothing', async () => {
+  const evenkeel = await fresh()
+  const { last } = await statusOf(evenkeel)
   await one.behave({ kind: 'silent' })
-  const evenkeel = await start(t)
   const asked = request(evenkeel.url())
   asked.on('error', () => {})
   asked.end()
@@ -248,7 +261,6 @@ test('diff tells what would change, what is in flight there, and changes nothing
     stdout: '',
     stderr: 'evenkeel: the configuration is what it was\n',
   })
-  const original = readFileSync(evenkeel.file, 'utf8')
   edit(evenkeel, (tree) => {
     tree['pools'] = poolWith(two)
     tree['runtime'] = { drain: '3s' } as never
@@ -274,13 +286,13 @@ test('diff tells what would change, what is in flight there, and changes nothing
     [1, '! runtime.threads auto -> 7: restart Evenkeel\n'],
   )
   writeFileSync(evenkeel.file, original)
-  assert.equal((await statusOf(evenkeel)).last, null)
+  assert.deepEqual((await statusOf(evenkeel)).last, last)
   asked.destroy()
   await one.behave({ kind: 'answer' })
 })
 
-test('a configuration can be posted, and only for the one that it was made for', async (t) => {
-  const evenkeel = await start(t)
+test('a configuration can be posted, and only for the one that it was made for', async () => {
+  const evenkeel = await fresh()
   const post = (text: string, headers: Record<string, string> = {}) =>
     fetch(`${evenkeel.adminUrl}/v1/config?by=kim&name=new.yaml`, {
       method: 'POST',
@@ -313,7 +325,8 @@ test('a configuration can be posted, and only for the one that it was made for',
 })
 
 test('with watch a new file is applied by itself, and a broken one changes nothing', async (t) => {
-  const evenkeel = await start(t, { runtime: { watch: true } })
+  const evenkeel = await startEvenkeel({ ...config, runtime: { watch: true } })
+  t.after(() => evenkeel.stop(0))
   edit(evenkeel, (tree) => {
     tree['pools'] = poolWith(two)
   })
@@ -327,17 +340,17 @@ test('with watch a new file is applied by itself, and a broken one changes nothi
   await waitFor(async () => (await statusOf(evenkeel)).last?.outcome === 'unchanged')
 })
 
-test('log level and access log follow the configuration', async (t) => {
-  const evenkeel = await start(t)
+test('log level and access log follow the configuration', async () => {
+  const evenkeel = await fresh()
   const path = `${evenkeel.file}.access.log`
   edit(evenkeel, (tree) => {
     tree['log'] = { level: 'error', access: { format: 'combined', path } } as never
   })
-  assert.equal((await cli(evenkeel, 'reload')).code, 0)
+  assert.equal((await reload(evenkeel)).status, 200)
   await get(`${evenkeel.url()}/logged`)
   await waitFor(() => readFileSync(path, 'utf8').includes('GET /logged'))
   const before = evenkeel.logs()
-  assert.equal((await cli(evenkeel, 'reload')).code, 0)
+  assert.equal((await reload(evenkeel)).status, 200)
   assert.equal(evenkeel.logs(), before)
   edit(evenkeel, (tree) => {
     tree['log'] = {
@@ -345,9 +358,9 @@ test('log level and access log follow the configuration', async (t) => {
       access: { format: 'json', path: '/nowhere/access.log' },
     } as never
   })
-  const { code, stderr } = await cli(evenkeel, 'reload')
-  assert.equal(code, 1)
-  assert.match(stderr, /ENOENT.*\/nowhere\/access\.log/)
+  const { status, problem } = await reload(evenkeel)
+  assert.equal(status, 409)
+  assert.match(String(problem['detail']), /ENOENT.*\/nowhere\/access\.log/)
   await get(`${evenkeel.url()}/still`)
   await waitFor(() => readFileSync(path, 'utf8').includes('GET /still'))
 })
