@@ -3,13 +3,14 @@
 
 import { Command, Option } from 'commander'
 import type { ConfigFinding, ReloadAnswer } from '../core/reload.ts'
+import { CONFIRM_MAX_MS, CONFIRM_MIN_MS } from '../core/reload.ts'
 import { formatDuration } from '../config/units.ts'
 import { type AdminReply, type AdminTarget, detailOf, postAdmin } from './admin-client.ts'
 import { diffText } from './diff-text.ts'
 import { durationOption } from './duration-option.ts'
 import { loginName } from './operate.ts'
 import { findReloadable } from './reload-target.ts'
-import { EXIT, put, say, wantsColor } from './terminal.ts'
+import { EXIT, Failure, put, say, wantsColor } from './terminal.ts'
 
 /** A reload waits for the data threads, 5 s at most, and for those before it. */
 export const RELOAD_WAIT_MS = 30_000
@@ -108,7 +109,7 @@ export function outputOption(): Option {
 
 async function reload(options: ReloadOptions): Promise<number> {
   const { by = loginName(), reason, confirm, dryRun = false, output } = options
-  const confirmMs = confirm === undefined ? undefined : durationOption('--confirm', confirm)
+  const confirmMs = confirm === undefined ? undefined : confirmTime(confirm)
   const address = await findReloadable(options)
   const body = { by, reason, confirmMs, dryRun }
   const reply = await postAdmin(address, '/v1/config/reload', body, RELOAD_WAIT_MS)
@@ -117,6 +118,13 @@ async function reload(options: ReloadOptions): Promise<number> {
   if (answer === null) return EXIT.failed
   if (output === 'text') put(textOf(answer))
   return EXIT.ok
+}
+
+function confirmTime(text: string): number {
+  const ms = durationOption('--confirm', text)
+  if (ms >= CONFIRM_MIN_MS && ms <= CONFIRM_MAX_MS) return ms
+  const range = `${formatDuration(CONFIRM_MIN_MS)} to ${formatDuration(CONFIRM_MAX_MS)}`
+  throw new Failure(`--confirm: ${text} is out of range, which is ${range}`, EXIT.usage)
 }
 
 /** The answer if all is well; otherwise says what is wrong. */

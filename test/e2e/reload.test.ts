@@ -172,6 +172,17 @@ test('a command finds the process though the file that tells where it is has err
   assert.equal((await statusOf(evenkeel)).last?.outcome, 'refused')
 })
 
+test('what cannot be asked for is said before anybody is asked', async () => {
+  const short = await cli(shared, 'reload', '--confirm', '100ms')
+  const range = 'evenkeel: --confirm: 100ms is out of range, which is 1s to 1d\n'
+  assert.deepEqual(short, { code: 2, stdout: '', stderr: range })
+  const file = `${shared.file}.broken`
+  writeFileSync(file, 'listeners: {')
+  const { code, stderr } = await runProcess(process.execPath, [mainFile, 'reload', '-c', file])
+  assert.equal(code, 1)
+  assert.match(stderr, /has errors, so the admin address is not known; use --admin ADDR/)
+})
+
 test('a listener can move, come and go; the others are not touched', async () => {
   const evenkeel = await fresh()
   const before = `127.0.0.1:${evenkeel.port()}`
