@@ -29,14 +29,18 @@ Examples:
 }
 
 async function run(file: string | undefined): Promise<number> {
+  // First of all: what the process before says is lost if it ends before somebody listens.
+  const { followed } = await import('../runtime/upgrade-predecessor.ts')
+  const predecessor = followed(process.env)
+  predecessor.catch(() => {})
   const source = requireConfig(file, process.env)
   const loaded = await loadSource(source, process.env)
   if (!loaded.ok) {
     const { formatDiagnostics } = await import('../config/diagnostics.ts')
-    const { tellPredecessor } = await import('../runtime/upgrade-predecessor.ts')
     const text = formatDiagnostics(loaded.diagnostics)
     process.stderr.write(text)
-    tellPredecessor(process.env, text)
+    const old = await predecessor
+    old?.failed(text)
     say('evenkeel: not started; the configuration has errors')
     return EXIT.failed
   }
@@ -53,7 +57,7 @@ async function run(file: string | undefined): Promise<number> {
   const { environmentOrigin, fileOrigin } = await import('../config/origin.ts')
   const origin =
     source.kind === 'file' ? fileOrigin(source.path, process.env) : environmentOrigin(process.env)
-  const code = await runUntilStopped(loaded.plan, log, { origin })
+  const code = await runUntilStopped(loaded.plan, log, { origin, predecessor })
   exitSoon(code)
   return code
 }

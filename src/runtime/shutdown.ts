@@ -12,13 +12,15 @@ import { startBalancer } from './balancer.ts'
 import { AddressError } from './port-check.ts'
 import { ServiceManager } from './service-manager.ts'
 import { onSignals } from './signals.ts'
-import { followed, type Predecessor } from './upgrade-predecessor.ts'
+import type { Predecessor } from './upgrade-predecessor.ts'
 
 const HUP = { source: 'signal', by: 'SIGHUP' } as const
 
 export interface RunOptions {
   /** Where the plan was read from; without it HUP has nothing to read again. */
   readonly origin?: ConfigOrigin
+  /** The process that this one follows, once it has said what is inherited. */
+  readonly predecessor?: Promise<Predecessor | null>
   readonly started?: (balancer: RunningBalancer) => void
 }
 
@@ -26,7 +28,7 @@ export interface RunOptions {
 export async function runUntilStopped(
   plan: Plan,
   log: Log,
-  { origin, started = () => {} }: RunOptions = {},
+  { origin, started = () => {}, predecessor: following }: RunOptions = {},
 ): Promise<number> {
   const end = new Ending()
   let isReloadWished = false
@@ -53,7 +55,7 @@ export async function runUntilStopped(
   }
   process.on('uncaughtException', crashed)
   try {
-    predecessor = await followed(process.env)
+    predecessor = (await following) ?? null
     end.balancer = await startBalancer(plan, {
       log,
       ...(origin === undefined ? {} : { origin }),

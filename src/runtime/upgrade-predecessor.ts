@@ -31,16 +31,10 @@ export async function followed(env: NodeJS.ProcessEnv): Promise<Predecessor | nu
   return meet(process)
 }
 
-/** Says why this process, if it was to follow another, ends before it has begun. */
-export function tellPredecessor(env: NodeJS.ProcessEnv, message: string): void {
-  if (env[SUCCESSOR_VARIABLE] !== '1') return
-  const said: SuccessorMessage = { kind: 'failed', message }
-  process.send?.(said)
-}
-
 function meet(channel: Channel): Promise<Predecessor> {
   return new Promise((resolve, reject) => {
     const gone = (): void => reject(new Error('the process that started this one is gone'))
+    if (channel.connected !== true) return gone()
     const timer = setTimeout(gone, ESTATE_MS)
     channel.on('disconnect', gone)
     channel.on('message', (message) => {

@@ -198,3 +198,23 @@ test('with agreement the new process joins as the same replica, once the old one
   process.kill(await pidOf(running), 'SIGTERM')
   await running.process.exited
 })
+
+test('when the old process dies in the middle, the new one takes everything over', async () => {
+  const backend = await startBackend({ name: 'one' })
+  after(() => backend.stop())
+  const running = await startEvenkeel({
+    runtime: { stateDir: join(folder, 'crash') },
+    listeners: { web: { pool: 'web' } },
+    pools: { web: { backends: { one: backend.address }, healthCheck: { http: '/health' } } },
+  })
+  running.process.child.kill('SIGUSR2')
+  // It has heard what it inherits once it judges backends.
+  const judged = 'backend web/one is available'
+  await waitFor(() => running.logs().split(judged).length === 3, { everyMs: 2 })
+  running.process.child.kill('SIGKILL')
+  const pid = await waitFor(() => pidOf(running))
+  assert.notEqual(pid, running.process.pid)
+  assert.equal((await ask(running.url())).body, 'one')
+  process.kill(pid, 'SIGTERM')
+  await running.process.exited
+})
