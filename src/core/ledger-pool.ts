@@ -153,11 +153,13 @@ export class LedgerPool {
   }
 
   turn(to: FailoverPhase, reason: string, nowMs: number): void {
+    const wasPlanned = this.#phase === 'switching'
     this.#phase = to
     if (to === 'failing-over' && this.#served && this.incident?.open !== true) {
       this.#openIncident('active-lost', reason, nowMs)
     }
-    this.#judge(nowMs)
+    // Who serves after a planned move is published a moment later: that nobody does yet is no loss.
+    if (!wasPlanned) this.#judge(nowMs)
   }
 
   moved(report: MoveReport, nowMs: number): void {

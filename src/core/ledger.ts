@@ -181,7 +181,9 @@ export class Ledger {
         break
       }
       case 'operator': {
-        const { pool, backend, verb, by, reason, outcome, tookMs } = event.news
+        const { pool, backend, verb, by, reason, outcome, tookMs, wishes } = event.news
+        // Somebody only asked what would happen.
+        if (wishes['dryRun'] === true) break
         const at = this.#at(atMs - tookMs)
         this.#act({ kind: 'action', at, pool, backend, verb, by, reason, outcome }, tookMs, atMs)
         break
