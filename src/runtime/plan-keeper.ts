@@ -48,8 +48,8 @@ export interface KeeperPorts {
    * @throws Error when a listener could not be opened: then the old plan is applied again
    */
   apply(plan: Plan): Promise<void>
-  /** Going back failed, too. */
-  failed(error: unknown): void
+  /** Something went wrong besides; one sentence without a full stop. */
+  failed(what: string, error: unknown): void
 }
 
 export interface KeeperStart {
@@ -244,8 +244,19 @@ export class PlanKeeper {
     } catch (error) {
       return refused(messageOf(error))
     }
-    for (const listener of this.#listeners) listener(this.#plan)
+    this.#announce()
     return { outcome: 'applied', message: '' }
+  }
+
+  #announce(): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(this.#plan)
+      } catch (error) {
+        // The plan holds all the same, and the others must learn of it.
+        this.#ports!.failed('whoever follows the plan met an error', error)
+      }
+    }
   }
 
   #compose(inputs: Inputs): Proposal {
@@ -297,7 +308,7 @@ export class PlanKeeper {
       this.#ports!.prepare(back.plan)
       await this.#ports!.apply(back.plan)
     } catch (error) {
-      this.#ports!.failed(error)
+      this.#ports!.failed('the plan before could not be restored; restart Evenkeel', error)
     }
   }
 

@@ -181,11 +181,11 @@ export class Reloader {
   }
 
   async #inTurn(wish: ReloadWish, read: () => LoadResult): Promise<ReloadAnswer> {
-    if (wish.dryRun === true) return this.#judge(wish, read)
+    if (wish.dryRun === true) return this.#safely(wish, read)
     if (this.#isBusy) return this.#wait(wish, read)
     this.#isBusy = true
     try {
-      return await this.#judge(wish, read)
+      return await this.#safely(wish, read)
     } finally {
       this.#isBusy = false
       const next = this.#waiting
@@ -208,6 +208,16 @@ export class Reloader {
       }
       this.#waiting = { wish, read, done }
     })
+  }
+
+  /** An error of our own in reading or comparing must not end a process that serves. */
+  async #safely(wish: ReloadWish, read: () => LoadResult): Promise<ReloadAnswer> {
+    try {
+      return await this.#judge(wish, read)
+    } catch (error) {
+      const cause = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      return this.#refuse(wish, 'refused', sayRefused(`an internal error: ${cause}`))
+    }
   }
 
   async #judge(wish: ReloadWish, read: () => LoadResult): Promise<ReloadAnswer> {

@@ -94,9 +94,8 @@ export class Reloading {
         control.adopt(plan)
         return planes.adopted()
       },
-      failed: (error) => {
-        const cause = error instanceof Error ? error.message : String(error)
-        log.error('the plan before could not be restored as a whole; restart Evenkeel', { cause })
+      failed: (what, error) => {
+        log.error(what, { cause: error instanceof Error ? error.message : String(error) })
       },
     })
     keeper.onApplied((plan) => {

@@ -73,7 +73,9 @@ async function get(url: string): Promise<string> {
   return `${response.status} ${await response.text()}`
 }
 
-async function statusOf({ adminUrl }: Evenkeel): Promise<ConfigStatus> {
+async function statusOf(evenkeel: Evenkeel): Promise<ConfigStatus> {
+  const { adminUrl, process } = evenkeel
+  if (!process.isRunning()) throw new Error(`it has ended: ${evenkeel.logs()}`)
   return (await (await fetch(`${adminUrl}/v1/config/status`)).json()) as ConfigStatus
 }
 

@@ -56,7 +56,7 @@ function world({ before = [], isKept = true, failing }: WorldOptions = {}) {
       settle: async (listener) => listener,
       prepare: () => {},
       apply: async (plan) => void state.applied.push(plan),
-      failed: (error) => assert.fail(String(error)),
+      failed: (_, error) => assert.fail(String(error)),
     },
   )
   const overrides = new RunningOverrides(

@@ -48,7 +48,7 @@ function start(begin = true): World {
       world.applied.push(plan)
       await world.during(plan)
     },
-    failed: (error) => world.failures.push(error),
+    failed: (_, error) => world.failures.push(error),
   }
   if (begin) {
     const plan = keeper.plan
@@ -251,6 +251,19 @@ test('who wants to know learns of each plan once it is in force', async () => {
   end()
   await keeper.setConfigured(first)
   assert.deepEqual(heard, [['b', 'c']])
+})
+
+test('a listener that fails hurts neither the plan nor the others', async () => {
+  const { keeper, failures } = start()
+  const heard: (string[] | undefined)[] = []
+  keeper.onApplied(() => {
+    throw new Error('bug')
+  })
+  keeper.onApplied((plan) => heard.push(names(plan)))
+  assert.deepEqual(await keeper.setConfigured(second), applied)
+  assert.deepEqual(await keeper.setConfigured(third), applied)
+  assert.deepEqual(heard, [['b', 'c'], ['a']])
+  assert.deepEqual(failures.map(String), ['Error: bug', 'Error: bug'])
 })
 
 test('after the end everything is refused, what waits included', async () => {

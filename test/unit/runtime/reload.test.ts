@@ -20,6 +20,8 @@ const broken = one.replace('backends', 'backend')
 class World {
   /** What the process would read. */
   file = one
+  /** Reading it throws. */
+  broken = false
   nowMs = 1_000_000
   readonly news: ConfigNews[] = []
   readonly findings: [string, ConfigFinding][] = []
@@ -37,7 +39,10 @@ class World {
       origin: {
         name: 'evenkeel.yaml',
         file: 'evenkeel.yaml',
-        read: () => load(this.file, 'evenkeel.yaml'),
+        read: () => {
+          if (this.broken) throw new Error('bug')
+          return load(this.file, 'evenkeel.yaml')
+        },
         readText: load,
       },
       clock: {
@@ -336,6 +341,17 @@ test('reloads come one at a time, and of those that wait the latest counts', asy
   assert.equal(answers[3], answers[4])
   assert.equal(world.backends, 'a')
   assert.equal(world.news.filter(({ outcome }) => outcome === 'applied').length, 2)
+})
+
+test('an error of our own while reading refuses, and the next reload works', async () => {
+  const world = new World()
+  world.broken = true
+  const answer = await world.hup()
+  assert.equal(codeOf(answer), 'refused')
+  assert.match(answer.message, /^configuration refused: an internal error: Error: bug/)
+  world.broken = false
+  world.file = two
+  assert.equal((await world.hup()).outcome, 'applied')
 })
 
 test('a secret changes the entity tag and not the version', async () => {
