@@ -61,7 +61,7 @@ test(`an upgrade under load, one of ${threads} data threads being busy, costs no
   assert.match(running.logs(), /^busy$/m)
   assert.ok(!running.logs().includes('data thread'), running.logs())
   for (const { sent, ok, errors, statuses } of results) {
-    assert.ok(sent > 2_000)
+    assert.ok(sent > 500, `${sent}: too few to tell`)
     assert.deepEqual({ ok, errors, statuses }, { ok: sent, errors: {}, statuses: { 200: sent } })
   }
 })
