@@ -123,6 +123,17 @@ const backend: z.ZodType<BackendStatus> = z
   })
   .meta({ id: 'Backend' })
 
+const traffic = z
+  .strictObject({
+    requests: count,
+    failures: count.describe("Ended with a fault that was not the client's."),
+    retries: count,
+    latency: z
+      .array(count)
+      .describe('Answers by how long their head took, with the bounds of docs/metrics.md.'),
+  })
+  .describe('Counted since the start.')
+
 export const poolSchema: z.ZodType<PoolStatus> = z
   .strictObject({
     name: z.string(),
@@ -132,6 +143,7 @@ export const poolSchema: z.ZodType<PoolStatus> = z
     total: count,
     minAvailable: count,
     queued: count,
+    traffic,
     failover: failover.nullable(),
     sites: z.array(
       z.strictObject({

@@ -4,9 +4,9 @@ import { isAvailable } from './availability.ts'
 import type { BackendHealth } from './backend-health.ts'
 import type { Shortage } from './override-refusal.ts'
 import type { PoolPlan } from './plan.ts'
-import { POOL, type SharedTable } from './shared-layout.ts'
+import { BACKEND, LATENCY_BUCKETS, POOL, type SharedTable } from './shared-layout.ts'
 import { ELIGIBILITY, type PoolSnapshot } from './snapshot.ts'
-import type { PoolStatus } from './status.ts'
+import type { PoolStatus, PoolTraffic } from './status.ts'
 
 /** What holds for the pool as a whole. */
 export interface PoolSums {
@@ -65,8 +65,28 @@ export function poolStatus(
     failover: null,
     sites: [],
     queued: table.sum(table.poolBase(plan.slot) + POOL.queued),
+    traffic: poolTraffic(plan, backends, table),
     backends: backends.map((backend) => backend.status(table, nowMs)),
     removed: [],
+  }
+}
+
+function poolTraffic(
+  { slot }: PoolPlan,
+  backends: readonly BackendHealth[],
+  table: SharedTable,
+): PoolTraffic {
+  const base = table.poolBase(slot)
+  const latency = Array.from({ length: LATENCY_BUCKETS }, (_, bucket) =>
+    backends.reduce((sum, { plan }) => {
+      return sum + table.sum(table.backendBase(plan.slot) + BACKEND.response + bucket)
+    }, 0),
+  )
+  return {
+    requests: table.sum(base + POOL.requests),
+    failures: table.sum(base + POOL.failed),
+    retries: table.sum(base + POOL.retries),
+    latency,
   }
 }
 

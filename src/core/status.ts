@@ -180,6 +180,18 @@ export interface MoveReport {
   readonly metObjective: boolean | null
 }
 
+/** What went through a pool since the start; levels are elsewhere. */
+export interface PoolTraffic {
+  /** Requests, or tunnels over tcp. */
+  readonly requests: number
+  /** Of these, those that ended with a fault that was not the client's. */
+  readonly failures: number
+  /** Attempts after the first. */
+  readonly retries: number
+  /** Answers by how long their head took: `LATENCY_BUCKETS` counts, each of its own bucket alone. */
+  readonly latency: readonly number[]
+}
+
 export interface PoolStatus {
   readonly name: string
   readonly mode: string
@@ -188,6 +200,7 @@ export interface PoolStatus {
   readonly total: number
   readonly minAvailable: number
   readonly queued: number
+  readonly traffic: PoolTraffic
   /** `null` for a pool without an active. */
   readonly failover: FailoverStatus | null
   /** In order of preference; empty for a pool without sites. */

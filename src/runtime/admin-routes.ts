@@ -13,6 +13,7 @@ import { handoverRoutes } from '../admin/handover-routes.ts'
 import type { LedgerSource } from '../admin/ledger-routes.ts'
 import { ledgerRoutes } from '../admin/ledger-routes.ts'
 import { openApiRoute } from '../admin/openapi.ts'
+import { pageRoutes } from '../admin/page-routes.ts'
 import { poolRoutes } from '../admin/pool-routes.ts'
 import type { ProcessSource } from '../admin/process-routes.ts'
 import { processRoutes } from '../admin/process-routes.ts'
@@ -65,6 +66,7 @@ export function adminRoutes(source: AdminSource): readonly Route[] {
     ...reloadRoutes(source.reload),
     ...eventRoutes(source.stream),
     ...upgradeRoutes(source.upgrade),
+    ...pageRoutes(),
   ]
   return [...routes, openApiRoute(routes)]
 }

@@ -237,7 +237,7 @@ test('a running balancer serves probes and scrapes at an address of their own', 
   }
   const { body } = await ask(port, '/metrics')
   assert.match(body, /^evenkeel_admin_requests_total\{code="401"\} 3$/m)
-  for (const path of ['/v1/pools', '/v1/version', '/v1/events', '/v1/openapi.json', '/']) {
+  for (const path of ['/v1/pools', '/v1/version', '/v1/events', '/v1/openapi.json', '/', '/ui']) {
     assert.equal((await ask(port, path)).status, 404, path)
   }
   assert.equal((await ask(port, '/metrics', freeze)).status, 405)

@@ -46,7 +46,7 @@ test('what everybody may see without a token is a short list', () => {
       .filter(({ access }) => access === 'open')
       .map(({ path }) => path)
       .sort(),
-    ['/livez', '/readyz'],
+    ['/', '/livez', '/readyz', '/ui', '/ui/{file}'],
   )
 })
 

@@ -36,6 +36,7 @@ const pool: PoolStatus = {
   failover: null,
   sites: [],
   queued: 4,
+  traffic: { requests: 0, failures: 0, retries: 0, latency: [] },
   backends: [backend, { ...backend, name: 'long-name', availability: 'down', lastProbe: null }],
   removed: [],
 }
