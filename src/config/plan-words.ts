@@ -125,7 +125,10 @@ const poolNames: Names = {
 // Sections that `false` switches off.
 const switchable = /^(outlierDetection(\.(slow|silent))?|retry|admin|ledger|discovery)$/
 // What secrets are written into: passwords, keys, header values, bytes for a server, hooks.
-const secret = /(^|\.)(password|login|tls|tokens?|headers|steps|command|url)(\.|$)/
+const secret =
+  /(^|\.)(password|secret|login|tls|tokens?|authorization|headers|steps|command|exec|url|webhook)(\.|$)/
+// Targets of requests: what stands behind the question mark may be one as well.
+const targets = /(^|\.)(path|primary|replica)$/
 const ratios = /(^|\.)(jitter|failureRate|ejectedMax|retry\.budget\.ratio|from|availability)$/
 const sizes = /Bytes(Max)?$|(^|\.)bytes$/
 // A discriminator that other keys of the section make plain.
@@ -159,7 +162,9 @@ function leafOf(path: string, value: unknown): Word {
   const exact = JSON.stringify(value)
   if (value === null) return off
   if (secret.test(path)) return { shown: HIDDEN, exact }
-  return { shown: leafText(path, value), exact }
+  const shown = leafText(path, value)
+  const query = targets.test(path) ? shown.indexOf('?') : -1
+  return { shown: query < 0 ? shown : `${shown.slice(0, query)}?${HIDDEN}`, exact }
 }
 
 function leafText(path: string, value: unknown): string {

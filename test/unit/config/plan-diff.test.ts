@@ -212,6 +212,10 @@ test('nothing that may be a secret is shown', () => {
   const check = (secret: string) =>
     `healthCheck: { http: { path: /, headers: { authorization: "Bearer ${secret}" } } }`
   assert.deepEqual(poolSettings(check('one'), check('two')), [hidden('healthCheck.http.headers')])
+  const path = (secret: string) => `healthCheck: { http: "/health?key=${secret}" }`
+  assert.deepEqual(poolSettings(path('one'), path('two')), [
+    { path: 'healthCheck.http.path', before: '/health?(hidden)', after: '/health?(hidden)' },
+  ])
   const redis = (secret: string) => `healthCheck: { redis: { user: u, password: ${secret} } }`
   assert.deepEqual(poolSettings(redis('one'), redis('two')), [hidden('healthCheck.redis.password')])
   const tcp = (secret: string) => `healthCheck: { tcp: [{ send: "AUTH ${secret}" }] }`
