@@ -362,9 +362,14 @@ test('log level and access log follow the configuration', async () => {
   assert.equal((await reload(evenkeel)).status, 200)
   await get(`${evenkeel.url()}/logged`)
   await waitFor(() => readFileSync(path, 'utf8').includes('GET /logged'))
-  const before = evenkeel.logs()
+  const { length } = evenkeel.logs()
   assert.equal((await reload(evenkeel)).status, 200)
-  assert.equal(evenkeel.logs(), before)
+  const good = readFileSync(evenkeel.file, 'utf8')
+  writeFileSync(evenkeel.file, `${good}bogus: 1\n`)
+  await reload(evenkeel)
+  writeFileSync(evenkeel.file, good)
+  await waitFor(() => evenkeel.logs().includes('"path":"bogus"', length))
+  assert.ok(!evenkeel.logs().slice(length).includes('"level":"info"'))
   edit(evenkeel, (tree) => {
     tree['log'] = {
       level: 'info',
