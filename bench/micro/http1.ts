@@ -93,6 +93,7 @@ const responseOptions: ResponseForward = {
   changes: null,
   upgrade: false,
   method: 'GET',
+  added: '',
 }
 
 const request = new RequestHead(limits)

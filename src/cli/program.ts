@@ -21,6 +21,7 @@ import { confirmCommand, reloadCommand, revertCommand } from './reload.ts'
 import { runCommand } from './run.ts'
 import { statusCommand } from './status.ts'
 import { switchoverCommand } from './switchover.ts'
+import { traceCommand } from './trace.ts'
 import { upgradeCommand } from './upgrade.ts'
 import { versionCommand } from './version.ts'
 import { weightCommand } from './weight.ts'
@@ -75,6 +76,7 @@ Exit codes: 0 ok, 1 failed, 2 wrong usage.`,
     eventsCommand(finish),
     explainCommand(finish),
     whyCommand(finish),
+    traceCommand(finish),
     drainCommand(finish),
     maintenanceCommand(finish),
     enableCommand(finish),

@@ -11,6 +11,7 @@ import { compileLedger } from './compile-ledger.ts'
 import { compileKeepalived } from './compile-keepalived.ts'
 import { compileListener } from './compile-listener.ts'
 import { compilePool } from './compile-pool.ts'
+import { compileTracing } from './compile-tracing.ts'
 import type { Path, Problem, Source } from './diagnostics.ts'
 import { Findings } from './findings.ts'
 import { orderedNames } from './names.ts'
@@ -54,6 +55,7 @@ export function compile(tree: ConfigTree, source: Source): Compiled {
       access: { format: tree.log.access.format, path: tree.log.access.path ?? null },
     },
     ledger: compileLedger(tree),
+    tracing: compileTracing(tree),
     listeners,
     pools: [...pools, ...compileReadSides(pools, readSides)],
   }

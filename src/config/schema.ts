@@ -24,6 +24,7 @@ import { adminSchema } from './schema-admin.ts'
 import { clusterSchema } from './schema-cluster.ts'
 import { poolSchema } from './schema-pool.ts'
 import { roleSchema, routeSchema } from './schema-route.ts'
+import { tracingSchema } from './schema-tracing.ts'
 import { accept, quote, type Reading, readInteger, refuse } from './units.ts'
 
 const hour = 3_600_000
@@ -169,6 +170,9 @@ export const configSchema = map({
   ledger: either('false, or a map with path, keep and maxSize', [off(null), ledger])
     .prefault({})
     .describe('The record of incidents, moves and availability. false: none.'),
+  tracing: either('false, or a map with sample, slow and ring', [off(null), tracingSchema])
+    .prefault({})
+    .describe('Exchanges that can be looked at afterwards. false: none.'),
   listeners: named(listener, 'a map from names to listeners').describe('Where clients come in.'),
   pools: named(poolSchema, 'a map from names to pools')
     .prefault({})

@@ -16,6 +16,8 @@ export interface Plan {
   readonly log: LogPlan
   /** `null`: incidents and availability are not recorded. */
   readonly ledger: LedgerPlan | null
+  /** `null`: no exchange is kept, and trace context passes untouched. */
+  readonly tracing: TracingPlan | null
   readonly listeners: readonly ListenerPlan[]
   readonly pools: readonly PoolPlan[]
   /** The replicas that agree on the active of pools with `agreement: etcd`; `null` if none do. */
@@ -97,6 +99,20 @@ export interface LedgerPlan {
   readonly keepMs: number
   /** All its files together. */
   readonly sizeBytesMax: number
+}
+
+/** Which exchanges can be looked at afterwards. */
+export interface TracingPlan {
+  /** How many are kept, of all threads. */
+  readonly ring: number
+  /** Share of those that are kept though nothing is odd about them. */
+  readonly sample: number
+  /** An exchange whose response head takes at least this long is kept; `null`: none for that. */
+  readonly slowMs: number | null
+  /** Take over the trace id of a `traceparent` that a client sends. */
+  readonly trustParent: boolean
+  /** Write `Evenkeel-Trace` on every response, not just on our own error replies. */
+  readonly responseHeader: boolean
 }
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'

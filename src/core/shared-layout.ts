@@ -27,6 +27,8 @@ export const THREAD = {
   exchanges: 3,
   /** Access-log lines dropped because the sink was slow. */
   logDropped: 4,
+  /** Exchanges that were to be kept for a trace, and were not for want of room. */
+  tracesDropped: 5,
   /** Start of one counter per row of `FAULTS`. */
   faults: 8,
 } as const

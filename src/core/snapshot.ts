@@ -2,6 +2,7 @@
 // A snapshot is complete for each pool it names, so the last one wins and none has to be replayed.
 
 import type { Address, Plan } from './plan.ts'
+import type { TraceRecord } from './trace.ts'
 
 /** What a data thread may do with a backend. */
 export const ELIGIBILITY = {
@@ -98,6 +99,8 @@ export type DataMessage =
     }
   /** Access-log lines, each ending in a newline. */
   | { readonly kind: 'access'; readonly lines: string }
+  /** Exchanges that are kept. */
+  | { readonly kind: 'traces'; readonly traces: readonly TraceRecord[] }
   | {
       readonly kind: 'log'
       readonly level: 'debug' | 'info' | 'warn' | 'error'
@@ -130,5 +133,7 @@ export type ControlMessage =
   | { readonly kind: 'tell-sockets' }
   /** Access-log lines of this many characters have been taken by the sink. */
   | { readonly kind: 'access-taken'; readonly characters: number }
+  /** This many of `traces` have arrived. */
+  | { readonly kind: 'traces-taken'; readonly count: number }
   /** End everything at once. */
   | { readonly kind: 'close' }

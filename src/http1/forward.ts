@@ -60,6 +60,8 @@ export interface ResponseForward {
   upgrade: boolean
   /** The method of the request. */
   method: string
+  /** Lines of ours, each ending in CRLF. */
+  added: string
 }
 
 function bits(...ids: number[]): number {
@@ -133,6 +135,7 @@ export function forwardResponse(head: ResponseHead, options: ResponseForward): s
     dated ||= changes.names.includes('date')
   }
   if (!dated) text += `Date: ${options.date}\r\n`
+  text += options.added
   if (options.upgrade) text += `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`
   else if (options.connection !== '') text += `Connection: ${options.connection}\r\n`
   if (options.body === BODY.none) return `${text + describedLength(head, options.method)}\r\n`

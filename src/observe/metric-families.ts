@@ -178,6 +178,12 @@ export const processFamilies: readonly Family<ProcessSubject>[] = [
     'Access-log lines not written because the sink was slow or failed.',
     (source) => source.table.sum(THREAD.logDropped) + source.lostLines(),
   ),
+  single(
+    'evenkeel_traces_dropped_total',
+    'counter',
+    'Exchanges that were to be kept for a trace, and were not for want of room.',
+    (source) => source.table.sum(THREAD.tracesDropped),
+  ),
   {
     name: 'evenkeel_admin_requests_total',
     type: 'counter',

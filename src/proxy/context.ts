@@ -18,6 +18,7 @@ import type { RouteTable } from '../route/compile.ts'
 import type { AttemptList } from './attempt-list.ts'
 import type { IdleConnections } from './idle.ts'
 import type { Destination, ReadInto } from './socket.ts'
+import { Tracer } from './tracer.ts'
 
 /** A listener as a data thread sees it. A reload changes its plan and what was made of it. */
 export interface ListenerState {
@@ -112,6 +113,8 @@ export class ThreadContext {
   /** IMF-fixdate of the present second (RFC 9110 §5.6.7). */
   dateText = ''
   draining = false
+  /** Keeps exchanges that may be looked at afterwards. */
+  readonly tracer: Tracer
   private dateSecond = 0
   private wallOffsetMs = 0
   private readonly send: (message: DataMessage) => void
@@ -130,6 +133,8 @@ export class ThreadContext {
     this.tickMs = options.clock.nowMs()
     this.eventMs = this.tickMs
     this.deadlines = new Deadlines(this.tickMs)
+    this.tracer = new Tracer(this)
+    this.tracer.adopt(options.plan.tracing)
   }
 
   /** Reads the clock. Once per event is enough: what follows in the same event uses `eventMs`. */

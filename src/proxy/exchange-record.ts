@@ -9,10 +9,17 @@ export interface AttemptRecord {
   readonly fault: FaultCode | null
   readonly status: number
   readonly ms: number
+  readonly startedMs: number
+  readonly connectMs: number
+  readonly responseMs: number
+  readonly reused: boolean
 }
 
 interface EndedAttempt {
   readonly startedMs: number
+  readonly sentMs: number
+  readonly headMs: number
+  readonly reused: boolean
   readonly backend: { readonly plan: { readonly name: string } } | null
 }
 
@@ -31,12 +38,16 @@ export class ExchangeRecord {
   bytesOut = 0
   /** Monotonic ms of the last body byte in either direction, to within a tick. */
   movedMs = 0
-  /** Kept only if the log wants them. */
+  /** Trace id; '' until somebody asks for it. */
+  traceId = ''
+  /** Kept only if the log wants them; for a trace alone, only once one has failed. */
   attempts: AttemptRecord[] = []
   private readonly logs: boolean
+  private readonly traces: boolean
 
-  constructor(logs: boolean) {
+  constructor(logs: boolean, traces: boolean) {
     this.logs = logs
+    this.traces = traces
   }
 
   begin(nowMs: number): void {
@@ -52,6 +63,7 @@ export class ExchangeRecord {
     this.bytesIn = 0
     this.bytesOut = 0
     this.movedMs = nowMs
+    this.traceId = ''
     if (this.attempts.length > 0) this.attempts = []
   }
 
@@ -61,12 +73,17 @@ export class ExchangeRecord {
   }
 
   endAttempt(attempt: EndedAttempt, cause: Fault | null, status: number, nowMs: number): void {
-    if (!this.logs) return
+    if (!this.logs && (!this.traces || (cause === null && this.attempts.length === 0))) return
+    const { startedMs, sentMs, headMs, reused } = attempt
     this.attempts.push({
       backend: attempt.backend?.plan.name ?? '',
       fault: cause?.code ?? null,
       status,
-      ms: nowMs - attempt.startedMs,
+      ms: nowMs - startedMs,
+      startedMs,
+      connectMs: sentMs > 0 ? this.connectMs : -1,
+      responseMs: headMs > 0 ? headMs - sentMs : -1,
+      reused,
     })
   }
 }

@@ -6,6 +6,7 @@ import type { AccessFormatter } from '../observe/access-log.ts'
 import type { AccessOutbox } from '../observe/access-outbox.ts'
 import type { Fault } from '../core/fault.ts'
 import { THREAD } from '../core/shared-layout.ts'
+import type { KeptFor } from '../core/trace.ts'
 import { ChunkedDecoder } from '../http1/chunked.ts'
 import type { HeadLimits } from '../http1/head.ts'
 import type { ListenerState, PositionMoves, ThreadContext } from './context.ts'
@@ -97,8 +98,37 @@ export class HttpListener {
     else if (this.spare.length < SPARE_EXCHANGES) this.spare.push(held)
   }
 
-  /** Writes the access line of an exchange that has ended, if the log is on. */
-  logExchange(connection: Http1Connection, held: HttpExchange, totalMs: number): void {
+  /** Keeps an exchange that has ended, if it is notable, and writes its access line. */
+  recordExchange(connection: Http1Connection, held: HttpExchange, totalMs: number): void {
+    const { tracer } = this.context
+    const { exchange } = held
+    const keptFor = tracer.why(exchange.record, exchange, totalMs)
+    if (keptFor !== null) this.keep(keptFor, connection, held, totalMs)
+    this.logExchange(connection, held, totalMs)
+  }
+
+  private keep(
+    keptFor: KeptFor,
+    connection: Http1Connection,
+    { view: { head }, exchange }: HttpExchange,
+    totalMs: number,
+  ): void {
+    const { record } = exchange
+    const around = {
+      listener: this.state.plan.name,
+      protocol: 'http' as const,
+      client: connection.address,
+      method: head.method,
+      host: head.host,
+      target: head.target,
+      route: exchange.routeName,
+      bytesIn: head.bytes + record.bytesIn,
+      totalMs,
+    }
+    this.context.tracer.keep(keptFor, record, exchange, around, head)
+  }
+
+  private logExchange(connection: Http1Connection, held: HttpExchange, totalMs: number): void {
     const format = this.format
     if (format === null) return
     const { head } = held.view
@@ -126,7 +156,7 @@ export class HttpListener {
       totalMs,
       userAgent: head.header('user-agent'),
       referrer: head.header('referer'),
-      requestId: head.header('x-request-id'),
+      requestId: head.header('x-request-id') ?? (record.traceId || null),
     })
     if (!this.outbox.write(line)) this.context.row[THREAD.logDropped]!++
   }

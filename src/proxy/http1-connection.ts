@@ -321,6 +321,8 @@ export class Http1Connection implements ChannelHandler, ClientStream, DeadlineEn
   sendHead(head: ResponseView, body: number, changes: HeaderChanges | null): void {
     // A response that comes before its request is complete may leave the rest of it unread.
     const keepAlive = this.keepsAlive() && this.state === STATE.answering
+    const { view, exchange } = this.held!
+    this.responder!.added = this.context.tracer.headLine(exchange.record, view.head)
     this.responder!.begin(this.channel, head, body, changes, keepAlive)
   }
 
@@ -337,7 +339,9 @@ export class Http1Connection implements ChannelHandler, ClientStream, DeadlineEn
 
   sendReply(status: number, headers: string, body: string, close: boolean): void {
     const keepAlive = !close && this.keepsAlive()
-    this.responder!.reply(this.channel, status, headers, body, keepAlive)
+    const { view, exchange } = this.held!
+    const added = this.context.tracer.replyLine(exchange.record, view.head)
+    this.responder!.reply(this.channel, status, headers + added, body, keepAlive)
     this.endExchange(!keepAlive)
   }
 
@@ -418,7 +422,7 @@ export class Http1Connection implements ChannelHandler, ClientStream, DeadlineEn
     row[base + LISTENER.durationSumS]! += totalMs / 1000
     record.bytesOut = held.responder.bytesOut
     row[base + LISTENER.bytesOut]! += record.bytesOut
-    this.owner.logExchange(this, held, totalMs)
+    this.owner.recordExchange(this, held, totalMs)
   }
 
   private releaseExchange(): void {

@@ -21,6 +21,8 @@ export class Http1Responder {
   /** A final head has been written or collected. */
   begun = false
   keepAlive = false
+  /** Lines for the head of the answer that comes next from a backend. */
+  added = ''
   /** Bytes of the answer so far, head included. */
   bytesOut = 0
   private readonly context: ThreadContext
@@ -38,6 +40,7 @@ export class Http1Responder {
     changes: null,
     upgrade: false,
     method: '',
+    added: '',
   }
 
   constructor(context: ThreadContext, request: Http1Request) {
@@ -83,6 +86,7 @@ export class Http1Responder {
     options.changes = changes
     options.upgrade = false
     options.method = this.request.head.method
+    options.added = this.added
     this.add(forwardResponse(head as ResponseHead, options))
   }
 
@@ -137,6 +141,7 @@ export class Http1Responder {
     options.date = this.context.dateText
     options.changes = null
     options.upgrade = true
+    options.added = ''
     options.method = this.request.head.method
     this.add(forwardResponse(head as ResponseHead, options))
     this.flush()

@@ -45,7 +45,8 @@ export abstract class PlacedAttempt extends Attempt implements Waiter, DeadlineE
 
   constructor(context: ThreadContext) {
     super(context)
-    this.record = new ExchangeRecord(context.plan.log.access.format !== 'off')
+    const { log, tracing } = context.plan
+    this.record = new ExchangeRecord(log.access.format !== 'off', tracing !== null)
   }
 
   abstract onDeadline(nowMs: number): void

@@ -58,6 +58,11 @@ export abstract class RequestSide extends PlacedAttempt {
     return this.request.upgrade !== ''
   }
 
+  /** Which route it took; `null` if none fits. */
+  get routeName(): string | null {
+    return this.route?.name ?? null
+  }
+
   /** Begun, but not yet started. */
   get isNew(): boolean {
     return this.state === EXCHANGE.routing

@@ -45,8 +45,29 @@ export class TcpListener {
     new TcpConnection(this, channel).open()
   }
 
-  /** Writes the access line of a connection that has ended, if the log is on. */
-  log(connection: TcpConnection, totalMs: number): void {
+  /** Keeps a connection that has ended, if it is notable, and writes its access line. */
+  record(connection: TcpConnection, totalMs: number): void {
+    const { tracer } = this.context
+    const { record } = connection
+    const keptFor = tracer.why(record, connection, totalMs)
+    if (keptFor !== null) {
+      const around = {
+        listener: this.state.plan.name,
+        protocol: 'tcp' as const,
+        client: connection.address,
+        method: '',
+        host: '',
+        target: '',
+        route: null,
+        bytesIn: record.bytesIn,
+        totalMs,
+      }
+      tracer.keep(keptFor, record, connection, around, null)
+    }
+    this.log(connection, totalMs)
+  }
+
+  private log(connection: TcpConnection, totalMs: number): void {
     const format = this.format
     if (format === null) return
     const { record } = connection
@@ -73,7 +94,7 @@ export class TcpListener {
       totalMs,
       userAgent: null,
       referrer: null,
-      requestId: null,
+      requestId: record.traceId || null,
     })
     if (!this.outbox.write(line)) this.context.row[THREAD.logDropped]!++
   }

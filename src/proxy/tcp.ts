@@ -268,7 +268,7 @@ export class TcpConnection extends PlacedAttempt implements ChannelHandler {
     }
     this.record.fault = cause
     this.owner.connections.delete(this)
-    this.owner.log(this, totalMs)
+    this.owner.record(this, totalMs)
     if (joined) return
     this.client.handler = noHandler
     // No byte can tell a TCP client why: a reset at least can't be taken for an empty answer.

@@ -21,6 +21,8 @@ import type { ReloadActor } from '../admin/reload-routes.ts'
 import { configRoutes } from '../admin/config-routes.ts'
 import { reloadRoutes } from '../admin/reload-routes.ts'
 import type { Route } from '../admin/route.ts'
+import type { TraceSource } from '../admin/trace-routes.ts'
+import { traceRoutes } from '../admin/trace-routes.ts'
 import type { Upgrade } from '../admin/upgrade-routes.ts'
 import { upgradeRoutes } from '../admin/upgrade-routes.ts'
 import type { WhySource } from '../admin/why-routes.ts'
@@ -38,6 +40,8 @@ export interface AdminSource extends ProcessSource, Actor, WhySource {
   /** `null`: switched off. */
   readonly ledger: LedgerSource | null
   readonly stream: EventStream
+  /** Exchanges that are kept. */
+  readonly traces: TraceSource
   /** Changes backends while it runs. */
   readonly overrides: BackendChanger
   /** Has a new process take over from this one. */
@@ -57,6 +61,7 @@ export function adminRoutes(source: AdminSource): readonly Route[] {
     ...failoverRoutes(source),
     ...backendRoutes(source.overrides),
     ...whyRoutes(source),
+    ...traceRoutes(() => source.traces),
     ...handoverRoutes(source.handOver),
     ...ledgerRoutes({ source: () => source.ledger, wallMs: () => Date.now() }),
     ...configRoutes(() => ({

@@ -35,6 +35,7 @@ import { makeLedger, type RunningLedger } from './ledger.ts'
 import { News } from './news.ts'
 import { makeOverrides } from './override-wiring.ts'
 import type { RunningOverrides } from './overrides.ts'
+import { hearPlane } from './plane-messages.ts'
 import type { PlanKeeper } from './plan-keeper.ts'
 import { tableFor } from './plan-table.ts'
 import { endingNews, runningNews, versionInfo } from './process-news.ts'
@@ -44,6 +45,7 @@ import { RunningDiscovery } from './running-discovery.ts'
 import { RunningHooks } from './running-hooks.ts'
 import { Succession } from './succession.ts'
 import { threadNews } from './thread-news.ts'
+import { Traces } from './traces.ts'
 import { Rights } from './upgrade-rights.ts'
 import type { LendableState } from './upgrade-state.ts'
 import { makeUpgrader } from './upgrade-wiring.ts'
@@ -116,6 +118,7 @@ class Balancer implements RunningBalancer {
   readonly #control: ControlPlane
   readonly #planes: DataPlanes
   readonly #access: AccessSink
+  readonly #traces: Traces
   readonly #metrics: Metrics
   /** The one place where things are announced. */
   readonly #news: News
@@ -138,6 +141,9 @@ class Balancer implements RunningBalancer {
     this.#table = tableFor(plan, settings.threads)
     this.#access = new AccessSink(plan.log.access, settings.log, (thread, characters) => {
       this.#planes.send(thread, { kind: 'access-taken', characters })
+    })
+    this.#traces = new Traces(plan.tracing, (thread, count) => {
+      this.#planes.send(thread, { kind: 'traces-taken', count })
     })
     this.#rights = new Rights(this.#table, this.#clock)
     const parts = { plan, table: this.#table, clock: this.#clock, events: this.#news.events }
@@ -370,6 +376,7 @@ class Balancer implements RunningBalancer {
       applied: () => {
         this.addresses = this.#planes.addresses()
         this.#overrides.replanned()
+        this.#traces.follow(this.#plan.tracing)
       },
       publish: (event) => this.#news.publish(event),
     })
@@ -462,6 +469,7 @@ class Balancer implements RunningBalancer {
       explain: (question) => explainHere(parts, question),
       ...whySource(this.#control, this.#news.events),
       overrides: this.#overrides,
+      traces: this.#traces,
       upgrade: (request) => this.#upgrader.run(request),
     }
     const { events } = this.#news
@@ -474,25 +482,8 @@ class Balancer implements RunningBalancer {
   // --- what they say to each other -------------------------------------------------------------
 
   #receive(thread: number, message: DataMessage): void {
-    switch (message.kind) {
-      case 'suspect':
-        this.#control.suspect(message.slots, message.causes)
-        break
-      case 'access':
-        this.#access.write(thread, message.lines)
-        break
-      case 'log':
-        this.#log[message.level](message.message, { ...message.fields, thread })
-        break
-      case 'listen-failed':
-        this.#log.error('a listener failed', { listener: message.listener, cause: message.message })
-        break
-      case 'ready':
-      case 'adopted':
-      case 'sockets':
-      case 'drained':
-        break
-    }
+    const parts = { control: this.#control, access: this.#access, traces: this.#traces }
+    hearPlane({ ...parts, log: this.#log }, thread, message)
   }
 
   #readiness(): Readiness {

@@ -93,6 +93,9 @@ export class DataPlane {
       case 'access-taken':
         this.outbox.taken(message.characters)
         break
+      case 'traces-taken':
+        this.context.tracer.taken(message.count)
+        break
       case 'close':
         this.close()
         break
@@ -142,6 +145,7 @@ export class DataPlane {
     const { context } = this
     const nowMs = context.nowMs()
     context.plan = plan
+    context.tracer.adopt(plan.tracing)
     const moves = adoptPools(context, plan, nowMs)
     if (moves.size > 0) this.listeners.movePositions(moves)
     this.listeners.adopt(plan, nowMs)
@@ -194,7 +198,7 @@ export class DataPlane {
     }
     this.listeners.watch(nowMs)
     watchLeaving(context, nowMs)
-    this.outbox.flush()
+    this.flush()
     if (context.draining) this.watchDrain()
   }
 
@@ -224,8 +228,14 @@ export class DataPlane {
     const isBusy = row[THREAD.exchanges]! > 0 || row[THREAD.connections]! > 0
     if (isBusy || this.drainedTold) return
     this.drainedTold = true
-    this.outbox.flush()
+    this.flush()
     this.options.send({ kind: 'drained' })
+  }
+
+  /** Sends the log lines and traces that have gathered. */
+  private flush(): void {
+    this.outbox.flush()
+    this.context.tracer.flush()
   }
 
   private close(): void {
@@ -235,7 +245,7 @@ export class DataPlane {
     if (this.queueTicker !== null) clearInterval(this.queueTicker)
     this.listeners.close()
     for (const pool of context.pools) for (const one of pool.backends) one.idle.clear()
-    this.outbox.flush()
+    this.flush()
   }
 }
 

@@ -91,6 +91,7 @@ async function responseHolds(text: string, maker: MessageMaker): Promise<boolean
     changes: maker.below(3) === 0 ? CHANGES : null,
     upgrade: false,
     method: 'GET',
+    added: '',
   })
   const stream = Buffer.from(out + encode(message.body, kind), 'latin1')
   const theirs = await llhttpResponse(stream, 'GET')

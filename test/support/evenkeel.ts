@@ -13,6 +13,7 @@ export interface EvenkeelConfig {
   readonly runtime?: Readonly<Record<string, unknown>>
   readonly admin?: { readonly bind: string }
   readonly log?: Readonly<Record<string, unknown>>
+  readonly tracing?: Readonly<Record<string, unknown>> | false
   readonly keepalived?: Readonly<Record<string, unknown>>
   readonly cluster?: Readonly<Record<string, unknown>>
   readonly listeners: Readonly<Record<string, Readonly<Record<string, unknown>>>>

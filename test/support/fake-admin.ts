@@ -66,6 +66,7 @@ export async function startFakeAdmin(
       return fake.answer(pool, request)
     },
     ledger: null,
+    traces: { ring: null },
     explain: () => ({ ok: false as const, message: 'nothing to explain', listeners: [] }),
     evidence: () => null,
     transitions: () => [],

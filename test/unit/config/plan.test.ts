@@ -134,6 +134,13 @@ test('the shortest configuration gets every default', () => {
     cluster: null,
     keepalived: null,
     ledger: { path: null, keepMs: 34_560_000_000, sizeBytesMax: 67_108_864 },
+    tracing: {
+      ring: 1_000,
+      sample: 0,
+      slowMs: 1_000,
+      trustParent: true,
+      responseHeader: false,
+    },
   } satisfies Plan)
 })
 

@@ -300,12 +300,18 @@ function answered(text: string, changed: Partial<ResponseForward> = {}): string[
     changes: null,
     upgrade: false,
     method: 'GET',
+    added: '',
     ...changed,
   })
   assert.ok(out.endsWith('\r\n\r\n'))
   assert.equal(parseResponse(out).code, PARSE.done)
   return out.slice(0, -4).split('\r\n')
 }
+
+test('a line of ours goes on a response beside its own', () => {
+  const lines = answered('HTTP/1.1 200 OK\r\nDate: x\r\nA: b\r\n\r\n', { added: 'C: d\r\n' })
+  assert.deepEqual(lines, ['HTTP/1.1 200 OK', 'Date: x', 'A: b', 'C: d', 'Content-Length: 5'])
+})
 
 test('a response goes on with status, reason and fields as they came', () => {
   const text = 'HTTP/1.1 299 Some \xe4 Reason\r\nDate: x\r\nset-cookie: a\r\nSet-Cookie: b\r\n\r\n'

@@ -138,6 +138,7 @@ export function planOf(pool: PoolPlan): Plan {
     cluster: null,
     keepalived: null,
     ledger: null,
+    tracing: null,
   }
 }
 

@@ -1,0 +1,86 @@
+// What is kept of an exchange afterwards, and which exchanges are worth it. Plain data and one rule;
+// who gathers it is proxy/tracer.ts, who keeps it observe/trace-ring.ts.
+
+import type { Fault, FaultCode } from './fault.ts'
+
+/** Why an exchange is kept. The first that holds. */
+export type KeptFor = 'error' | 'retried' | 'slow' | 'sampled'
+
+/** One try of a kept exchange on one backend. */
+export interface TraceAttempt {
+  /** 1 is the first; numbers are missing where a long story was shortened. */
+  readonly number: number
+  readonly backend: string
+  /** ms after the start of the exchange. */
+  readonly startMs: number
+  /** From the pick to the end of its part in the exchange, ms. */
+  readonly ms: number
+  /** To get a connection; 0 for one that was open already, −1 if there was none. */
+  readonly connectMs: number
+  /** Request sent to response head; −1 if there was no head. */
+  readonly responseMs: number
+  /** The connection had carried a request before. */
+  readonly reused: boolean
+  /** What the backend answered with; 0 if it didn't, and for `tcp`. */
+  readonly status: number
+  /** `null`: it brought the answer. */
+  readonly fault: FaultCode | null
+}
+
+/** A kept exchange. Texts of clients are cut and may hold any latin1 character. */
+export interface TraceRecord {
+  /** 32 hex digits: the client's, if it is believed, or our own. */
+  readonly id: string
+  readonly keptFor: KeptFor
+  /** Wall clock at the start, ms since 1970. */
+  readonly at: number
+  readonly thread: number
+  readonly listener: string
+  readonly protocol: 'http' | 'tcp'
+  readonly client: string
+  /** Empty for `tcp`, and where the head could not be read; so are the next two. */
+  readonly method: string
+  readonly host: string
+  /** As received, at most 512 characters. */
+  readonly target: string
+  /** The client's `X-Request-Id`, at most 128 characters. */
+  readonly requestId: string | null
+  readonly route: string | null
+  readonly pool: string | null
+  /** What the client got; 0 for `tcp` and where nothing could be sent. */
+  readonly status: number
+  readonly fault: FaultCode | null
+  /** Time spent waiting for a free backend; −1 if it never came to that. */
+  readonly queueMs: number
+  /** Start to response head, over all attempts; −1 if there was none. For `tcp` to the connection. */
+  readonly headMs: number
+  readonly totalMs: number
+  readonly bytesIn: number
+  readonly bytesOut: number
+  readonly attempts: readonly TraceAttempt[]
+}
+
+/** What the rule looks at. */
+export interface ExchangeEnd {
+  readonly fault: Fault | null
+  readonly status: number
+  readonly attempts: number
+  /** What counts as slow or not: to the response head, or to the end if there was none. */
+  readonly waitedMs: number
+}
+
+/**
+ * An exchange that failed, and not by what the client sent or did: what a client can cause at will
+ * must not push the rest out of the ring.
+ */
+export function isError(cause: Fault | null, status: number): boolean {
+  if (status >= 500) return true
+  return cause !== null && cause.side !== 'client' && (cause.status < 400 || cause.status >= 500)
+}
+
+/** The tail decision, without the draw for samples. @param slowMs `null`: nothing is slow */
+export function notableFor(end: ExchangeEnd, slowMs: number | null): KeptFor | null {
+  if (isError(end.fault, end.status)) return 'error'
+  if (end.attempts > 1) return 'retried'
+  return slowMs !== null && end.waitedMs >= slowMs ? 'slow' : null
+}
