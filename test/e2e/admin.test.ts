@@ -22,7 +22,11 @@ const one = await startBackend({ name: 'one' })
 after(() => one.stop())
 const balancer = await embed({
   admin: { bind: '127.0.0.1:0' },
-  listeners: { web: { bind: '127.0.0.1:0', pool: 'web' } },
+  tracing: { sample: '100%' },
+  listeners: {
+    web: { bind: '127.0.0.1:0', pool: 'web' },
+    fixed: { bind: '127.0.0.1:0', routes: [{ respond: { status: 204 } }] },
+  },
   pools: {
     web: {
       backends: { one: one.address, dead: `127.0.0.1:${await freePort()}` },
@@ -77,6 +81,8 @@ test('a pool is shown with its backends and the reason for each', async () => {
 test('what is told is what the API says of itself', async () => {
   const { body } = await ask('/v1/openapi.json')
   assert.equal((JSON.parse(body) as { openapi: string }).openapi, '3.1.1')
+  await fetch(urlOf(balancer.addresses[1]), { headers: { 'X-Request-Id': '1-1' } })
+  await waitFor(async () => (await ask('/v1/traces/1-1')).status === 200, { what: 'its trace' })
   for (const { method, path, result } of describedRoutes()) {
     if (method !== 'GET' || result.schema === undefined) continue
     const query = path === '/v1/explain' ? '?url=http://a.test/' : ''
