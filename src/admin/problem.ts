@@ -23,6 +23,7 @@ const rows = {
   'no-ledger': [404, 'No ledger', 'The configuration switches the ledger off.'],
   'no-incident': [404, 'No such incident', 'No incident in the ledger has this id.'],
   'no-trace': [404, 'No such trace', 'No exchange with this id is kept.'],
+  'no-target': [404, 'No such target', 'No target of alerts has this name.'],
   'no-backend': [404, 'No such backend', 'No backend of the pool has this name.'],
   'not-standby': [409, 'Not an active-standby pool', 'The pool has no active that could move.'],
   'no-virtual-ip': [409, 'No virtual IP address', 'The configuration has no `keepalived`.'],

@@ -13,7 +13,15 @@ import type { ProblemCode } from './problem.ts'
 export type Access = 'open' | 'read' | 'change'
 
 /** Groups of paths in the documentation. */
-export type Tag = 'process' | 'pools' | 'backends' | 'config' | 'events' | 'reports' | 'page'
+export type Tag =
+  | 'process'
+  | 'pools'
+  | 'backends'
+  | 'config'
+  | 'events'
+  | 'reports'
+  | 'alerts'
+  | 'page'
 
 /** An object of texts; its keys are the parameters. Strict: an unknown one is refused. */
 export type QuerySchema = z.ZodObject

@@ -1,6 +1,7 @@
 // The command tree. Commands load what they need when they run, so that `version` and help are quick.
 
 import { Command, CommanderError, Option } from 'commander'
+import { alertsCommand } from './alerts.ts'
 import { backendCommand } from './backend.ts'
 import { checkCommand } from './check.ts'
 import { completionCommand } from './completion.ts'
@@ -74,6 +75,7 @@ Exit codes: 0 ok, 1 failed, 2 wrong usage.`,
     revertCommand(finish),
     statusCommand(finish),
     eventsCommand(finish),
+    alertsCommand(finish),
     explainCommand(finish),
     whyCommand(finish),
     traceCommand(finish),

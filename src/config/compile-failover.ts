@@ -73,7 +73,8 @@ export function compileFailover(
   return plan
 }
 
-function compileHook(hook: HookTree | undefined, path: Path, scope: Scope): HookPlan | null {
+/** A command or a webhook; `null` if there is none. `scope.path` is not looked at. */
+export function compileHook(hook: HookTree | undefined, path: Path, scope: Scope): HookPlan | null {
   if (hook === undefined) return null
   const { findings, source } = scope
   const { exec, webhook, timeout: timeoutMs } = hook

@@ -6,6 +6,7 @@ import { formatAddress, isLocal, overlap } from './address.ts'
 import { checkObjectives } from './check-objective.ts'
 import { checkMemory, checkReading } from './check-standby.ts'
 import { compileAdmin } from './compile-admin.ts'
+import { compileAlerts } from './compile-alerts.ts'
 import { compileCluster } from './compile-cluster.ts'
 import { compileLedger } from './compile-ledger.ts'
 import { compileKeepalived } from './compile-keepalived.ts'
@@ -56,6 +57,7 @@ export function compile(tree: ConfigTree, source: Source): Compiled {
     },
     ledger: compileLedger(tree),
     tracing: compileTracing(tree),
+    ...compileAlerts(tree, source, findings),
     listeners,
     pools: [...pools, ...compileReadSides(pools, readSides)],
   }

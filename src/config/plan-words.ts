@@ -30,7 +30,9 @@ export const HIDDEN = '(hidden)'
 /** Settings of the process: everything but listeners and pools. */
 export function processWords(plan: Plan): Words {
   const { listeners: _, pools: _pools, ...rest } = plan
-  return gather(rest, processNames)
+  const words = gather(rest, processNames)
+  if (plan.alerts === undefined) words.set('alerts', off)
+  return words
 }
 
 /** Settings of a listener. */
@@ -86,6 +88,7 @@ type Names = Readonly<Record<string, string>>
 
 const processNames: Names = {
   'admin.address': 'admin.bind',
+  'alerts.perMinuteMax': 'alerts.maxPerMinute',
   'keepalived.handover': 'keepalived.handover',
   'ledger.sizeMax': 'ledger.maxSize',
 }
@@ -155,7 +158,17 @@ function gather(tree: object, names: Names): Words {
 
 function nameOf(path: string, names: Names): string {
   const bare = /(^|\.)ms$/.test(path) ? path : path.replace(/Ms$/, '').replace(/Bytes(Max)?$/, '$1')
-  return names[bare] ?? bare
+  return names[bare] ?? alertName(bare)
+}
+
+/** The names under `alerts` are chosen by people, so that no table can have them. */
+function alertName(path: string): string {
+  if (!path.startsWith('alerts.')) return path
+  return path
+    .replace(/\.hook\.command$/, '.exec')
+    .replace(/\.hook\.url$/, '.webhook')
+    .replace(/\.hook\.(headers|timeout)$/, '.$1')
+    .replace(/\.requestsMin$/, '.minRequests')
 }
 
 function leafOf(path: string, value: unknown): Word {

@@ -21,6 +21,7 @@ import {
   word,
 } from './leaf.ts'
 import { adminSchema } from './schema-admin.ts'
+import { alertsSchema } from './schema-alerts.ts'
 import { clusterSchema } from './schema-cluster.ts'
 import { poolSchema } from './schema-pool.ts'
 import { roleSchema, routeSchema } from './schema-route.ts'
@@ -173,6 +174,7 @@ export const configSchema = map({
   tracing: either('false, or a map with sample, slow and ring', [off(null), tracingSchema])
     .prefault({})
     .describe('Exchanges that can be looked at afterwards. false: none.'),
+  alerts: alertsSchema.optional().describe('Whom to tell when something is wrong.'),
   listeners: named(listener, 'a map from names to listeners').describe('Where clients come in.'),
   pools: named(poolSchema, 'a map from names to pools')
     .prefault({})

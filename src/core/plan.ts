@@ -3,6 +3,8 @@
 // `config/compile.ts` is the only maker; every default is filled in there, so nobody else knows any.
 // All times are milliseconds, all sizes bytes, all ratios 0…1.
 
+import type { AlertsPlan } from './alert-contract.ts'
+
 /** Where to listen or to connect. `host: ''` (listeners only) is every address, IPv4 and IPv6. */
 export type Address =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
@@ -18,6 +20,8 @@ export interface Plan {
   readonly ledger: LedgerPlan | null
   /** `null`: no exchange is kept, and trace context passes untouched. */
   readonly tracing: TracingPlan | null
+  /** Absent: nobody is told of anything. */
+  readonly alerts?: AlertsPlan
   readonly listeners: readonly ListenerPlan[]
   readonly pools: readonly PoolPlan[]
   /** The replicas that agree on the active of pools with `agreement: etcd`; `null` if none do. */

@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import type { HookPlan } from '../core/plan.ts'
-import type { HookEnd, HookFacts } from './hooks.ts'
+import type { HookEnd, HookMessage } from './hooks.ts'
 
 /** How much of what it says is kept. */
 const OUTPUT_BYTES_MAX = 4_096
@@ -24,29 +24,17 @@ type ExecPlan = Extract<HookPlan, { kind: 'exec' }>
 /** Starts it; returns what ends it. */
 export function runCommand(
   plan: ExecPlan,
-  facts: HookFacts,
+  message: HookMessage,
   end: (end: HookEnd) => void,
 ): () => void {
-  const run = new CommandRun(plan, facts, end)
+  const run = new CommandRun(plan, message, end)
   return () => run.stop('was cancelled')
 }
 
-/** The facts as environment variables; those about nobody are empty. */
-export function environmentOf(facts: HookFacts): Record<string, string> {
-  const { hook, pool, epoch, from, to, reason, kind } = facts
-  const variables = {
-    EVENKEEL_HOOK: hook,
-    EVENKEEL_POOL: pool,
-    EVENKEEL_EPOCH: String(epoch),
-    EVENKEEL_FROM: from?.name ?? '',
-    EVENKEEL_FROM_ADDRESS: from?.address ?? '',
-    EVENKEEL_TO: to.name,
-    EVENKEEL_TO_ADDRESS: to.address,
-    EVENKEEL_REASON: reason,
-    EVENKEEL_KIND: kind,
-  }
+/** What a process can be given as its environment. */
+function environmentOf({ environment }: HookMessage): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(variables).map(([name, value]) => [
+    Object.entries(environment).map(([name, value]) => [
       name,
       value.replaceAll('\0', ' ').slice(0, VARIABLE_CHARS_MAX),
     ]),
@@ -63,7 +51,7 @@ class CommandRun {
   #stopping: string | null = null
   #isOver = false
 
-  constructor({ command, timeoutMs }: ExecPlan, facts: HookFacts, end: (end: HookEnd) => void) {
+  constructor({ command, timeoutMs }: ExecPlan, message: HookMessage, end: (end: HookEnd) => void) {
     this.#end = end
     const [file = '', ...words] = command
     this.#command = file
@@ -72,7 +60,7 @@ class CommandRun {
       child = spawn(file, words, {
         detached: true,
         stdio: ['pipe', 'pipe', 'pipe'],
-        env: { ...process.env, ...environmentOf(facts) },
+        env: { ...process.env, ...environmentOf(message) },
       })
     } catch (error) {
       this.#child = null
@@ -90,7 +78,7 @@ class CommandRun {
     }
     // It need not read what it is told.
     child.stdin?.on('error', () => {})
-    child.stdin?.end(`${JSON.stringify(facts)}\n`)
+    child.stdin?.end(`${message.json}\n`)
     this.#later(timeoutMs, () => this.stop(`was not done in ${timeoutMs} ms and was stopped`))
   }
 

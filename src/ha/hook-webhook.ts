@@ -3,7 +3,7 @@
 
 import type { Dispatcher } from 'undici'
 import type { HookPlan } from '../core/plan.ts'
-import type { HookEnd, HookFacts } from './hooks.ts'
+import type { HookEnd, HookMessage } from './hooks.ts'
 
 /** How much of an answer is kept. */
 const ANSWER_BYTES_MAX = 1_024
@@ -13,19 +13,23 @@ type WebhookPlan = Extract<HookPlan, { kind: 'webhook' }>
 /** Starts it; returns what ends it. */
 export function callWebhook(
   plan: WebhookPlan,
-  facts: HookFacts,
+  message: HookMessage,
   end: (end: HookEnd) => void,
 ): () => void {
   const abort = new AbortController()
-  void call(plan, facts, abort).then(end, () => {})
+  void call(plan, message, abort).then(end, () => {})
   return () => abort.abort(new Error('cancelled'))
 }
 
-async function call(plan: WebhookPlan, facts: HookFacts, abort: AbortController): Promise<HookEnd> {
+async function call(
+  plan: WebhookPlan,
+  message: HookMessage,
+  abort: AbortController,
+): Promise<HookEnd> {
   const late = new Error(`was not answered in ${plan.timeoutMs} ms`)
   const timer = setTimeout(() => abort.abort(late), plan.timeoutMs)
   try {
-    return await post(plan, facts, abort.signal)
+    return await post(plan, message, abort.signal)
   } catch (error) {
     const what = error === late ? late.message : `could not be called (${causeOf(error)})`
     return { ok: false, what, output: '' }
@@ -34,15 +38,19 @@ async function call(plan: WebhookPlan, facts: HookFacts, abort: AbortController)
   }
 }
 
-async function post(plan: WebhookPlan, facts: HookFacts, signal: AbortSignal): Promise<HookEnd> {
+async function post(
+  plan: WebhookPlan,
+  message: HookMessage,
+  signal: AbortSignal,
+): Promise<HookEnd> {
   const { Agent, request } = await import('undici')
   // A connection of its own, so that a hook never waits behind another or meets a stale one.
   const dispatcher = new Agent({ connections: 1, headersTimeout: 0, bodyTimeout: 0 })
   try {
     const response = await request(plan.url, {
       method: 'POST',
-      headers: headersOf(plan, facts),
-      body: JSON.stringify(facts),
+      headers: headersOf(plan, message),
+      body: message.json,
       signal,
       dispatcher,
     })
@@ -56,12 +64,11 @@ async function post(plan: WebhookPlan, facts: HookFacts, signal: AbortSignal): P
   }
 }
 
-function headersOf(plan: WebhookPlan, facts: HookFacts): Record<string, string> {
+function headersOf(plan: WebhookPlan, message: HookMessage): Record<string, string> {
   const headers: Record<string, string> = { 'user-agent': 'evenkeel' }
   for (const { name, value } of plan.headers) headers[name.toLowerCase()] = value
   headers['content-type'] = 'application/json'
-  headers['evenkeel-epoch'] = String(facts.epoch)
-  return headers
+  return { ...headers, ...message.headers }
 }
 
 async function beginning({ body }: Dispatcher.ResponseData, signal: AbortSignal): Promise<string> {

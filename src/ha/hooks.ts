@@ -28,6 +28,16 @@ export interface HookFacts {
   readonly kind: MoveKind
 }
 
+/** What a hook gets, whatever it is about. */
+export interface HookMessage {
+  /** Variables for a command. */
+  readonly environment: Readonly<Record<string, string>>
+  /** A command's standard input, a web service's body. */
+  readonly json: string
+  /** For a web service, in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
 export interface HookResult {
   readonly ok: boolean
   /** For people: what ran, how it ended, and the last it said. */
@@ -49,7 +59,7 @@ export interface HookEnd {
 const QUOTE_CHARS_MAX = 200
 
 /**
- * Starts a hook.
+ * Starts a hook of a move.
  * @param done called once, never before this returns, and not at all after `cancel`
  * @returns cancel: ends the hook, as its timeout would
  */
@@ -58,21 +68,56 @@ export function runHook(
   facts: HookFacts,
   done: (result: HookResult) => void,
 ): () => void {
+  const message = {
+    environment: environmentOf(facts),
+    json: JSON.stringify(facts),
+    headers: { 'evenkeel-epoch': String(facts.epoch) },
+  }
+  return startHook(plan, `${facts.hook} hook`, message, done)
+}
+
+/**
+ * Starts a hook of any kind, as `runHook` does.
+ * @param what how sentences call it: `promote hook`
+ */
+export function startHook(
+  plan: HookPlan,
+  what: string,
+  message: HookMessage,
+  done: (result: HookResult) => void,
+): () => void {
   const startMs = performance.now()
   let isOver = false
-  const end = ({ ok, what, output }: HookEnd): void => {
+  const end = ({ ok, what: how, output }: HookEnd): void => {
     if (isOver) return
     isOver = true
     const tookMs = performance.now() - startMs
     const quote = quoteOf(output, plan.kind === 'exec' ? 'last' : 'first')
     const said = quote === '' ? '' : `: ${quote}`
-    const sentence = `${facts.hook} hook ${nameOf(plan)} ${what} after ${formatTook(tookMs)}${said}`
+    const sentence = `${what} ${nameOf(plan)} ${how} after ${formatTook(tookMs)}${said}`
     done({ ok, sentence, output, tookMs })
   }
-  const cancel = plan.kind === 'exec' ? runCommand(plan, facts, end) : callWebhook(plan, facts, end)
+  const cancel =
+    plan.kind === 'exec' ? runCommand(plan, message, end) : callWebhook(plan, message, end)
   return () => {
     isOver = true
     cancel()
+  }
+}
+
+/** The facts as environment variables; those about nobody are empty. */
+function environmentOf(facts: HookFacts): Record<string, string> {
+  const { hook, pool, epoch, from, to, reason, kind } = facts
+  return {
+    EVENKEEL_HOOK: hook,
+    EVENKEEL_POOL: pool,
+    EVENKEEL_EPOCH: String(epoch),
+    EVENKEEL_FROM: from?.name ?? '',
+    EVENKEEL_FROM_ADDRESS: from?.address ?? '',
+    EVENKEEL_TO: to.name,
+    EVENKEEL_TO_ADDRESS: to.address,
+    EVENKEEL_REASON: reason,
+    EVENKEEL_KIND: kind,
   }
 }
 

@@ -21,6 +21,8 @@ export interface LedgerStore {
   read(damage: Damage): AsyncIterable<LedgerRecord>
   /** Records that could not be written. */
   readonly lost: number
+  /** Why the last thing it tried has failed; `null`: it has not. */
+  readonly fault: string | null
   /** Writes what is left. */
   close(): Promise<void>
 }
@@ -32,6 +34,7 @@ const MEMORY_RECORDS_MAX = 10_000
 export class LedgerMemory implements LedgerStore {
   readonly path = null
   readonly lost = 0
+  readonly fault = null
   #records: LedgerRecord[] = []
 
   append(records: readonly LedgerRecord[]): void {
@@ -88,7 +91,7 @@ export class LedgerFile implements LedgerStore {
   #waitingChars = 0
   /** The last write may have ended within a line. */
   #torn = false
-  #hasFailed = false
+  fault: string | null = null
   #work: Promise<void> = Promise.resolve()
   #isBusy = false
   #syncTimer: NodeJS.Timeout | null = null
@@ -167,11 +170,11 @@ export class LedgerFile implements LedgerStore {
     await before
     try {
       await work()
-      this.#hasFailed = false
+      this.fault = null
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
-      if (!this.#hasFailed) this.#options.failed(message)
-      this.#hasFailed = true
+      if (this.fault === null) this.#options.failed(message)
+      this.fault = message
     }
   }
 

@@ -8,6 +8,8 @@ import type { Plan } from '../core/plan.ts'
 import type { SharedTable } from '../core/shared-layout.ts'
 import { BACKEND, LATENCY_BOUNDS_S, LISTENER, POOL, THREAD } from '../core/shared-layout.ts'
 import type { BackendStatus, PoolStatus } from '../core/status.ts'
+import type { AlertSubjects } from './alert-families.ts'
+import { alertFamilies } from './alert-families.ts'
 import type { ConfigSubject } from './config-families.ts'
 import { configFamilies } from './config-families.ts'
 import { failoverFamilies } from './failover-families.ts'
@@ -31,6 +33,7 @@ export interface MetricsSource {
   /** The virtual IP address that keepalived holds here or elsewhere; `null` if there is none. */
   virtualIp(): VirtualIpFacts | null
   config(): ConfigSubject
+  alerts(): AlertSubjects
   /** Access-log lines lost in the sink, besides those that the threads dropped. */
   lostLines(): number
   /** Requests that the admin API has answered, by status. */
@@ -473,6 +476,7 @@ export type FamilyHead = Omit<Family<never>, 'read'>
 export const FAMILIES: readonly FamilyHead[] = [
   ...processFamilies,
   ...configFamilies,
+  ...alertFamilies,
   ...listenerFamilies,
   ...poolFamilies,
   ...failoverFamilies,

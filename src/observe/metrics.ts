@@ -5,6 +5,7 @@
 import { Registry, collectDefaultMetrics } from 'prom-client'
 import type { Plan } from '../core/plan.ts'
 import type { PoolStatus, Transition } from '../core/status.ts'
+import { alertFamilies } from './alert-families.ts'
 import { configFamilies } from './config-families.ts'
 import { discoveryFamilies, sourcesOf } from './discovery-families.ts'
 import { failoverFamilies } from './failover-families.ts'
@@ -59,6 +60,7 @@ export class Metrics {
     const page = new Page()
     await page.add(processFamilies, [{ source }])
     await page.add(configFamilies, [source.config()])
+    await page.add(alertFamilies, [source.alerts()])
     const listeners = plan.listeners.map(({ name, slot }) => ({
       table,
       labels: label('listener', name),

@@ -1,5 +1,7 @@
 // All paths of the admin API, put together: each topic's from its own file.
 
+import type { AlertActor } from '../admin/alert-routes.ts'
+import { alertRoutes } from '../admin/alert-routes.ts'
 import type { Explainer } from '../admin/explain-routes.ts'
 import { explainRoutes } from '../admin/explain-routes.ts'
 import { eventRoutes } from '../admin/event-routes.ts'
@@ -50,6 +52,8 @@ export interface AdminSource extends ProcessSource, Actor, WhySource {
   readonly reload: ReloadActor
   /** What is configured, before anything was discovered or overridden. */
   configured(): Plan
+  /** Tells people when something is wrong. */
+  readonly alerts: AlertActor
 }
 
 /** All paths, the document that describes them included. */
@@ -72,6 +76,7 @@ export function adminRoutes(source: AdminSource): readonly Route[] {
     ...eventRoutes(source.stream),
     ...upgradeRoutes(source.upgrade),
     ...pageRoutes(),
+    ...alertRoutes(source.alerts),
   ]
   return [...routes, openApiRoute(routes)]
 }

@@ -19,6 +19,7 @@ import { socketProber } from '../probe/prober.ts'
 import type { AdminApi, AdminApiOptions } from './admin-api.ts'
 import { startAdminApi } from './admin-api.ts'
 import { AccessSink } from './access-sink.ts'
+import { RunningAlerts } from './alerts.ts'
 import { makeAgreement, makeStore } from './agreement-wiring.ts'
 import { systemClock, systemTimers, within } from './clock.ts'
 import { ControlPlane } from './control-plane.ts'
@@ -120,6 +121,7 @@ class Balancer implements RunningBalancer {
   readonly #access: AccessSink
   readonly #traces: Traces
   readonly #metrics: Metrics
+  readonly #alerts: RunningAlerts
   /** The one place where things are announced. */
   readonly #news: News
   readonly #hooks: RunningHooks
@@ -164,6 +166,13 @@ class Balancer implements RunningBalancer {
     this.#vip = this.#makeVirtualIp()
     this.#upgrader = this.#makeUpgrader()
     this.#reloading = this.#makeReloading()
+    this.#alerts = new RunningAlerts({
+      ...parts,
+      log: settings.log,
+      plan: () => this.#plan,
+      status: () => this.status(),
+      ledgerFault: () => this.#ledger?.fault ?? null,
+    })
   }
 
   /** The plan in force. */
@@ -244,6 +253,7 @@ class Balancer implements RunningBalancer {
     this.#upgrader.cancel()
     this.#reloading.stop()
     this.#vip?.stop()
+    this.#alerts.stop()
     await this.#planes.close()
     this.#control.stop()
     // Nobody sends any more: another replica need not wait for our lease to lapse.
@@ -401,6 +411,7 @@ class Balancer implements RunningBalancer {
       config: () => this.#reloading.facts(this.#news.reloads),
       lostLines: () => this.#access.lostLines,
       adminAnswers: () => this.#admin?.answered() ?? new Map(),
+      alerts: () => this.#alerts.subjects(),
       transitions: this.#news.transitions,
       moves: this.#news.moves,
     })
@@ -471,6 +482,7 @@ class Balancer implements RunningBalancer {
       overrides: this.#overrides,
       traces: this.#traces,
       upgrade: (request) => this.#upgrader.run(request),
+      alerts: this.#alerts,
     }
     const { events } = this.#news
     const inherited = this.#settings.past.shares

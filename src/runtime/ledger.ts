@@ -96,6 +96,11 @@ export class RunningLedger implements LedgerReader {
     this.#plan = plan
   }
 
+  /** Why it can't be written now; `null`: it can. */
+  get fault(): string | null {
+    return this.#life?.store.fault ?? null
+  }
+
   /**
    * Looks at what earlier processes left, and records from now on; once. A file that can't be read is
    * said, and not used. Nobody else may write it any more.

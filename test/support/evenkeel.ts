@@ -16,6 +16,7 @@ export interface EvenkeelConfig {
   readonly tracing?: Readonly<Record<string, unknown>> | false
   readonly keepalived?: Readonly<Record<string, unknown>>
   readonly cluster?: Readonly<Record<string, unknown>>
+  readonly alerts?: Readonly<Record<string, unknown>>
   readonly listeners: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   readonly pools: Readonly<Record<string, Readonly<Record<string, unknown>>>>
 }

@@ -96,6 +96,10 @@ export async function startFakeAdmin(
       },
     },
     upgrade: async () => ({ ok: false, code: 'refused', message: 'Not now.' }) as const,
+    alerts: {
+      answer: () => ({ alerts: [], targets: [], rules: [] }),
+      test: async () => ({ kind: 'no-target', targets: ['ops'] }) as const,
+    },
   }
   const events = new EventLog({
     wallMs: () => 1_000,

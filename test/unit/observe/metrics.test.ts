@@ -66,6 +66,10 @@ function make(more: Partial<MetricsSource> = {}): { metrics: Metrics; table: Sha
       isPending: false,
       counts: new ReloadCounter(),
     }),
+    alerts: () => ({
+      rules: [{ rule: 'poolDown', severity: 'critical', firing: 2, pending: 1 }],
+      targets: [{ name: 'ops', waiting: 1, delivered: 5, failed: 3, dropped: 0 }],
+    }),
     lostLines: () => 0,
     adminAnswers: () => new Map([[200, 3]]),
     transitions: new TransitionCounter(),
