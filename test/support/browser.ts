@@ -12,6 +12,7 @@ export interface Screen {
 }
 
 let browser: Promise<Browser> | null = null
+after(async () => (await browser)?.close())
 
 /** Opens a page in a context of its own; everything ends with the test file. */
 export async function openPage(url: string, options: BrowserContextOptions = {}): Promise<Screen> {
@@ -19,7 +20,6 @@ export async function openPage(url: string, options: BrowserContextOptions = {})
     // Root has no sandbox of Chromium's; the pages are our own.
     const args = process.getuid?.() === 0 ? ['--no-sandbox'] : []
     browser = chromium.launch({ executablePath: '/usr/bin/chromium', args })
-    after(async () => (await browser)?.close())
   }
   const context = await (
     await browser

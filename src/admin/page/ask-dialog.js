@@ -33,7 +33,6 @@ export class AskDialog {
       ...limits,
       name: 'reason',
       required: true,
-      oninput: () => this.changed(),
     })
     this.#by = make('input', { ...limits, name: 'by', maxlength: '100', autocomplete: 'name' })
     this.#force = make('input', { type: 'checkbox', name: 'force', onchange: () => this.changed() })
@@ -86,7 +85,7 @@ export class AskDialog {
     this.#force.checked = false
   }
 
-  /** The words were changed after an answer. */
+  /** It is to be forced, or not any more: what was tried dry does not count. */
   changed() {}
 
   async #submit(event) {

@@ -130,6 +130,7 @@ class Row {
     say(cells.weight, inForce === weight ? weight : `${inForce} of ${weight}`)
     say(cells.probe, probeText(backend))
     say(cells.word, wordOf(backend))
+    cells.word.classList.toggle('empty', backend.override === null)
   }
 }
 

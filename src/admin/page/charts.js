@@ -106,6 +106,7 @@ export class Charts {
             values: (_, ticks) =>
               ticks.map((one) => (one === 0 ? 'now' : `${Math.round(-one / 60)} min`)),
             incrs: [60],
+            size: 26,
           },
           { ...axis, size: 48 },
         ],

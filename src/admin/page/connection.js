@@ -7,6 +7,10 @@ const TOKEN_KEY = 'evenkeel-token'
 const PATIENCE_MS = 4_000
 const PULSE_MS = 2_500
 const RETRY_MS = 1_000
+/** The same after a stream that had been there: another process may go on with the address. */
+const AGAIN_MS = 50
+/** Until there is another token nothing is asked; `retry` wakes. */
+const TOKEN_MS = 3_600_000
 const POLL_MS = 2_000
 /** A stream that says nothing for so long, though the server lives, does not come through. */
 const SILENCE_MS = 20_000
@@ -92,6 +96,7 @@ export class Connection {
   /** Tries again at once: there is another token. */
   retry() {
     this.#isToldOfToken = false
+    this.#become('connecting')
     this.#stream?.abort()
     this.#wake?.()
     void this.#pulse()
@@ -103,22 +108,22 @@ export class Connection {
       else {
         const how = await this.#follow()
         if (how === 'silent') await this.#poll()
-        else if (how === 'ended') await this.#sleep(RETRY_MS)
-        else if (how === 'token') await this.#sleep(PULSE_MS)
+        else if (how === 'token') await this.#sleep(TOKEN_MS)
+        else await this.#sleep(how === 'ended' ? AGAIN_MS : RETRY_MS)
       }
     }
   }
 
-  /** Reads a stream to its end, and says why it ended: `ended`, `silent`, `token`. */
+  /** Reads a stream to its end, and says why it ended: `ended`, `failed`, `silent`, `token`. */
   async #follow() {
     const abort = new AbortController()
     this.#stream = abort
-    let why = 'ended'
+    let why = 'failed'
     const giveUp = (reason) => () => {
       why = reason
       abort.abort()
     }
-    let timer = setTimeout(giveUp('ended'), PATIENCE_MS)
+    let timer = setTimeout(giveUp('failed'), PATIENCE_MS)
     try {
       const own = headers(this.#last === null ? {} : { 'last-event-id': this.#last })
       const path = '/v1/events?status=true&since=0'
@@ -126,6 +131,7 @@ export class Connection {
       clearTimeout(timer)
       if (response.status === 401) return this.#refused()
       if (response.status !== 200) return 'silent'
+      why = 'ended'
       timer = setTimeout(giveUp('silent'), FIRST_MS)
       for await (const text of blocks(response.body)) {
         clearTimeout(timer)
@@ -133,12 +139,11 @@ export class Connection {
         this.#isToldOfToken = false
         this.#take(text)
       }
-      why = 'ended'
     } catch {
       // Cut, or given up.
     }
     clearTimeout(timer)
-    if (this.state === 'live' && why === 'ended') this.#become(document.hidden ? 'paused' : 'lost')
+    if (why === 'failed' && this.state !== 'paused') this.#become('lost')
     return why
   }
 
@@ -160,7 +165,7 @@ export class Connection {
 
   async #poll() {
     const until = performance.now() + POLLING_MS
-    while (performance.now() < until && !document.hidden) {
+    while (performance.now() < until && !document.hidden && this.state !== 'token') {
       try {
         const { status, body } = await read('/v1/pools')
         if (status === 401) this.#refused()
@@ -178,7 +183,7 @@ export class Connection {
   }
 
   async #pulse() {
-    if (document.hidden && this.state === 'paused') return
+    if (this.state === 'token' || this.state === 'paused') return
     try {
       const [version, ready] = await Promise.all([read('/v1/version'), read('/readyz')])
       if (version.status === 401) {

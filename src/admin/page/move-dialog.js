@@ -61,8 +61,12 @@ export class MoveDialog extends AskDialog {
   }
 
   #again() {
-    this.#isTried = false
     this.reset()
+    this.changed()
+  }
+
+  changed() {
+    this.#isTried = false
     const { title, isMove } = VERBS[this.#verb]
     this.offer(isMove ? 'See what would happen' : `${title} ${this.#pool.name}`)
   }
@@ -84,9 +88,5 @@ export class MoveDialog extends AskDialog {
 
   mayForce(code) {
     return VERBS[this.#verb].isMove && code === 'refused'
-  }
-
-  changed() {
-    this.#again()
   }
 }
