@@ -56,7 +56,7 @@ export function compile(tree: ConfigTree, source: Source): Compiled {
       access: { format: tree.log.access.format, path: tree.log.access.path ?? null },
     },
     ledger: compileLedger(tree),
-    tracing: compileTracing(tree),
+    tracing: compileTracing(tree, source, findings),
     ...compileAlerts(tree, source, findings),
     listeners,
     pools: [...pools, ...compileReadSides(pools, readSides)],

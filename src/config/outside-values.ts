@@ -35,6 +35,16 @@ export function readWebhook(text: string): Reading<string> {
   return accept(url.value.href)
 }
 
+/** Where an OTLP collector takes spans: as its exporters do, a bare address gets the usual path. */
+export function readCollector(text: string): Reading<string> {
+  const hint = 'write a URL such as http://127.0.0.1:4318'
+  const url = readUrl(text, hint)
+  if (!url.ok) return url
+  if (url.value.hash !== '') return refuse(`${quote(text)} has a fragment`, hint)
+  if (url.value.pathname === '/') url.value.pathname = '/v1/traces'
+  return accept(url.value.href)
+}
+
 /** Base address of an etcd server: scheme, host and port, nothing else. */
 export function readEndpoint(text: string): Reading<string> {
   const hint = 'write an endpoint such as https://10.0.0.1:2379'

@@ -126,13 +126,15 @@ const poolNames: Names = {
 }
 
 // Sections that `false` switches off.
-const switchable = /^(outlierDetection(\.(slow|silent))?|retry|admin|ledger|discovery)$/
+const switchable =
+  /^(outlierDetection(\.(slow|silent))?|retry|admin|ledger|discovery|tracing(\.slowMs)?)$/
 // What secrets are written into: passwords, keys, header values, bytes for a server, hooks.
 const secret =
   /(^|\.)(password|secret|login|tls|tokens?|authorization|headers|steps|command|exec|url|webhook)(\.|$)/
 // Targets of requests: what stands behind the question mark may be one as well.
 const targets = /(^|\.)(path|primary|replica)$/
-const ratios = /(^|\.)(jitter|failureRate|ejectedMax|retry\.budget\.ratio|from|availability)$/
+const ratios =
+  /(^|\.)(jitter|failureRate|ejectedMax|retry\.budget\.ratio|from|availability|sample)$/
 const sizes = /Bytes(Max)?$|(^|\.)bytes$/
 // A discriminator that other keys of the section make plain.
 const silent = /(^|\.)kind$/

@@ -1,9 +1,22 @@
 // The keys of `tracing`: which exchanges are kept to be looked at afterwards.
 
 import type { z } from 'zod'
-import { duration, either, flag, integer, map, off, ratio } from './leaf.ts'
+import { readHeaderValue } from './http-values.ts'
+import { duration, either, flag, integer, map, named, off, ratio, text } from './leaf.ts'
+import { readCollector } from './outside-values.ts'
 
 const hour = 3_600_000
+
+const otlp = map({
+  endpoint: text('a URL such as http://127.0.0.1:4318', readCollector, {
+    type: 'string',
+    pattern: '^https?://|\\$\\{',
+  }).describe('The collector; without a path, /v1/traces is added.'),
+  headers: named(text('a value', readHeaderValue), 'a map from header names to values', /^[^\s:]+$/)
+    .prefault({})
+    .describe('Further headers of each request, such as Authorization; write ${file:/path}.'),
+  service: text('a name').prefault('evenkeel').describe('service.name of all spans.'),
+})
 
 /** `tracing`. */
 export const tracingSchema = map({
@@ -21,6 +34,9 @@ export const tracingSchema = map({
   trustParent: flag()
     .prefault(true)
     .describe("Take over the trace id of a client's traceparent (W3C Trace Context)."),
+  otlp: otlp
+    .optional()
+    .describe('Send kept exchanges as spans to a collector, over OTLP/HTTP as JSON.'),
   responseHeader: flag()
     .prefault(false)
     .describe('Write Evenkeel-Trace on every response, not just on error replies of its own.'),

@@ -117,6 +117,18 @@ export interface TracingPlan {
   readonly trustParent: boolean
   /** Write `Evenkeel-Trace` on every response, not just on our own error replies. */
   readonly responseHeader: boolean
+  /** Where spans go; `null`: nowhere, and `traceparent` passes untouched. */
+  readonly otlp: OtlpPlan | null
+}
+
+/** A collector that takes OTLP over HTTP as JSON. */
+export interface OtlpPlan {
+  /** The whole URL. */
+  readonly endpoint: string
+  /** Names in lower case. */
+  readonly headers: readonly { readonly name: string; readonly value: string }[]
+  /** `service.name` of all spans. */
+  readonly service: string
 }
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'

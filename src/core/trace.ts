@@ -2,6 +2,7 @@
 // who gathers it is proxy/tracer.ts, who keeps it observe/trace-ring.ts.
 
 import type { Fault, FaultCode } from './fault.ts'
+import type { Address } from './plan.ts'
 
 /** Why an exchange is kept. The first that holds. */
 export type KeptFor = 'error' | 'retried' | 'slow' | 'sampled'
@@ -11,6 +12,7 @@ export interface TraceAttempt {
   /** 1 is the first; numbers are missing where a long story was shortened. */
   readonly number: number
   readonly backend: string
+  readonly address: Address | null
   /** ms after the start of the exchange. */
   readonly startMs: number
   /** From the pick to the end of its part in the exchange, ms. */
@@ -31,6 +33,12 @@ export interface TraceAttempt {
 export interface TraceRecord {
   /** 32 hex digits: the client's, if it is believed, or our own. */
   readonly id: string
+  /** 16 hex digits: the exchange as a span. Those of its attempts are made from it: `attemptSpan`. */
+  readonly spanId: string
+  /** The client's span; `null` without a believed `traceparent`. */
+  readonly parentId: string | null
+  /** The client's `tracestate`, at most 512 characters. */
+  readonly traceState: string | null
   readonly keptFor: KeptFor
   /** Wall clock at the start, ms since 1970. */
   readonly at: number
@@ -58,6 +66,16 @@ export interface TraceRecord {
   readonly bytesIn: number
   readonly bytesOut: number
   readonly attempts: readonly TraceAttempt[]
+}
+
+/**
+ * The span of an attempt: that of its exchange with other last digits, so that nothing has to be
+ * remembered between sending it and telling of it.
+ * @param number from 1
+ */
+export function attemptSpan(spanId: string, number: number): string {
+  const last = ((number - 1) % 255) + 1
+  return spanId.slice(0, 14) + (last < 16 ? '0' : '') + last.toString(16)
 }
 
 /** What the rule looks at. */

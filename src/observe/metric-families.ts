@@ -36,6 +36,8 @@ export interface MetricsSource {
   alerts(): AlertSubjects
   /** Access-log lines lost in the sink, besides those that the threads dropped. */
   lostLines(): number
+  /** What became of the exchanges that were to go to a collector. */
+  spans(): { readonly exported: number; readonly dropped: number }
   /** Requests that the admin API has answered, by status. */
   adminAnswers(): ReadonlyMap<number, number>
   readonly transitions: TransitionCounts
@@ -186,6 +188,18 @@ export const processFamilies: readonly Family<ProcessSubject>[] = [
     'counter',
     'Exchanges that were to be kept for a trace, and were not for want of room.',
     (source) => source.table.sum(THREAD.tracesDropped),
+  ),
+  single(
+    'evenkeel_otlp_exported_traces_total',
+    'counter',
+    'Exchanges that a collector has taken as spans.',
+    (source) => source.spans().exported,
+  ),
+  single(
+    'evenkeel_otlp_dropped_traces_total',
+    'counter',
+    'Exchanges that no collector has taken: it was away or too slow, or refused them.',
+    (source) => source.spans().dropped,
   ),
   {
     name: 'evenkeel_admin_requests_total',

@@ -2,10 +2,12 @@
 // the story goes on. Reused with its exchange; costs nothing but stores while the log is off.
 
 import type { Fault, FaultCode } from '../core/fault.ts'
+import type { Address } from '../core/plan.ts'
 
 /** One try, as the log tells it. */
 export interface AttemptRecord {
   readonly backend: string
+  readonly address: Address | null
   readonly fault: FaultCode | null
   readonly status: number
   readonly ms: number
@@ -38,8 +40,15 @@ export class ExchangeRecord {
   bytesOut = 0
   /** Monotonic ms of the last body byte in either direction, to within a tick. */
   movedMs = 0
-  /** Trace id; '' until somebody asks for it. */
+  /** Of the backend that was tried last. */
+  address: Address | null = null
+  /** Trace id; '' until somebody asks for it. The next three hold only with it. */
   traceId = ''
+  spanId = ''
+  /** '' for none. */
+  parentId = ''
+  /** Spans are wanted whatever becomes of it. */
+  sampled = false
   /** Kept only if the log wants them; for a trace alone, only once one has failed. */
   attempts: AttemptRecord[] = []
   private readonly logs: boolean
@@ -77,6 +86,7 @@ export class ExchangeRecord {
     const { startedMs, sentMs, headMs, reused } = attempt
     this.attempts.push({
       backend: attempt.backend?.plan.name ?? '',
+      address: this.address,
       fault: cause?.code ?? null,
       status,
       ms: nowMs - startedMs,

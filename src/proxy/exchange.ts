@@ -58,7 +58,8 @@ export class Exchange extends RequestSide implements ResponseReceiver {
     this.repeatable = isRepeatable(request, pool.plan.retry)
     this.totalDeadlineMs = nowMs + pool.plan.timeouts.totalMs
     const path = route.rewrite === null ? request.path : rewritePath(route.rewrite, request.path)
-    this.head = request.writeHttp1(path, route.requestHeaders)
+    const changes = this.context.tracer.pass(this.record, request, route.requestHeaders)
+    this.head = request.writeHttp1(path, changes)
     this.tryNext(nowMs)
   }
 
@@ -72,6 +73,7 @@ export class Exchange extends RequestSide implements ResponseReceiver {
     this.attempts++
     this.beginAttempt(backend, probation, nowMs)
     this.record.backend = backend.plan.name
+    this.record.address = backend.plan.address
     const idle = fresh ? null : backend.idle.take(nowMs, this.repeatable)
     if (idle === null) {
       const connection = new Http1BackendConnection(this.context, backend, this)
@@ -106,7 +108,8 @@ export class Exchange extends RequestSide implements ResponseReceiver {
     const body = replay.text
     const kind = request.bodyKind
     // The epoch is that of this attempt, not of the request: a later one goes under a later epoch.
-    const head = pool.epochEnd === '' ? this.head : this.head.slice(0, -2) + pool.epochEnd
+    const own = pool.epochEnd === '' ? this.head : this.head.slice(0, -2) + pool.epochEnd
+    const head = this.context.tracer.attemptHead(this.record, this.attempts, own)
     const left = this.stream!.sendRequest(head, kind, body, this.requestDone, this.trailers)
     const max = pool.plan.retry?.bodyBytesMax ?? 0
     if (replay.seen > max) replay.drop()

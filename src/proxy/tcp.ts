@@ -102,6 +102,7 @@ export class TcpConnection extends PlacedAttempt implements ChannelHandler {
     this.tried.add(index)
     this.beginAttempt(backend, probation, nowMs)
     this.record.backend = backend.plan.name
+    this.record.address = backend.plan.address
     this.context.deadlines.schedule(this, nowMs + this.pool!.plan.timeouts.connectMs)
     const attempt = this.attempts
     resolve(backend.destination, (destination, error) => {

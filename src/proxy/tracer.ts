@@ -4,10 +4,10 @@
 // counted. Must never wait.
 
 import { randomFillSync } from 'node:crypto'
-import type { TracingPlan } from '../core/plan.ts'
+import type { HeaderChanges, TracingPlan } from '../core/plan.ts'
 import { THREAD } from '../core/shared-layout.ts'
 import type { DataMessage } from '../core/snapshot.ts'
-import { isError, notableFor } from '../core/trace.ts'
+import { attemptSpan, isError, notableFor } from '../core/trace.ts'
 import type { KeptFor, TraceAttempt, TraceRecord } from '../core/trace.ts'
 import { readTraceParent } from '../core/trace-context.ts'
 import type { AttemptRecord, ExchangeRecord } from './exchange-record.ts'
@@ -25,6 +25,7 @@ const TARGET_MAX = 512
 const HOST_MAX = 256
 const METHOD_MAX = 32
 const REQUEST_ID_MAX = 128
+const TRACE_STATE_MAX = 512
 
 /** The thread that it works for. */
 export interface TracerHost {
@@ -67,6 +68,9 @@ export class Tracer {
   #batch: TraceRecord[] = []
   #underway = 0
   readonly #ids = new RandomIds()
+  /** Spans go to a collector, so those behind us have to know ours. */
+  #passes = false
+  readonly #replaced = new WeakMap<HeaderChanges, Replaced>()
 
   constructor(host: TracerHost) {
     this.#host = host
@@ -75,6 +79,7 @@ export class Tracer {
   /** Goes on by the plan from here on. */
   adopt(plan: TracingPlan | null): void {
     this.#plan = plan
+    this.#passes = plan !== null && plan.otlp !== null
   }
 
   /** Why an exchange that has just ended is kept; `null`: it is not. */
@@ -90,7 +95,7 @@ export class Tracer {
       record.attempts.length < 2 &&
       (plan.slowMs === null || (headMs < 0 ? totalMs : headMs) < plan.slowMs)
     ) {
-      return plan.sample > 0 && this.#host.random.next() < plan.sample ? 'sampled' : null
+      return this.#isSampled(plan, record) ? 'sampled' : null
     }
     const end = {
       fault,
@@ -99,8 +104,8 @@ export class Tracer {
       waitedMs: headMs < 0 ? totalMs : headMs,
     }
     const notable = notableFor(end, plan.slowMs)
-    if (notable !== null || plan.sample === 0) return notable
-    return this.#host.random.next() < plan.sample ? 'sampled' : null
+    if (notable !== null) return notable
+    return this.#isSampled(plan, record) ? 'sampled' : null
   }
 
   /** Keeps an exchange, if there is room. */
@@ -118,8 +123,14 @@ export class Tracer {
       return
     }
     const requestId = fields?.header('x-request-id') ?? null
+    const id = this.idOf(record, fields)
+    const { spanId, parentId } = record
+    const traceState = parentId === '' ? null : (fields?.header('tracestate') ?? null)
     this.#batch.push({
-      id: this.idOf(record, fields),
+      id,
+      spanId,
+      parentId: parentId === '' ? null : parentId,
+      traceState: traceState === null ? null : traceState.slice(0, TRACE_STATE_MAX),
       keptFor,
       at: host.wallMs(record.startMs),
       thread: host.thread,
@@ -159,14 +170,55 @@ export class Tracer {
 
   /** The exchange's id; made when it is first asked for. */
   idOf(record: ExchangeRecord, fields: Fields | null): string {
-    if (record.traceId === '') {
-      const parent =
-        this.#plan?.trustParent === true
-          ? readTraceParent(fields?.header('traceparent') ?? null)
-          : null
-      record.traceId = parent?.traceId ?? this.#ids.next(16)
-    }
+    if (record.traceId === '') this.#begin(record, fields)
     return record.traceId
+  }
+
+  // --- trace context -------------------------------------------------------------------------
+
+  /**
+   * Begins the span of an exchange that goes on to a backend. Returns the changes of its head, with
+   * which the context that came in does not go on beside ours; `attemptHead` writes that.
+   */
+  pass(record: ExchangeRecord, fields: Fields, changes: HeaderChanges): HeaderChanges {
+    if (!this.#passes) return changes
+    this.#begin(record, fields)
+    let replaced = this.#replaced.get(changes)
+    if (replaced === undefined) {
+      replaced = replace(changes)
+      this.#replaced.set(changes, replaced)
+    }
+    const came = fields.header('traceparent') !== null || fields.header('tracestate') !== null
+    if (!came && !replaced.sets) return changes
+    // §3.3: the state of a parent that is not taken over means nothing any more.
+    return record.parentId === '' ? replaced.without : replaced.withState
+  }
+
+  /** The head of a request for one attempt, which is the parent of what the backend does. */
+  attemptHead(record: ExchangeRecord, attempt: number, head: string): string {
+    if (!this.#passes || record.traceId === '') return head
+    const { traceId, spanId, sampled } = record
+    const parent = `00-${traceId}-${attemptSpan(spanId, attempt)}-${sampled ? '01' : '00'}`
+    return `${head.slice(0, -2)}traceparent: ${parent}\r\n\r\n`
+  }
+
+  #begin(record: ExchangeRecord, fields: Fields | null): void {
+    const plan = this.#plan
+    const text = plan?.trustParent === true ? (fields?.header('traceparent') ?? null) : null
+    const parent = readTraceParent(text)
+    record.traceId = parent?.traceId ?? this.#ids.next(16)
+    record.parentId = parent?.spanId ?? ''
+    record.spanId = `${this.#ids.next(7)}00`
+    record.sampled = parent?.sampled ?? this.#draw(plan)
+  }
+
+  /** Whoever began the trace has decided for all of it, if it is known who. */
+  #isSampled(plan: TracingPlan, record: ExchangeRecord): boolean {
+    return this.#passes && record.traceId !== '' ? record.sampled : this.#draw(plan)
+  }
+
+  #draw(plan: TracingPlan | null): boolean {
+    return plan !== null && plan.sample > 0 && this.#host.random.next() < plan.sample
   }
 
   /** Sends what has gathered; for the tick, and before the thread ends. */
@@ -184,12 +236,29 @@ export class Tracer {
   }
 }
 
+/** Changes of a head, and the same without the trace context that came in. */
+interface Replaced {
+  /** They write it themselves. */
+  readonly sets: boolean
+  readonly withState: HeaderChanges
+  readonly without: HeaderChanges
+}
+
+function replace({ set, remove }: HeaderChanges): Replaced {
+  const own = set.filter(({ name }) => name !== 'traceparent' && name !== 'tracestate')
+  return {
+    sets: own.length < set.length,
+    withState: { set: own, remove: [...remove, 'traceparent'] },
+    without: { set: own, remove: [...remove, 'traceparent', 'tracestate'] },
+  }
+}
+
 /** Random hex, from a pool: asking the kernel for each would cost more than the rest. */
 class RandomIds {
   readonly #pool = Buffer.alloc(4_096)
   #at = this.#pool.length
 
-  /** @param bytes 8 or 16; the result is never all zero in practice (2⁻⁶⁴) */
+  /** @param bytes 7 or 16: never all zero in practice, which no id may be */
   next(bytes: number): string {
     if (this.#at + bytes > this.#pool.length) {
       randomFillSync(this.#pool)
@@ -232,9 +301,9 @@ function attemptsOf(
 }
 
 function tell(record: ExchangeRecord, attempt: AttemptRecord, number: number): TraceAttempt {
-  const { backend, startedMs, ms, connectMs, responseMs, reused, status, fault } = attempt
+  const { backend, address, startedMs, ms, connectMs, responseMs, reused, status, fault } = attempt
   const startMs = startedMs - record.startMs
-  return { number, backend, startMs, ms, connectMs, responseMs, reused, status, fault }
+  return { number, backend, address, startMs, ms, connectMs, responseMs, reused, status, fault }
 }
 
 function onlyAttempt(record: ExchangeRecord, last: LastAttempt, totalMs: number): TraceAttempt {
@@ -242,6 +311,7 @@ function onlyAttempt(record: ExchangeRecord, last: LastAttempt, totalMs: number)
   return {
     number: 1,
     backend: record.backend!,
+    address: record.address,
     startMs,
     ms: totalMs - startMs,
     connectMs: record.connectMs,

@@ -144,7 +144,7 @@ class Balancer implements RunningBalancer {
     this.#access = new AccessSink(plan.log.access, settings.log, (thread, characters) => {
       this.#planes.send(thread, { kind: 'access-taken', characters })
     })
-    this.#traces = new Traces(plan.tracing, (thread, count) => {
+    this.#traces = new Traces(plan.tracing, settings.log, (thread, count) => {
       this.#planes.send(thread, { kind: 'traces-taken', count })
     })
     this.#rights = new Rights(this.#table, this.#clock)
@@ -264,6 +264,7 @@ class Balancer implements RunningBalancer {
     await this.#settings.kept.close()
     await this.#admin?.close()
     await this.#access.close()
+    await this.#traces.close()
   }
 
   // --- the end -------------------------------------------------------------------------------
@@ -410,6 +411,7 @@ class Balancer implements RunningBalancer {
       virtualIp: () => this.#vip?.facts() ?? null,
       config: () => this.#reloading.facts(this.#news.reloads),
       lostLines: () => this.#access.lostLines,
+      spans: () => this.#traces.spans,
       adminAnswers: () => this.#admin?.answered() ?? new Map(),
       alerts: () => this.#alerts.subjects(),
       transitions: this.#news.transitions,

@@ -6,6 +6,9 @@ import type { TraceRecord } from '../../src/core/trace.ts'
 export function someTrace(changed: Partial<TraceRecord> = {}): TraceRecord {
   return {
     id: '4bf92f3577b34da6a3ce929d0e0e4736',
+    spanId: '00f067aa0ba90200',
+    parentId: null,
+    traceState: null,
     keptFor: 'sampled',
     at: 1_000,
     thread: 0,
@@ -29,6 +32,7 @@ export function someTrace(changed: Partial<TraceRecord> = {}): TraceRecord {
       {
         number: 1,
         backend: 'a',
+        address: { kind: 'tcp', host: '10.0.0.1', port: 8080 },
         startMs: 0,
         ms: 5,
         connectMs: 1,

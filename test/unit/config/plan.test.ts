@@ -140,6 +140,7 @@ test('the shortest configuration gets every default', () => {
       slowMs: 1_000,
       trustParent: true,
       responseHeader: false,
+      otlp: null,
     },
   } satisfies Plan)
 })

@@ -71,6 +71,7 @@ function make(more: Partial<MetricsSource> = {}): { metrics: Metrics; table: Sha
       targets: [{ name: 'ops', waiting: 1, delivered: 5, failed: 3, dropped: 0 }],
     }),
     lostLines: () => 0,
+    spans: () => ({ exported: 0, dropped: 0 }),
     adminAnswers: () => new Map([[200, 3]]),
     transitions: new TransitionCounter(),
     moves: new MoveCounter(),

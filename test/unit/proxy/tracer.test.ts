@@ -14,6 +14,7 @@ const plan: TracingPlan = {
   slowMs: 1_000,
   trustParent: true,
   responseHeader: false,
+  otlp: null,
 }
 const around = {
   listener: 'web',
@@ -70,6 +71,7 @@ test('an exchange that went well at once leaves no list, and still has its attem
     {
       number: 1,
       backend: 'a',
+      address: null,
       startMs: 1,
       ms: 19,
       connectMs: 0,
