@@ -144,9 +144,7 @@ class Balancer implements RunningBalancer {
     this.#access = new AccessSink(plan.log.access, settings.log, (thread, characters) => {
       this.#planes.send(thread, { kind: 'access-taken', characters })
     })
-    this.#traces = new Traces(plan.tracing, settings.log, (thread, count) => {
-      this.#planes.send(thread, { kind: 'traces-taken', count })
-    })
+    this.#traces = new Traces(plan.tracing, settings.log, () => this.#planes)
     this.#rights = new Rights(this.#table, this.#clock)
     const parts = { plan, table: this.#table, clock: this.#clock, events: this.#news.events }
     this.#ledger = makeLedger({ ...parts, log: settings.log })
@@ -263,8 +261,7 @@ class Balancer implements RunningBalancer {
     await this.#overrides.stop()
     await this.#settings.kept.close()
     await this.#admin?.close()
-    await this.#access.close()
-    await this.#traces.close()
+    await Promise.all([this.#access.close(), this.#traces.close()])
   }
 
   // --- the end -------------------------------------------------------------------------------

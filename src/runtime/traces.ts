@@ -9,10 +9,11 @@ import type { TraceRecord } from '../core/trace.ts'
 import type { Log } from '../observe/log.ts'
 import { OtlpExporter } from '../observe/otlp-exporter.ts'
 import { TraceRing } from '../observe/trace-ring.ts'
+import type { DataPlanes } from './data-threads.ts'
 import { packageVersion } from './version.ts'
 
-/** This many of a thread's traces have arrived. */
-export type TracesTaken = (thread: number, count: number) => void
+/** Those who send traces, and are told how many have arrived. */
+type Senders = Pick<DataPlanes, 'send'>
 
 interface Export {
   readonly key: string
@@ -21,7 +22,7 @@ interface Export {
 
 export class Traces implements TraceSource {
   readonly #log: Log
-  readonly #taken: TracesTaken
+  readonly #senders: () => Senders
   readonly #instance = randomUUID()
   #ring: TraceRing | null = null
   #export: Export | null = null
@@ -29,9 +30,9 @@ export class Traces implements TraceSource {
   readonly #leaving = new Set<OtlpExporter>()
   #past = { exported: 0, dropped: 0 }
 
-  constructor(plan: TracingPlan | null, log: Log, taken: TracesTaken) {
+  constructor(plan: TracingPlan | null, log: Log, senders: () => Senders) {
     this.#log = log
-    this.#taken = taken
+    this.#senders = senders
     this.follow(plan)
   }
 
@@ -71,7 +72,7 @@ export class Traces implements TraceSource {
       this.#ring?.add(trace)
       this.#export?.exporter.add(trace)
     }
-    this.#taken(thread, traces.length)
+    this.#senders().send(thread, { kind: 'traces-taken', count: traces.length })
   }
 
   /** Sends what is left, within a second. */
