@@ -122,6 +122,8 @@ class PoolDiscovery {
   #configured: PoolPlan['backends'] = []
   #own: readonly Address[] = []
   #running: readonly Running[] = []
+  /** What sources knew that a reload has replaced, until those in their place have answered. */
+  #left: readonly Member[] = []
   #timer: unknown = null
   #dueMs = Infinity
   #toldMs = -Infinity
@@ -160,7 +162,9 @@ class PoolDiscovery {
       if (same !== undefined) kept.add(same)
       return same ?? source
     })
-    for (const one of before) if (!kept.has(one)) one.source.stop()
+    const replaced = before.filter((one) => !kept.has(one))
+    for (const { source } of replaced) source.stop()
+    this.#left = [...this.#left, ...replaced.flatMap(({ state }) => state.members)]
     const fresh: Running[] = []
     this.#running = next.map((one) => {
       if ('source' in one) return one
@@ -234,6 +238,9 @@ class PoolDiscovery {
   #members(): readonly Member[] {
     const lists = this.#running.map(({ state }) => state.members)
     const isKnown = this.#running.some(({ state }) => state.answeredMs !== null)
+    // A source that has said nothing yet takes nobody away.
+    if (this.#running.every(({ state }) => state.answeredMs !== null)) this.#left = []
+    if (this.#left.length > 0) return mergeMembers(this.#configured, [...lists, this.#left])
     const seeds = this.#plan!.seed.map((address) => {
       return { name: null, address, weight: 1, zone: null }
     })

@@ -264,6 +264,19 @@ test('a source that a reload adds does not take away what the others know, nor b
   assert.equal(world.plans.at(-1), 'web: 10.0.0.1:80')
 })
 
+test('a source that a reload changes keeps what it knew until it has answered anew', async () => {
+  const world = new World()
+  world.adopt()
+  world.sources[0]!.says('10.0.0.1:80', '10.0.0.2:80')
+  await world.time.pass(2_000)
+  world.adopt({ sources: [{ ...DNS, ttlMaxMs: 30_000 }] })
+  await world.time.pass(2_000)
+  assert.equal(world.plans.at(-1), 'web: 10.0.0.1:80 10.0.0.2:80')
+  world.sources[1]!.says('10.0.0.2:80')
+  await world.time.pass(2_000)
+  assert.equal(world.plans.at(-1), 'web: 10.0.0.2:80')
+})
+
 test('the start waits for the first words, not for good ones, and never for long', async () => {
   const world = new World()
   world.adopt({ sources: [DNS, FILE] })
