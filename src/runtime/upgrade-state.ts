@@ -71,17 +71,28 @@ export class LendableState implements KeptState {
     await this.#letGo()
   }
 
-  /** Takes it back, and keeps what has waited. @throws StateFileError when it can't be had */
+  /**
+   * Takes it back, and keeps what has waited.
+   * @throws StateFileError when it can't be had: then what has waited is refused
+   */
   async takeBack(): Promise<void> {
-    const kept = await this.#open()
+    const kept = await this.#open().catch((error: unknown) => {
+      this.giveUp()
+      throw error
+    })
     this.#kept = kept
     this.#isLent = false
     for (const done of this.#waiting.splice(0)) done(kept)
   }
 
-  async close(): Promise<void> {
+  /** It does not come back: nobody waits for it any longer. */
+  giveUp(): void {
     this.#isLent = false
     for (const done of this.#waiting.splice(0)) done(null)
+  }
+
+  async close(): Promise<void> {
+    this.giveUp()
     await this.#letGo()
   }
 

@@ -83,6 +83,7 @@ export function makeUpgrader(parts: UpgradeParts): Upgrader {
     takeBack: () => kept.takeBack(),
     giveWay: async () => {
       parts.retire()
+      kept.giveUp()
       vip?.release()
       parts.admin()?.release()
       // Its successor goes on in the same file.

@@ -64,6 +64,25 @@ test('what is saved after another process has taken over is refused', async () =
   assert.deepEqual(heard, ['closed'])
 })
 
+test('what waits for a state that does not come back is refused', async () => {
+  const state = lendable([])
+  await state.lend()
+  const saving = assert.rejects(state.overrides.save([]), /another process has taken over/)
+  state.giveUp()
+  await saving
+})
+
+test('what waits for a state that cannot be opened again is refused', async () => {
+  const failing = async (): Promise<KeptState> => {
+    throw new Error('in use')
+  }
+  const state = new LendableState(keptState([]), null, failing)
+  await state.lend()
+  const saving = assert.rejects(state.overrides.save([]), /another process has taken over/)
+  await assert.rejects(state.takeBack(), /in use/)
+  await saving
+})
+
 test('nothing is lent before what is being saved is on the disk', async () => {
   const heard: string[] = []
   const kept = keptState(heard)
