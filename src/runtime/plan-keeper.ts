@@ -85,7 +85,8 @@ export class PlanKeeper {
 
   /** @throws Error when the members or added backends contradict the configuration */
   constructor({ configured, members = new Map(), overrides = NO_OVERRIDES }: KeeperStart) {
-    this.#inputs = { configured, members, overrides }
+    // Whoever knows them goes on to change his own.
+    this.#inputs = { configured, members: new Map(members), overrides }
     const composed = effectivePlan(configured, this.#inputs)
     if (!composed.ok) throw new Error(composed.message)
     const everything = { listeners: Infinity, pools: Infinity, slots: Infinity }

@@ -74,6 +74,13 @@ test('another configuration is applied, and what is kept keeps its slot and its 
   assert.equal(keeper.configured, second)
 })
 
+test('members from the start stay, whatever becomes of the list they came in', async () => {
+  const start = new Map([['web', [member]]])
+  const keeper = new PlanKeeper({ configured: first, members: start })
+  start.clear()
+  assert.deepEqual(keeper.members('web'), [member])
+})
+
 test('the same configuration is applied to nobody', async () => {
   const { keeper, applied: plans } = start()
   const same = smallPlan({ front: ':0 web' }, { web: 'a=10.0.0.1:80 b=10.0.0.2:80' })
