@@ -88,6 +88,7 @@ const REVERT_AGAIN_MS = 1_000
 const UNCHANGED = 'the configuration is what it was'
 const SUPERSEDED = 'configuration refused: a later one came before its turn'
 const NOTHING_READ = 'this process was not started from a file, so it has nothing to read again'
+const TAKEN_BACK = 'the file holds what was taken back: change it, or ask for a reload'
 const TOO_LATE = 'it is being taken back just now'
 const NOTHING_PENDING = 'no configuration waits for a confirmation'
 
@@ -98,6 +99,8 @@ export class Reloader {
   #isStopped = false
   #waiting: Waiting | null = null
   #pending: Pending | null = null
+  /** What was taken back last, until another one comes into force. */
+  #takenBack: Plan | null = null
   #last: LastReload | null = null
   #lastGoodAt: number
   #changes = 0
@@ -190,7 +193,8 @@ export class Reloader {
       this.#isBusy = false
       const next = this.#waiting
       this.#waiting = null
-      if (next !== null) next.done(await this.#inTurn(next.wish, next.read))
+      // Whoever asked first need not wait for the others.
+      if (next !== null) void this.#inTurn(next.wish, next.read).then(next.done)
     }
   }
 
@@ -246,7 +250,15 @@ export class Reloader {
     if (changes.fixed.length > 0) {
       return this.#refuse(wish, 'config-refused', sayFixed(changes.fixed), facts)
     }
+    // That it is in the file still is no new wish for what nobody has confirmed.
+    if (wish.source === 'file' && this.#isTakenBack(plan)) {
+      return this.#answer('unchanged', TAKEN_BACK, facts)
+    }
     return dryRun ? this.#plan(wish, plan, facts) : this.#apply(wish, plan, facts)
+  }
+
+  #isTakenBack(plan: Plan): boolean {
+    return this.#takenBack !== null && isEmptyDiff(planDiff(this.#takenBack, plan))
   }
 
   async #plan(wish: ReloadWish, plan: Plan, facts: Facts): Promise<ReloadAnswer> {
@@ -277,6 +289,7 @@ export class Reloader {
 
   #entered(plan: Plan): void {
     this.#changes++
+    this.#takenBack = null
     this.#version = planVersion(plan)
   }
 
@@ -295,6 +308,7 @@ export class Reloader {
   async #takeBack(pending: Pending, why: Why): Promise<ConfirmAnswer> {
     const { source, by, reason } = why
     pending.isLeaving = true
+    const takenBack = this.#keeper.configured
     const result = await this.#keeper.setConfigured(pending.previous)
     pending.isLeaving = false
     if (result.outcome === 'refused') {
@@ -308,6 +322,7 @@ export class Reloader {
     const gone = this.#version
     this.#pending = null
     this.#entered(pending.previous)
+    this.#takenBack = takenBack
     const message = `configuration ${gone} is taken back (${reason}); ${this.#version} is in force again`
     this.#tell({ outcome: 'reverted', source, by, message })
     return { ok: true, message }

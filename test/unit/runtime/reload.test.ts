@@ -254,6 +254,38 @@ test('meanwhile another configuration is refused, but what would be can be asked
   assert.equal(world.backends, 'a c')
 })
 
+test('what was taken back does not come again because the file holds it still', async () => {
+  const world = new World()
+  const watch = { source: 'file', by: 'file watch' } as const
+  world.file = two
+  await world.hup({ confirmMs: 60_000 })
+  await world.pass(60_000)
+  assert.equal(world.backends, 'a b')
+  assert.equal((await world.hup({ ...watch, dryRun: true })).outcome, 'unchanged')
+  assert.equal((await world.hup(watch)).outcome, 'unchanged')
+  assert.equal(world.backends, 'a b')
+  world.file = three
+  assert.equal((await world.hup(watch)).outcome, 'applied')
+  world.file = two
+  assert.equal((await world.hup(watch)).outcome, 'applied')
+})
+
+test('whoever asks first is answered before the next one is done', async () => {
+  const world = new World()
+  let open!: () => void
+  world.gate = new Promise((done) => (open = done))
+  const first = world.hup({ text: two })
+  const second = world.hup({ text: three })
+  await setImmediate()
+  const openFirst = open
+  world.gate = new Promise((done) => (open = done))
+  openFirst()
+  assert.equal((await first).outcome, 'applied')
+  assert.equal(world.backends, 'a')
+  open()
+  assert.equal((await second).outcome, 'applied')
+})
+
 test('what is confirmed stays', async () => {
   const world = new World()
   assert.equal(world.reloader.confirm('kim').ok, false)
