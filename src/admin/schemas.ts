@@ -161,6 +161,23 @@ export const poolSchema: z.ZodType<PoolStatus> = z
     removed: z
       .array(z.strictObject({ ...signature, name: z.string() }))
       .describe('Backends that an operator has removed.'),
+    discovery: z
+      .array(
+        z.strictObject({
+          kind: z.enum(['dns', 'file', 'docker', 'kubernetes']),
+          source: z.string(),
+          state: z.enum(['waiting', 'ok', 'stale']),
+          reason: z.string(),
+          sinceMs: ms,
+          answeredMs: ms.nullable().describe('Since the last good answer.'),
+          members: count,
+          refused: count,
+          failures: count,
+          changes: count,
+        }),
+      )
+      .exactOptional()
+      .describe('Where further backends come from.'),
   })
   .meta({ id: 'Pool' })
 

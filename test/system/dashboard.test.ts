@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { startBackend } from '../support/backend.ts'
 import { openPage } from '../support/browser.ts'
@@ -81,6 +82,38 @@ test('the page tells within 2 s that a backend died, and drains one by keyboard 
   const tookMs = performance.now() - diedMs
   assert.ok(tookMs < 2_000, `${tookMs} ms`)
   await page.getByText('web/b is down').first().waitFor()
+  assert.deepEqual(troubles, [])
+  await evenkeel.stop()
+  await Promise.all(backends.map((backend) => backend.stop()))
+})
+
+test('an Evenkeel that stands still is told of, and so is a reload that waits or was refused', async () => {
+  const { evenkeel, backends } = await startWeb()
+  const { page, troubles } = await openPage(evenkeel.adminUrl)
+  await page.getByText('Live', { exact: true }).waitFor()
+  evenkeel.process.signal('SIGSTOP')
+  await page.getByText('Connection to Evenkeel lost').waitFor()
+  evenkeel.process.signal('SIGCONT')
+  await page.getByText('Live', { exact: true }).waitFor()
+
+  const text = readFileSync(evenkeel.file, 'utf8')
+  const reload = async (confirmMs?: number): Promise<number> => {
+    const body = JSON.stringify({ reason: 'test', by: 'kim', confirmMs })
+    const headers = { 'content-type': 'application/json' }
+    const path = `${evenkeel.adminUrl}/v1/config/reload`
+    return (await fetch(path, { method: 'POST', headers, body })).status
+  }
+  writeFileSync(evenkeel.file, text.replace('minAvailable: 2', 'minAvailable: 1'))
+  assert.equal(await reload(60_000), 200)
+  await page.getByText(/, taken back in \d+ s unless confirmed/).waitFor()
+  const confirm = `${evenkeel.adminUrl}/v1/config/confirm`
+  const headers = { 'content-type': 'application/json' }
+  const body = JSON.stringify({ reason: 'fine', by: 'kim' })
+  assert.equal((await fetch(confirm, { method: 'POST', headers, body })).status, 200)
+  await page.getByText(/, taken back in \d+ s unless/).waitFor({ state: 'detached' })
+  writeFileSync(evenkeel.file, 'pools: nonsense')
+  assert.equal(await reload(), 422)
+  await page.getByText(/the last reload was refused at /).waitFor()
   assert.deepEqual(troubles, [])
   await evenkeel.stop()
   await Promise.all(backends.map((backend) => backend.stop()))

@@ -86,7 +86,7 @@ export class ChangeDialog extends AskDialog {
     const wish = { reason, ...by }
     if (verb !== 'enable') wish.force = force
     if (verb === 'weight') {
-      const text = this.#weight.value.trim()
+      const text = this.#weight.value.replaceAll(' ', '')
       wish.weight = text === '' ? null : /^\d+$/.test(text) ? Number(text) : text
     }
     return change(path, wish)

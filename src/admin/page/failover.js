@@ -85,9 +85,11 @@ function standbyRow() {
   const sign = make('span', { class: 'sign', 'aria-hidden': 'true' })
   const name = make('b')
   const why = make('span', { class: 'why' })
+  const element = make('li', {}, sign, name, why)
   return {
-    element: make('li', {}, sign, name, why),
+    element,
     update({ name: text, ready, reason }) {
+      mark(element, 'data-tint', ready ? 'good' : 'bad')
       say(sign, ready ? '○' : '✕')
       say(name, `${text}: ${ready ? 'ready' : 'not ready'}`)
       say(why, reason)

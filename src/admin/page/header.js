@@ -2,7 +2,7 @@
 // old all of this is.
 
 import { byId, make, mark, say } from './dom.js'
-import { age, clock } from './words.js'
+import { age, clock, moment } from './words.js'
 
 const STATES = {
   connecting: 'Connecting…',
@@ -27,11 +27,14 @@ export class Header {
     this.#set('Process', `${pid}, Node ${node}`)
   }
 
-  /** @param config of `/v1/config/status`, or the latest event about it */
-  config({ version, pending, message }) {
-    const wait = pending ? `, taken back in ${age(pending.revertsInMs)} unless confirmed` : ''
-    this.#set('Configuration', `${String(version).slice(0, 12)}${wait}`, pending ? 'odd' : null)
-    this.#facts.get('Configuration').title = message ?? ''
+  /** @param status of `/v1/config/status` */
+  config({ version, pending, last }) {
+    const wait =
+      pending === null ? '' : `, taken back in ${age(pending.revertsInMs)} unless confirmed`
+    const isBad = last !== null && (last.outcome === 'refused' || last.outcome === 'reverted')
+    const bad = isBad ? `, the last reload was ${last.outcome} at ${moment(last.at)}` : ''
+    const tint = isBad ? 'bad' : pending === null ? null : 'odd'
+    this.#set('Configuration', `${version.slice(0, 12)}${wait}${bad}`, tint)
   }
 
   /** How the connection is. */

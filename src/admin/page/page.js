@@ -14,6 +14,8 @@ import { TokenDialog } from './token-dialog.js'
 
 const THEME_KEY = 'evenkeel-theme'
 const TICK_MS = 1_000
+/** What was done stands in the time line, too. */
+const RESULT_MS = 20_000
 
 const samples = new Samples()
 const header = new Header()
@@ -23,12 +25,14 @@ const incidents = new Incidents()
 let latest = null
 /** Evenkeel's wall clock less ours, ms. */
 let offsetMs = 0
-let hasConfig = true
 let isConfigDue = true
+let resultTimer = 0
 
 const done = (message) => {
   say(byId('result'), message)
   show(byId('result'), true)
+  clearTimeout(resultTimer)
+  resultTimer = setTimeout(() => show(byId('result'), false), RESULT_MS)
   connection.refresh()
 }
 const changing = new ChangeDialog(done)
@@ -58,12 +62,11 @@ function dateAges(told, nowMs) {
 
 /** A reload may have another configuration in force. */
 async function lookAtConfig() {
-  if (!hasConfig || !isConfigDue) return
+  if (!isConfigDue) return
   isConfigDue = false
   try {
     const { status, body } = await read('/v1/config/status')
-    if (status === 404) hasConfig = false
-    if (status === 200) header.config({ ...body, message: body.last?.message })
+    if (status === 200) header.config(body)
     isConfigDue = status === 200 && body.pending !== null
   } catch {
     isConfigDue = true
@@ -79,10 +82,7 @@ const connection = new Connection({
   },
   event(event) {
     events.add(event)
-    if (event.kind === 'config') {
-      isConfigDue = true
-      if (!hasConfig) header.config(event.news)
-    }
+    if (event.kind === 'config') isConfigDue = true
     connection.refresh()
     incidents.soon()
   },
