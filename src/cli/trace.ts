@@ -127,7 +127,9 @@ const because = {
 function requestOf({ protocol, method, host, target, listener }: ToldTrace): string {
   if (protocol === 'tcp') return `tcp ${listener}`
   // What could not be read has no parts.
-  return method === '' ? 'bad request' : escapeText(`${method} ${host}${target}`)
+  if (method === '') return 'bad request'
+  // An absolute target names its host itself.
+  return escapeText(`${method} ${target.startsWith('/') ? host : ''}${target}`)
 }
 
 function outcomeOf({ status, fault, keptFor }: ToldTrace, color: boolean): string {

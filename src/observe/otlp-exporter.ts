@@ -113,7 +113,7 @@ export class OtlpExporter {
   async #run(): Promise<void> {
     do {
       const batch = this.#queue.splice(0, BATCH_MAX)
-      if (batch.length > 0) await this.#deliver(batch)
+      if (batch.length > 0) await this.#deliver(batch).catch((error) => this.#lose(batch, error))
     } while (
       !this.#abort.signal.aborted &&
       (this.#queue.length >= BATCH_MAX || (this.#isClosed && this.#queue.length > 0))
@@ -139,6 +139,12 @@ export class OtlpExporter {
       }
       await this.#pause(outcome.afterMs ?? this.#backoffMs(attempt))
     }
+  }
+
+  /** An error of our own: it costs this batch and no more. */
+  #lose(batch: readonly TraceRecord[], error: unknown): void {
+    this.dropped += batch.length
+    this.#fail(error instanceof Error ? (error.stack ?? error.message) : String(error))
   }
 
   async #post(body: string): Promise<Outcome> {

@@ -91,8 +91,9 @@ export class ExchangeRecord {
       status,
       ms: nowMs - startedMs,
       startedMs,
-      connectMs: sentMs > 0 ? this.connectMs : -1,
-      responseMs: headMs > 0 ? headMs - sentMs : -1,
+      // A tunnel sends nothing of its own; its connection is all there is to wait for.
+      connectMs: sentMs > 0 || headMs > 0 ? this.connectMs : -1,
+      responseMs: headMs > 0 && sentMs > 0 ? headMs - sentMs : -1,
       reused,
     })
   }

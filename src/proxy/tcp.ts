@@ -131,6 +131,7 @@ export class TcpConnection extends PlacedAttempt implements ChannelHandler {
     row[backend.base + BACKEND.connects]!++
     row[backend.base + BACKEND.connectSumS]! += (nowMs - this.startedMs) / 1000
     this.record.connectMs = nowMs - this.startedMs
+    this.headMs = nowMs
     this.context.deadlines.cancel(this)
     this.state = STATE.joined
     this.markConnected()

@@ -39,7 +39,7 @@ export interface TracerHost {
 /** The times of the last attempt. */
 export interface LastAttempt {
   readonly startedMs: number
-  readonly sentMs: number
+  /** 0 until the response head; of a tunnel, until it is connected. */
   readonly headMs: number
   readonly reused: boolean
 }
@@ -150,7 +150,7 @@ export class Tracer {
       totalMs: around.totalMs,
       bytesIn: around.bytesIn,
       bytesOut: record.bytesOut,
-      attempts: attemptsOf(record, last, around),
+      attempts: attemptsOf(record, last, around.totalMs),
     })
   }
 
@@ -272,17 +272,13 @@ class RandomIds {
 
 function headMsOf(record: ExchangeRecord, last: LastAttempt): number {
   // Without a backend, `last` still tells of an earlier exchange.
-  if (record.backend === null) return -1
-  if (last.headMs > 0) return last.headMs - record.startMs
-  // Over tcp a connection is all that there is to wait for.
-  const isConnected = last.sentMs === 0 && record.connectMs >= 0
-  return isConnected ? last.startedMs + record.connectMs - record.startMs : -1
+  return record.backend === null || last.headMs === 0 ? -1 : last.headMs - record.startMs
 }
 
 function attemptsOf(
   record: ExchangeRecord,
   last: LastAttempt,
-  { totalMs, protocol }: Circumstances,
+  totalMs: number,
 ): readonly TraceAttempt[] {
   const { attempts } = record
   if (attempts.length === 0) {
@@ -295,8 +291,6 @@ function attemptsOf(
     if (i >= ATTEMPTS_EACH_END && i < restFrom) continue
     told.push(tell(record, attempt, i + 1))
   }
-  const end = told.at(-1)!
-  if (protocol === 'tcp') told[told.length - 1] = { ...end, connectMs: record.connectMs }
   return told
 }
 
@@ -318,6 +312,6 @@ function onlyAttempt(record: ExchangeRecord, last: LastAttempt, totalMs: number)
     responseMs: record.responseMs,
     reused: last.reused,
     status: record.status,
-    fault: null,
+    fault: record.fault?.code ?? null,
   }
 }

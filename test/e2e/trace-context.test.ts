@@ -7,6 +7,7 @@ import { startBackend } from '../support/backend.ts'
 import type { Backend } from '../support/backend.ts'
 import { attribute, startCollector } from '../support/collector.ts'
 import type { Span } from '../support/collector.ts'
+import { embed, planOf, urlOf } from '../support/embedded.ts'
 import { startEvenkeel } from '../support/evenkeel.ts'
 import { waitFor } from '../support/wait.ts'
 
@@ -107,4 +108,56 @@ test('without a collector trace context passes untouched', async (context) => {
   assert.deepEqual(seen(backend, 'tracestate'), ['a=b'])
   assert.equal(await get(evenkeel.url(), {}), 200)
   assert.deepEqual(seen(backend, 'traceparent'), [])
+})
+
+test('a reload begins and ends tracing without a break', async (context) => {
+  const [collector, backend] = await Promise.all([startCollector(), startBackend({ name: 'a' })])
+  context.after(() => Promise.all([collector.stop(), backend.stop()]))
+  const config = (tracing: object | false) => ({
+    tracing,
+    listeners: { web: { bind: '127.0.0.1:0', pool: 'web' } },
+    pools: { web: { backends: { a: backend.address }, healthCheck: false } },
+  })
+  const balancer = await embed(config(false))
+  const url = urlOf(balancer.addresses[0])
+  const own = /^00-[0-9a-f]{32}-[0-9a-f]{14}01-01$/
+  assert.equal(await get(url, {}), 200)
+  assert.deepEqual(seen(backend, 'traceparent'), [])
+
+  const otlp = { endpoint: `${collector.url}/custom` }
+  const on = await balancer.reload(planOf(config({ sample: '100%', otlp })))
+  assert.equal(on.outcome, 'applied')
+  assert.equal(await get(url, {}), 200)
+  assert.match(seen(backend, 'traceparent')[0]!, own)
+  await waitFor(() => collector.spans.length === 2, { what: 'its spans' })
+  assert.deepEqual(
+    collector.requests.map(({ path }) => path),
+    ['/custom'],
+  )
+
+  await balancer.reload(planOf(config({})))
+  assert.equal(await get(url, {}), 200)
+  assert.deepEqual(seen(backend, 'traceparent'), [])
+  assert.deepEqual(collector.faults, [])
+})
+
+test('a route that writes trace context itself has no second one beside it', async (context) => {
+  const [collector, backend] = await Promise.all([startCollector(), startBackend({ name: 'a' })])
+  context.after(() => Promise.all([collector.stop(), backend.stop()]))
+  const fixed = `00-${TRACE}-${PARENT}-01`
+  const balancer = await embed({
+    tracing: { otlp: { endpoint: collector.url } },
+    listeners: {
+      web: {
+        bind: '127.0.0.1:0',
+        routes: [{ pool: 'web', requestHeaders: { set: { Traceparent: fixed, 'X-Own': 'y' } } }],
+      },
+    },
+    pools: { web: { backends: { a: backend.address }, healthCheck: false } },
+  })
+  assert.equal(await get(urlOf(balancer.addresses[0]), {}), 200)
+  const values = seen(backend, 'traceparent')
+  assert.equal(values.length, 1)
+  assert.notEqual(values[0], fixed)
+  assert.deepEqual(seen(backend, 'x-own'), ['y'])
 })

@@ -96,6 +96,26 @@ test('an exchange that nothing is odd about is not kept, nor any without tracing
   assert.equal(tracer.replyLine(recordOf(500), noFields), '')
 })
 
+test('a second attempt that finds nobody has no head, whatever the first one had', () => {
+  const { tracer, sent } = traced()
+  const record = recordOf(502)
+  const backend = { plan: { name: 'a' } }
+  const [refused, status] = [fault('backend-refused'), fault('backend-status')]
+  record.endAttempt({ ...last, backend }, status, 503, 111)
+  const second = { startedMs: 115, sentMs: 0, headMs: 0, reused: false }
+  record.endAttempt({ ...second, backend }, refused, 0, 116)
+  tracer.keep('error', record, second, around, null)
+  tracer.flush()
+  assert.equal(sent[0]!.headMs, -1)
+  assert.deepEqual(
+    sent[0]!.attempts.map(({ connectMs, responseMs }) => [connectMs, responseMs]),
+    [
+      [0, 8],
+      [-1, -1],
+    ],
+  )
+})
+
 test('a storm of errors is bounded per tick and underway, and the rest counted', () => {
   const { tracer, row, sent } = traced()
   for (let i = 0; i < 1_000; i++) tracer.keep('error', recordOf(502), last, around, null)
