@@ -234,14 +234,18 @@ export class RunningOverrides {
     change: OverrideChange,
   ): Promise<OverrideAnswer | null> {
     const next = changeOverride(this.#overrides, pool, backend, change)
-    const before = this.#overrides
+    const before = findOverride(this.#overrides, pool, backend)
     // Whoever looks while the plan changes sees what it changes to.
     this.#overrides = next
     const { outcome, message } = await this.#ports.setPlanOverrides(
       applicable(next, this.#ports.plan()).wished,
     )
     if (outcome !== 'refused') return null
-    this.#overrides = before
+    // Only this one: another plan may have come meanwhile, and what it did to the others stays.
+    const isKept = this.#overrides !== next
+    const { admin = null, weight = null, member = null } = before ?? {}
+    this.#apply(pool, backend, { admin, weight, member })
+    if (isKept) await this.#saveQuietly()
     return refusal(message)
   }
 

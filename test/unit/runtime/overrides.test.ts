@@ -276,6 +276,30 @@ test('changes are carried out in the order they were asked for', async () => {
   await overrides.stop()
 })
 
+test('a change that is refused takes nothing else back, and is not kept by accident', async () => {
+  const x = changeOverride([], 'web', 'x', {
+    admin: { state: 'maint', by: 'kim', reason: 'disk', at: 0 },
+  })
+  const { state, overrides, ask, held } = world({ before: x })
+  state.refusal = 'a move is under way'
+  const asked = ask({
+    verb: 'weight',
+    backend: 'b',
+    weight: { kind: 'absolute', value: 9 },
+    ...free,
+  })
+  // The change is on its way.
+  await Promise.resolve()
+  overrides.replanned()
+  assert.match(await asked, /^refused: A move is under way/)
+  assert.deepEqual(held(), ['web/x maintenance by kim: disk'])
+  assert.equal(overrides.all[0]!.goneSince, 1_000)
+  assert.deepEqual(
+    state.saved.at(-1)!.map(({ backend }) => backend),
+    ['x'],
+  )
+})
+
 test('words from before the start hold, wait for who is gone, and are forgotten after 7 days', async () => {
   const kim = { by: 'kim', reason: 'disk', at: 0 }
   let before = changeOverride([], 'web', 'a', { admin: { state: 'drain', ...kim } })
