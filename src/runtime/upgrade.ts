@@ -122,6 +122,9 @@ export class Upgrader {
       successor.say({ kind: 'state-free', memory: await host.lend() })
       const { isServing } = await successor.hears('ready')
       if (isServing) await successor.unlessFailed(after(TOGETHER_MS))
+      // Much may have happened meanwhile: a stop, or a configuration on trial.
+      const refusal = host.refusal()
+      if (refusal !== null) throw new Error(refusal)
       this.#isCommitted = true
     } finally {
       clearTimeout(timer)
