@@ -58,6 +58,11 @@ export function adoptPools(context: ThreadContext, plan: Plan, nowMs: number): P
   })
   for (const state of known.values()) leavePool(context, state, leavesMs)
   context.leavingPools = [...known.values()]
+  const alone = plan.pools.filter(({ mode }) => mode === 'active-standby')
+  for (const state of known.values()) {
+    // It is back in other rows, and where only one backend may be at work the old pool's is another.
+    if (alone.some(({ name }) => name === state.plan.name)) closePool(state, nowMs)
+  }
   return moves
 }
 

@@ -51,6 +51,11 @@ function instead(plane: TestPlane, pool: Tree = {}): PlaneChange {
   }
 }
 
+/** In a row that nobody had. */
+function elsewhere<T extends { readonly slot: number }>(one: T): T {
+  return { ...one, slot: one.slot + 20 }
+}
+
 /** Cells of the rows of everything that is in no plan any more. */
 function left(plane: TestPlane): readonly number[] {
   const { table, plan } = plane
@@ -542,6 +547,37 @@ for (const readInto of READ_INTO) {
         assert.equal((await response(other)).field('evenkeel-fault'), 'active-moved')
         await plane.servers[1]!.peers[0]!.gone()
         assert.equal(plane.pool('unknownOutcomes'), 1)
+      })
+    })
+
+    test('a pool with an active that comes back in other rows ends what the old one has', async () => {
+      const backends = [silent, silent, answering('other')]
+      await withPlane({ readInto, backends, pool: STANDBY }, async (plane) => {
+        plane.publish({ b: 'cut' })
+        const { plan } = plane
+        const client = await plane.connect()
+        client.write(message('POST', 'pay'))
+        await plane.until('the wait', () => plane.backend(0, 'waiting') === 1)
+        await plane.reload(instead(plane))
+        assert.equal(plane.backend(0, 'waiting'), 1)
+        const [main] = plan.pools
+        const again = main!.backends.map(elsewhere)
+        const pools = [{ ...elsewhere(main!), backends: again }]
+        const listeners = plan.listeners.map(elsewhere)
+        const none = {
+          pool: 0,
+          eligibility: Uint8Array.from(again, () => 0),
+          weight: Float64Array.from(again, () => 1),
+          probationThread: Int8Array.from(again, () => -1),
+          halfAvailable: false,
+          epoch: 4,
+          holdUntilMs: 0,
+        }
+        const next = { ...plan, pools, listeners }
+        const snapshot = { version: 99, pools: [none], plan: next }
+        plane.plane.receive({ kind: 'snapshot', snapshot })
+        await plane.servers[0]!.peers[0]!.gone()
+        assert.equal(plane.backend(0, 'waiting'), 0)
       })
     })
 
