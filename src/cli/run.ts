@@ -37,8 +37,9 @@ async function run(file: string | undefined): Promise<number> {
   const loaded = await loadSource(source, process.env)
   if (!loaded.ok) {
     const { formatDiagnostics } = await import('../config/diagnostics.ts')
-    const text = formatDiagnostics(loaded.diagnostics)
-    process.stderr.write(text)
+    // What goes into a log must not quote lines of the file: a secret may stand in them.
+    const text = formatDiagnostics(loaded.diagnostics.map((one) => ({ ...one, excerpt: null })))
+    process.stderr.write(process.stderr.isTTY ? formatDiagnostics(loaded.diagnostics) : text)
     const old = await predecessor
     old?.failed(text)
     say('evenkeel: not started; the configuration has errors')

@@ -135,7 +135,10 @@ export function readPath(text: string): Reading<string> {
 export function readTarget(text: string): Reading<string> {
   if (!text.startsWith('/')) return refuse(`${quote(text)} does not begin with /`, `write /${text}`)
   if (!/^[\u0021-\u007e]+$/.test(text) || text.includes('#')) {
-    return refuse(`${quote(text)} holds characters that a request target cannot carry`)
+    // What stands behind the question mark may be a secret, and this ends up in logs.
+    const [path = ''] = text.split('?', 1)
+    const shown = path === text ? quote(text) : quote(`${path}?...`)
+    return refuse(`${shown} holds characters that a request target cannot carry`)
   }
   return accept(text)
 }

@@ -127,6 +127,11 @@ test('a configuration that can not be started says so and exits with 1', async (
   const wrong = await evenkeel(['run', bad])
   assert.equal(wrong.code, 1)
   assert.match(wrong.stderr, /error: .*wbe/)
+  assert.doesNotMatch(
+    wrong.stderr,
+    / \| /,
+    'lines of the file, and secrets in them, stay out of logs',
+  )
 })
 
 test('status shows a running balancer as a table and as JSON', async () => {

@@ -10,6 +10,7 @@ import {
   readMethod,
   readPath,
   readStatusRanges,
+  readTarget,
 } from '../../../src/config/http-values.ts'
 import type { Reading } from '../../../src/config/units.ts'
 
@@ -168,4 +169,9 @@ test('headers of framing and hop belong to nobody else, in any case of letters',
     ['Host', 'host'],
     ['X-Forwarded-Proto', 'x-forwarded-proto'],
   ])
+})
+
+test('what is wrong with the target of a check is told without its query', () => {
+  const message = '"/health?..." holds characters that a request target cannot carry'
+  assert.deepEqual(readTarget('/health?key=s3cret '), { ok: false, message, hint: null })
 })
