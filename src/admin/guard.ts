@@ -109,5 +109,5 @@ function certificateOf({ socket }: IncomingMessage): Certificate | null {
 
 /** A name from outside as it may stand in a log line. */
 function oneLine(name: string): string {
-  return name.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, '?').slice(0, BY_CHARS_MAX)
+  return name.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, '?').slice(0, BY_CHARS_MAX)
 }

@@ -11,7 +11,10 @@ export function line(charsMax: number) {
     .trim()
     .min(1, 'must not be empty')
     .max(charsMax, `may have ${charsMax} characters at most`)
-    .regex(/^[^\p{Cc}\p{Zl}\p{Zp}]*$/u, 'must be one line without control characters')
+    .regex(
+      /^[^\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]*$/u,
+      'must be one line without control characters',
+    )
 }
 
 /** Why a change is asked for. */

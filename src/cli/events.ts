@@ -175,5 +175,5 @@ export function formatEvent(event: BalancerEvent, color: boolean): string {
 
 /** A terminal obeys control characters, and some words come from servers. */
 function plain(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, '?')
+  return text.replaceAll(/[\p{Cc}\p{Bidi_Control}]/gu, '?')
 }

@@ -76,7 +76,7 @@ function cell(text: string): string {
 
 /** Without control characters: a terminal would obey them. */
 function printable(text: string): string {
-  return text.replace(/\p{Cc}+/gu, ' ')
+  return text.replace(/[\p{Cc}\p{Bidi_Control}]+/gu, ' ')
 }
 
 // --- sections ----------------------------------------------------------------------------------

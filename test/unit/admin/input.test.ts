@@ -38,6 +38,7 @@ test('a body is held to its keys', () => {
     [{ reason: 'a\nb' }, "'reason' must be one line without control characters."],
     [{ reason: 'a\u001b[' }, "'reason' must be one line without control characters."],
     [{ reason: 'a\u2028b' }, "'reason' must be one line without control characters."],
+    [{ reason: 'a\u202eb' }, "'reason' must be one line without control characters."],
     [{ reason: 'x', dryRun: 'yes' }, "'dryRun' must be true or false."],
     [{ reason: 'x', ms: 10 }, "'ms' must be a whole number from 0 to 9."],
     [{ reason: 'x', ms: 0.5 }, "'ms' must be a whole number from 0 to 9."],
