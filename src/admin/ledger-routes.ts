@@ -129,7 +129,10 @@ function incidentRoute({ source }: Ports): Route {
       if (ledger === null) return switchedOff()
       const found = await ledger.incident(id)
       if (found !== null) return json(200, found)
-      return problem('no-incident', `The ledger has no incident '${id}'.`)
+      return problem(
+        'no-incident',
+        `The ledger has no incident '${id}'; evenkeel report lists them.`,
+      )
     },
   })
 }

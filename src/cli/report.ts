@@ -88,7 +88,8 @@ async function fromFile(options: ReportOptions): Promise<string> {
   if (fold.firstAt === Infinity) throw new Failure(`--ledger ${path}: no record can be read in it`)
   if (id !== undefined) {
     const incident = fold.incident(id)
-    if (incident === null) throw new Failure(`the ledger has no incident '${id}'`)
+    if (incident === null)
+      throw new Failure(`the ledger has no incident '${id}'; evenkeel report lists them`)
     return formatted(options, { incident, members: fold.members(id) })
   }
   if (pool !== undefined && !fold.poolNames().includes(pool)) {

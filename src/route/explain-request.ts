@@ -87,7 +87,7 @@ function findListener({ listeners }: Plan, { listener, url }: ExplainQuestion): 
   if (listener !== null) {
     const named = listeners.find(({ name }) => name === listener)
     return named === undefined
-      ? `there is no listener '${listener}'`
+      ? `there is no listener '${listener}'; there are ${listeners.map(({ name }) => name).join(', ')}`
       : { listener: named, reason: 'as asked for' }
   }
   const http = listeners.filter(({ protocol }) => protocol === 'http')

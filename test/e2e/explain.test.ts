@@ -159,7 +159,7 @@ test('what is explained is what a client meets', async (context) => {
     [['GET http://x.test/ HTTP/1.1'], /write 'METHOD URL'/],
     [['http://x.test/', '-H', 'nonsense'], /is not 'Name: value'/],
     [['ftp://x.test/'], /a request needs a URL such as/],
-    [['--listener', 'nope'], /there is no listener 'nope'/],
+    [['--listener', 'nope'], /there is no listener 'nope'; there are \w/],
   ] as const) {
     const wrong = await run(...words)
     assert.notEqual(wrong.code, 0)
