@@ -138,13 +138,25 @@ export class PlanKeeper {
     void this.#work()
   }
 
-  /** Another configuration. Of those that wait, the latest counts; earlier ones are refused. */
-  setConfigured(configured: Plan): Promise<KeeperResult> {
+  /** What discovery has found, by pool. */
+  get allMembers(): ReadonlyMap<string, readonly Member[]> {
+    return this.#inputs.members
+  }
+
+  /**
+   * Another configuration. Of those that wait, the latest counts; earlier ones are refused.
+   * @param recalled members that pools with discovery begin with of which nothing else is known
+   */
+  setConfigured(
+    configured: Plan,
+    recalled: ReadonlyMap<string, readonly Member[]> = new Map(),
+  ): Promise<KeeperResult> {
     return this.#wish(CONFIGURATION, (inputs) => {
       const before = new Map(inputs.configured.pools.map((pool) => [pool.name, pool]))
       const members = new Map<string, readonly Member[]>()
       for (const { name, discovery } of configured.pools) {
-        const known = inputs.members.get(name)
+        const again = discovery === undefined ? undefined : recalled.get(name)
+        const known = inputs.members.get(name) ?? again
         // Nobody speaks any more for the members of a pool that has lost its discovery.
         const isLost = discovery === undefined && before.get(name)?.discovery !== undefined
         if (known !== undefined && !isLost) members.set(name, known)

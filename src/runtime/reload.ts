@@ -61,6 +61,8 @@ export interface ConfirmAnswer {
 interface Pending {
   readonly by: string
   readonly previous: Plan
+  /** What discovery knew before: what is taken back may have ended it. */
+  readonly members: PlanKeeper['allMembers']
   readonly revertsAt: number
   cancel: () => void
   /** It is being taken back. */
@@ -270,7 +272,7 @@ export class Reloader {
 
   async #apply(wish: ReloadWish, plan: Plan, facts: Facts): Promise<ReloadAnswer> {
     const { source, by, confirmMs = null } = wish
-    const previous = this.#keeper.configured
+    const { configured: previous, allMembers: members } = this.#keeper
     const result = await this.#keeper.setConfigured(plan)
     if (result.outcome === 'refused') {
       return this.#refuse(wish, 'refused', sayRefused(result.message), facts)
@@ -281,7 +283,7 @@ export class Reloader {
       return this.#answer('unchanged', UNCHANGED, facts)
     }
     this.#entered(plan)
-    if (confirmMs !== null) this.#await(confirmMs, by, previous)
+    if (confirmMs !== null) this.#await(confirmMs, by, { previous, members })
     const message = sayApplied(facts.changes, confirmMs)
     this.#tell({ outcome: 'applied', source, by, message })
     return { ...this.#answer('applied', message, facts), revertsInMs: confirmMs }
@@ -293,10 +295,10 @@ export class Reloader {
     this.#version = planVersion(plan)
   }
 
-  #await(confirmMs: number, by: string, previous: Plan): void {
+  #await(confirmMs: number, by: string, before: Pick<Pending, 'previous' | 'members'>): void {
     const revertsAt = this.#options.clock.wallMs() + confirmMs
     const reason = `not confirmed within ${formatDuration(confirmMs)}`
-    const pending = { by, previous, revertsAt, cancel: () => {}, isLeaving: false, isTold: false }
+    const pending = { by, ...before, revertsAt, cancel: () => {}, isLeaving: false, isTold: false }
     this.#pending = pending
     this.#takeBackIn(confirmMs, pending, { source: 'timeout', by, reason })
   }
@@ -309,7 +311,7 @@ export class Reloader {
     const { source, by, reason } = why
     pending.isLeaving = true
     const takenBack = this.#keeper.configured
-    const result = await this.#keeper.setConfigured(pending.previous)
+    const result = await this.#keeper.setConfigured(pending.previous, pending.members)
     pending.isLeaving = false
     if (result.outcome === 'refused') {
       const message = `configuration ${this.#version} could not be taken back: ${result.message}`

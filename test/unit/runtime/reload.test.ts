@@ -270,6 +270,22 @@ test('what was taken back does not come again because the file holds it still', 
   assert.equal((await world.hup(watch)).outcome, 'applied')
 })
 
+test('what is taken back brings back the members that it had ended the discovery of', async () => {
+  const world = new World()
+  const found = one.replace(
+    '" } } }',
+    '" }, discovery: { dns: { name: api.internal, port: 80 } } } }',
+  )
+  assert.equal((await world.hup({ text: found })).outcome, 'applied')
+  const address = { kind: 'tcp', host: '10.0.0.9', port: 80 } as const
+  await world.keeper.setMembers('web', [{ name: 'm', address }])
+  assert.equal(world.backends, 'a b m')
+  await world.hup({ text: one, confirmMs: 60_000 })
+  assert.equal(world.backends, 'a b')
+  await world.pass(60_000)
+  assert.equal(world.backends, 'a b m')
+})
+
 test('whoever asks first is answered before the next one is done', async () => {
   const world = new World()
   let open!: () => void
