@@ -40,6 +40,7 @@ need iproute2 ip
 need nftables nft
 need openssl openssl
 need knot knotd
+need prometheus promtool
 need chromium chromium
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || packages="$packages postgresql"
 if [ "$bench" = yes ]; then
