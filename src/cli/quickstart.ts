@@ -119,13 +119,16 @@ class DemoBackends {
 function advice(plan: Plan, pids: readonly { name: string; pid: number }[]): string {
   const address = plan.listeners[0]!.address
   const port = address.kind === 'tcp' ? address.port : 0
+  const admin = plan.admin?.address
+  const page =
+    admin?.kind === 'tcp' ? `\n     or look:          http://${admin.host}:${admin.port}/` : ''
   return `
 Evenkeel spreads http://127.0.0.1:${port}/ over three demo backends. Try, in another terminal:
 
   1. watch it:       while sleep 0.2; do curl -s http://127.0.0.1:${port}/; done
   2. kill a backend: ${pids.map(({ name, pid }) => `kill ${pid}  # ${name}`).join('\n                     ')}
      no request fails; the backend comes back after ${ABSENCE_MS / 1000} s and is given traffic slowly again
-  3. ask why:        npx evenkeel status
+  3. ask why:        npx evenkeel status${page}
 
 Ctrl-C drains and stops.
 `
