@@ -86,10 +86,10 @@ function traceRoute(source: () => TraceSource): Route {
       const { ring } = source()
       if (ring === null) return switchedOff()
       const found = ring.find(id)
-      if (found.length > 0) return json(200, { traces: found.map(told) })
+      if (found.length > 0) return json(200, { traces: found.slice(0, LAST_MAX).map(told) })
       return problem(
         'no-trace',
-        `No exchange with the id '${id.slice(0, 128)}' is kept: it went well, or ${ring.size} later ones are.`,
+        `No exchange with the id '${id.slice(0, 128)}' is kept: it went well, there was no room for it, or later ones have taken its place.`,
       )
     },
   })

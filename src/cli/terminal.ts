@@ -35,9 +35,19 @@ export function say(line: string): void {
   process.stderr.write(`${line}\n`)
 }
 
+let isWatched = false
+
 /** Data, as it is. */
 export function put(text: string): void {
+  if (!isWatched) process.stdout.on('error', endWithReader)
+  isWatched = true
   process.stdout.write(text)
+}
+
+/** Whoever reads has seen enough, as `head` has: nothing is left to do. */
+function endWithReader(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(EXIT.ok)
 }
 
 /**

@@ -18,7 +18,7 @@ export function traceCommand(finish: (code: number) => void): Command {
   return new Command('trace')
     .description('Show what became of requests that failed, were retried, slow, or sampled.')
     .argument('[ID]', 'trace id (its first 6 digits do), or the X-Request-Id of the client')
-    .option('--last <COUNT>', 'without ID: the latest, at most this many', '20')
+    .option('--last <COUNT>', 'the latest, at most this many', '20')
     .option('--errors', 'only those that failed')
     .option('--pool <POOL>', 'only those of this pool')
     .option('-c, --config <FILE>', 'configuration that says where its admin API is')
@@ -61,8 +61,14 @@ async function trace(id: string | undefined, options: TraceOptions): Promise<voi
   }
   const { traces } = JSON.parse(reply.body) as { traces: readonly ToldTrace[] }
   const color = wantsColor(process.stdout)
-  if (id !== undefined) put(traces.map((one) => traceText(one, color)).join('\n'))
-  else if (traces.length > 0) put(`${listText(traces, color).join('\n')}\n`)
+  if (id !== undefined) {
+    const shown = traces.slice(0, Number(last))
+    put(shown.map((one) => traceText(one, color)).join('\n'))
+    // A client that always sends the same id has many.
+    if (shown.length < traces.length) say(`and ${traces.length - shown.length} earlier ones`)
+    return
+  }
+  if (traces.length > 0) put(`${listText(traces, color).join('\n')}\n`)
   else say(`nothing is kept${errors === true ? ' that failed' : ''}`)
 }
 

@@ -195,3 +195,9 @@ test('completion scripts know every command and are accepted by their shell', as
   assert.deepEqual(await complete('evenkeel', 'completion', 'f'), ['fish'])
   assert.deepEqual(await complete('evenkeel', 'status', '--ad'), ['--admin'])
 })
+
+test('a reader that has seen enough is no error', async () => {
+  const script = '("$0" "$1" completion bash; echo "ended with $?" >&2) | true'
+  const { stderr } = await runProcess('sh', ['-c', script, process.execPath, mainFile])
+  assert.equal(stderr, 'ended with 0\n')
+})
