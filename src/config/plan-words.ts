@@ -132,7 +132,7 @@ const switchable =
 const secret =
   /(^|\.)(password|secret|login|tls|tokens?|authorization|headers|steps|command|exec|url|webhook)(\.|$)/
 // Targets of requests: what stands behind the question mark may be one as well.
-const targets = /(^|\.)(path|primary|replica)$/
+const targets = /(^|\.)(path|primary|replica|endpoint)$/
 const ratios =
   /(^|\.)(jitter|failureRate|ejectedMax|retry\.budget\.ratio|from|availability|sample)$/
 const sizes = /Bytes(Max)?$|(^|\.)bytes$/

@@ -207,6 +207,16 @@ test('a health check is told by its kind and the keys of that kind', () => {
   )
 })
 
+test('the query of a collector is not shown', () => {
+  const to = (secret: string) => ({
+    more: `tracing: { otlp: { endpoint: "https://otel.example/v1?key=${secret}" } }`,
+  })
+  const endpoint = 'https://otel.example/v1?(hidden)'
+  assert.deepEqual(diff(to('one'), to('two')).settings, [
+    { path: 'tracing.otlp.endpoint', before: endpoint, after: endpoint },
+  ])
+})
+
 test('nothing that may be a secret is shown', () => {
   const hidden = (path: string) => ({ path, before: '(hidden)', after: '(hidden)' })
   const check = (secret: string) =>
