@@ -9,7 +9,7 @@ import { formatAddress, readBind } from '../config/address.ts'
 import { describeFileError } from '../config/environment.ts'
 import { openTls, type Trust } from './admin-tls.ts'
 import { findConfig, loadSource } from './find-config.ts'
-import { EXIT, Failure } from './terminal.ts'
+import { EXIT, Failure, harmless } from './terminal.ts'
 
 export interface AdminTarget {
   /** `--admin ADDR`. */
@@ -158,7 +158,7 @@ export function postYaml(
 /** The sentence of an answer that is a problem (RFC 9457), with what there is instead. */
 export function detailOf(body: string): string {
   try {
-    const { detail, pools, backends } = JSON.parse(body) as Record<string, unknown>
+    const { detail, pools, backends } = JSON.parse(body, harmless) as Record<string, unknown>
     const names = backends ?? pools
     if (!Array.isArray(names) || names.length === 0) return String(detail)
     return `${String(detail)} There are: ${names.join(', ')}.`

@@ -6,7 +6,7 @@ import type { Explanation } from '../route/explain-request.ts'
 import type { RouteVerdict } from '../route/explain.ts'
 import { type AdminTarget, detailOf, findAdmin, readAdmin } from './admin-client.ts'
 import { table } from './table.ts'
-import { EXIT, Failure, paint, put, wantsColor } from './terminal.ts'
+import { EXIT, Failure, paint, harmless, put, wantsColor } from './terminal.ts'
 
 interface ExplainOptions extends AdminTarget {
   readonly header: readonly string[]
@@ -63,7 +63,7 @@ async function explain(request: string | undefined, options: ExplainOptions): Pr
   const address = await findAdmin(options)
   const reply = await readAdmin(address, `/v1/explain?${query.toString()}`)
   if (reply.status !== 200) throw new Failure(detailOf(reply.body))
-  const explanation = JSON.parse(reply.body) as Explanation
+  const explanation = JSON.parse(reply.body, harmless) as Explanation
   put(output === 'json' ? reply.body : formatExplanation(explanation, wantsColor(process.stdout)))
   return explanation.outcome === 'refused' ? EXIT.failed : EXIT.ok
 }

@@ -7,7 +7,7 @@ import { type ActAnswer, describeMove, type OperatorVerb } from '../core/operato
 import type { MoveReport } from '../core/status.ts'
 import { type AdminReply, type AdminTarget, detailOf } from './admin-client.ts'
 import { findAdmin, postAdmin } from './admin-client.ts'
-import { EXIT, put, say } from './terminal.ts'
+import { EXIT, harmless, put, say } from './terminal.ts'
 
 /** A move may take its time; the API itself gives up after 120 s. */
 const WAIT_MS = 125_000
@@ -68,12 +68,12 @@ async function operate(verb: OperatorVerb, pool: string, options: OperateOptions
 
 /** What was done: a move in figures, anything else in the balancer's words. */
 function sentenceOf(pool: string, reply: AdminReply): string {
-  const { report } = JSON.parse(reply.body) as { report: MoveReport | null }
+  const { report } = JSON.parse(reply.body, harmless) as { report: MoveReport | null }
   return report === null ? messageOf(reply) : describeMove(pool, report)
 }
 
 function messageOf({ body }: AdminReply): string {
-  return (JSON.parse(body) as Pick<ActAnswer, 'message'>).message
+  return (JSON.parse(body, harmless) as Pick<ActAnswer, 'message'>).message
 }
 
 /** Whoever became another user with sudo is still who asks. */

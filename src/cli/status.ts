@@ -11,7 +11,7 @@ import { discoveryLines } from './status-discovery.ts'
 import { siteLines } from './status-sites.ts'
 import { table } from './table.ts'
 import type { Color } from './terminal.ts'
-import { EXIT, Failure, paint, put, wantsColor } from './terminal.ts'
+import { EXIT, Failure, paint, harmless, put, wantsColor } from './terminal.ts'
 
 interface StatusOptions extends AdminTarget {
   readonly output: 'text' | 'json'
@@ -51,7 +51,7 @@ async function status(name: string | undefined, options: StatusOptions): Promise
     put(reply.body)
     return
   }
-  const answer = JSON.parse(reply.body) as PoolStatus | { pools: readonly PoolStatus[] }
+  const answer = JSON.parse(reply.body, harmless) as PoolStatus | { pools: readonly PoolStatus[] }
   const pools = 'pools' in answer ? answer.pools : [answer]
   put(await pendingLine(address))
   put(formatPools(pools, Date.now(), wantsColor(process.stdout)))

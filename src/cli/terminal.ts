@@ -37,6 +37,11 @@ export function say(line: string): void {
 
 let isWatched = false
 
+/** Reviver of `JSON.parse` for what is shown: no text in it can steer the terminal or feign a line. */
+export function harmless(_: string, value: unknown): unknown {
+  return typeof value === 'string' ? value.replaceAll(/[\p{Cc}\p{Bidi_Control}]/gu, '?') : value
+}
+
 /** Data, as it is. */
 export function put(text: string): void {
   if (!isWatched) process.stdout.on('error', endWithReader)

@@ -8,7 +8,7 @@ import { type AdminTarget, detailOf, findAdmin, readAdmin } from './admin-client
 import { formatAge } from './age.ts'
 import { failoverLines } from './status-failover.ts'
 import { table } from './table.ts'
-import { EXIT, Failure, paint, put, wantsColor } from './terminal.ts'
+import { EXIT, Failure, paint, harmless, put, wantsColor } from './terminal.ts'
 
 interface WhyOptions extends AdminTarget {
   readonly output: 'text' | 'json'
@@ -53,14 +53,14 @@ async function why(subject: string, options: WhyOptions): Promise<void> {
   const color = wantsColor(process.stdout)
   if (slash >= 0) {
     const body = await read(backendPath(subject.slice(slash + 1)))
-    const text = formatCase(pool, JSON.parse(body) as BackendCase, Date.now(), color)
+    const text = formatCase(pool, JSON.parse(body, harmless) as BackendCase, Date.now(), color)
     put(options.output === 'json' ? body : text)
     return
   }
-  const status = JSON.parse(await read(path)) as PoolStatus
+  const status = JSON.parse(await read(path), harmless) as PoolStatus
   const cases: BackendCase[] = []
   for (const { name } of status.backends) {
-    cases.push(JSON.parse(await read(backendPath(name))) as BackendCase)
+    cases.push(JSON.parse(await read(backendPath(name)), harmless) as BackendCase)
   }
   if (options.output === 'json') {
     put(`${JSON.stringify({ pool: status, backends: cases }, null, 2)}\n`)
