@@ -72,11 +72,9 @@ export class RunningAlerts implements AlertActor {
     this.#unsubscribe = parts.events.subscribe((event) => this.#hear(event))
   }
 
+  /** Looks at nothing any more; what is under way to a target is broken off. */
   stop(): void {
-    this.#unsubscribe?.()
-    this.#unsubscribe = null
-    if (this.#timer !== null) systemTimers.clear(this.#timer)
-    this.#timer = null
+    this.#lookAway()
     for (const delivery of this.#deliveries.values()) delivery.stop()
   }
 
@@ -130,11 +128,18 @@ export class RunningAlerts implements AlertActor {
   // Before it runs nobody is missing anything, and a process that ends has nothing to warn of.
   #hear(event: BalancerEvent): void {
     if (event.kind === 'process') {
-      if (event.state !== 'running') this.stop()
+      if (event.state !== 'running') this.#lookAway()
       else if (this.#timer === null) this.#look()
       return
     }
     for (const input of alertInputsOf(event)) this.#step(input)
+  }
+
+  #lookAway(): void {
+    this.#unsubscribe?.()
+    this.#unsubscribe = null
+    if (this.#timer !== null) systemTimers.clear(this.#timer)
+    this.#timer = null
   }
 
   #show(alert: Alert): AlertsAnswer['alerts'][number] {
