@@ -170,7 +170,8 @@ function parse(text: string): { name: string; labels: string; value: number }[] 
     const match = /^([a-z_][a-z0-9_]*)(\{(?:[a-z_]+="(?:[^"\\\n]|\\.)*",?)*\})? (\S+)$/.exec(line)
     assert.ok(match, `not valid: ${line}`)
     const value = match[3] === '+Inf' ? Infinity : Number(match[3])
-    assert.ok(!Number.isNaN(value) || match[3] === 'NaN', `not a number: ${line}`)
+    // The client library writes Nan; Prometheus reads it in any case.
+    assert.ok(!Number.isNaN(value) || /^nan$/i.test(match[3]!), `not a number: ${line}`)
     series.push({ name: match[1]!, labels: match[2] ?? '', value })
   }
   return series
