@@ -8,7 +8,7 @@ import { detailOf, findAdmin, postAdmin, readAdmin } from './admin-client.ts'
 import { formatAge } from './age.ts'
 import { loginName } from './operate.ts'
 import { table } from './table.ts'
-import { EXIT, Failure, paint, put, say, wantsColor } from './terminal.ts'
+import { EXIT, Failure, harmless, paint, put, say, wantsColor } from './terminal.ts'
 
 interface AlertsOptions extends AdminTarget {
   readonly output: 'text' | 'json'
@@ -51,7 +51,7 @@ async function list(target: string | undefined, options: AlertsOptions): Promise
   if (target !== undefined) throw new Failure('list takes no target', EXIT.usage)
   const reply = await readAdmin(await findAdmin(options), '/v1/alerts')
   if (reply.status !== 200) throw new Failure(detailOf(reply.body))
-  const answer = JSON.parse(reply.body) as AlertsAnswer
+  const answer = JSON.parse(reply.body, harmless) as AlertsAnswer
   const text = formatAlerts(answer, Date.now(), wantsColor(process.stdout))
   put(options.output === 'json' ? reply.body : text)
   return EXIT.ok
@@ -66,7 +66,7 @@ async function test(target: string | undefined, options: AlertsOptions): Promise
     say(`evenkeel: ${detailOf(reply.body)}`)
     return EXIT.failed
   }
-  const { message } = JSON.parse(reply.body) as { message: string }
+  const { message } = JSON.parse(reply.body, harmless) as { message: string }
   if (options.output === 'text') put(`${message}\n`)
   return EXIT.ok
 }
