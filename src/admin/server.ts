@@ -154,7 +154,9 @@ export class AdminServer {
       answer = problem('internal', 'Evenkeel met an error of its own; see its log.')
     }
     // At the end a connection must not stay open for another request that nobody will take.
-    if (!this.#server.listening) response.setHeader('connection', 'close')
+    // Nor may those who are not let in, or come too many, hold the room of those who probe.
+    const isTurnedAway = answer.status === 401 || answer.status === 503
+    if (isTurnedAway || !this.#server.listening) response.setHeader('connection', 'close')
     if (typeof answer.body === 'function') {
       this.#streams.add(response)
       response.on('close', () => this.#streams.delete(response))

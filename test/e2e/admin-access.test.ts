@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { IncomingHttpHeaders, IncomingMessage, RequestOptions } from 'node:http'
-import { request } from 'node:http'
+import { Agent, get, request } from 'node:http'
 import { request as tlsRequest } from 'node:https'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -87,6 +87,20 @@ test('without a token nothing is told but whether it lives and is ready', async 
     assert.equal(asked.length, 0)
     assert.deepEqual(new Set(strangers), new Set(['127.0.0.1 none']))
   }
+})
+
+test('who is not let in keeps no connection, so strangers leave room for probes', async (context) => {
+  const { port } = await start({ tokens })
+  const agent = new Agent({ keepAlive: true })
+  context.after(() => agent.destroy())
+  const connection = (path: string) =>
+    new Promise<string | undefined>((resolve, reject) => {
+      get({ port, host: '127.0.0.1', path, agent }, (response) => {
+        response.resume().on('end', () => resolve(response.headers.connection))
+      }).on('error', reject)
+    })
+  assert.equal(await connection('/livez'), 'keep-alive')
+  assert.equal(await connection('/v1/pools'), 'close')
 })
 
 test('the read-only token may look and not touch, the other one may do both', async () => {

@@ -159,7 +159,7 @@ export async function failOver(pair: VipPair, profile: ProfileName): Promise<Gap
     await losePower(pair, node)
   })
   const nodeLost = report('node lost', lostMs, worst.nodeLossMs)
-  const told = await idle!.untilReset(9_000)
+  const told = await idle!.untilReset(20_000)
   console.log(`${profile}, node lost: the client of an old connection got a reset after ${told} ms`)
   await Promise.all([prober.stop(), keepAlive.abandon()])
   await third.revive(pair.network)
