@@ -334,8 +334,13 @@ test('the commands drain, wait, and bring back; a drain outlives kill -9 from th
     drained.stdout,
     /^web\/a: no new requests; nothing runs there\.\ndrained after \d\.\d s\n$/,
   )
-  const slow = Promise.all([fetch(first.url()), fetch(first.url())])
-  await waitFor(() => patient.waiting.length === 1)
+  // Each data thread takes turns of its own: asked until one of the requests is b's.
+  const slow: Promise<unknown>[] = []
+  while (patient.waiting.length === 0) {
+    const answer = fetch(first.url())
+    slow.push(answer)
+    await Promise.race([answer, waitFor(() => patient.waiting.length === 1)])
+  }
   const late = await evenkeel(first, 'drain', 'web', 'b', ...why, '--wait', '200ms')
   assert.deepEqual(late, {
     code: 1,
@@ -344,7 +349,7 @@ test('the commands drain, wait, and bring back; a drain outlives kill -9 from th
       'evenkeel: not drained after 0.2 s: web/b (1 in flight); no new requests go there all the same\n',
   })
   patient.letGo()
-  await slow
+  await Promise.all(slow)
   const many = await evenkeel(first, 'drain', 'web/c', ...why)
   assert.equal(many.code, 1)
   assert.match(many.stderr, /^evenkeel: Pool 'web' would be left with 0 available backends/)
