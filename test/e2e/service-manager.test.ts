@@ -89,6 +89,8 @@ test('sockets of a service manager are taken by name or address, and handed on b
     stdio: ['ignore', 'ignore', 'pipe', named.fd, placed.fd, admin.fd],
   })
   after(() => child.kill('SIGKILL'))
+  // It may be gone before the command that replaced it has ended.
+  const exited = once(child, 'exit')
   let said = ''
   child.stderr!.setEncoding('utf8').on('data', (text: string) => (said += text))
   await waitFor(() => said.includes('is running'))
@@ -104,7 +106,7 @@ test('sockets of a service manager are taken by name or address, and handed on b
   const words = [mainFile, 'upgrade', '--admin', `127.0.0.1:${admin.port}`]
   const { code, stdout, stderr } = await runProcess(process.execPath, words)
   assert.equal(code, 0, stderr)
-  await once(child, 'exit')
+  await exited
   const pid = Number(/^Process (\d+)/.exec(stdout)?.[1])
   after(() => process.kill(pid, 'SIGKILL'))
   await serves()
