@@ -78,15 +78,6 @@ export function attemptSpan(spanId: string, number: number): string {
   return spanId.slice(0, 14) + (last < 16 ? '0' : '') + last.toString(16)
 }
 
-/** What the rule looks at. */
-export interface ExchangeEnd {
-  readonly fault: Fault | null
-  readonly status: number
-  readonly attempts: number
-  /** What counts as slow or not: to the response head, or to the end if there was none. */
-  readonly waitedMs: number
-}
-
 /**
  * An exchange that failed, and not by what the client sent or did: what a client can cause at will
  * must not push the rest out of the ring.
@@ -96,9 +87,20 @@ export function isError(cause: Fault | null, status: number): boolean {
   return cause !== null && cause.side !== 'client' && (cause.status < 400 || cause.status >= 500)
 }
 
-/** The tail decision, without the draw for samples. @param slowMs `null`: nothing is slow */
-export function notableFor(end: ExchangeEnd, slowMs: number | null): KeptFor | null {
-  if (isError(end.fault, end.status)) return 'error'
-  if (end.attempts > 1) return 'retried'
-  return slowMs !== null && end.waitedMs >= slowMs ? 'slow' : null
+/**
+ * The tail decision, without the draw for samples. Asked for every exchange, so it takes numbers, no
+ * object.
+ * @param waitedMs to the response head, or to the end if there was none
+ * @param slowMs `null`: nothing is slow
+ */
+export function notableFor(
+  cause: Fault | null,
+  status: number,
+  attempts: number,
+  waitedMs: number,
+  slowMs: number | null,
+): KeptFor | null {
+  if (isError(cause, status)) return 'error'
+  if (attempts > 1) return 'retried'
+  return slowMs !== null && waitedMs >= slowMs ? 'slow' : null
 }

@@ -86,24 +86,10 @@ export class Tracer {
   why(record: ExchangeRecord, last: LastAttempt, totalMs: number): KeptFor | null {
     const plan = this.#plan
     if (plan === null) return null
-    const { fault, status } = record
+    const { fault, status, attempts } = record
     const headMs = headMsOf(record, last)
-    // Put together by hand: this is asked for every exchange.
-    if (
-      fault === null &&
-      status < 500 &&
-      record.attempts.length < 2 &&
-      (plan.slowMs === null || (headMs < 0 ? totalMs : headMs) < plan.slowMs)
-    ) {
-      return this.#isSampled(plan, record) ? 'sampled' : null
-    }
-    const end = {
-      fault,
-      status,
-      attempts: record.attempts.length,
-      waitedMs: headMs < 0 ? totalMs : headMs,
-    }
-    const notable = notableFor(end, plan.slowMs)
+    const waitedMs = headMs < 0 ? totalMs : headMs
+    const notable = notableFor(fault, status, attempts.length, waitedMs, plan.slowMs)
     if (notable !== null) return notable
     return this.#isSampled(plan, record) ? 'sampled' : null
   }
