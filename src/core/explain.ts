@@ -2,10 +2,9 @@
 // they have, with a reason for each backend. Counts nothing and takes nobody's turn.
 
 import { FULL, Tried } from './balancer/contract.ts'
-import { Limit } from './limit.ts'
 import type { FaultCode } from './fault.ts'
 import type { PoolPlan } from './plan.ts'
-import { Pool } from './pool.ts'
+import { nobody, Pool } from './pool.ts'
 import type { Random } from './random.ts'
 import { CONTROL_POOL, POOL, type SharedTable } from './shared-layout.ts'
 import { ELIGIBILITY, type PoolSnapshot } from './snapshot.ts'
@@ -46,21 +45,24 @@ export interface PoolFacts {
   readonly snapshot: PoolSnapshot
   readonly table: SharedTable
   readonly random: Random
+  /** The request may arrive twice. */
+  readonly repeatable: boolean
   /** Monotonic. */
   readonly nowMs: number
 }
 
 /** Says what would become of one more request. */
 export function explainPool(facts: PoolFacts): PoolExplanation {
-  const { plan, status, snapshot, table, random, nowMs } = facts
-  const pool = new Pool(plan, table, 0, random)
+  const { plan, status, snapshot, table, random } = facts
+  // As the thread sees it that may try what is on probation: it is the only one that can differ.
+  const thread = Math.max(0, ...snapshot.probationThread)
+  const pool = new Pool(plan, table, thread, random)
   pool.apply(snapshot)
-  const limit = new Limit(table, plan.limits.perBackend)
   const weights = pool.available.reduce((sum, { weight }) => sum + weight, 0)
   const candidates = plan.backends.map((backend, index): Candidate => {
     const member = pool.backends[index]!
     const { address, availability, reason, inFlight } = status.backends[index]!
-    const isFull = limit.reached(member.base)
+    const isFull = pool.limit.reached(member.base)
     const inRotation = member.eligibility === ELIGIBILITY.yes && member.weight > 0
     const onProbation = member.eligibility === ELIGIBILITY.probation
     const eligible = (inRotation || onProbation) && !isFull
@@ -76,45 +78,50 @@ export function explainPool(facts: PoolFacts): PoolExplanation {
     }
   })
   const base = { pool: plan.name, mode: plan.mode, balance: plan.balance, candidates }
-  return { ...base, ...verdict(facts, pool, nowMs) }
+  return { ...base, ...verdict(facts, pool) }
 }
 
 type Verdict = Pick<PoolExplanation, 'outcome' | 'reason' | 'backend' | 'fault'>
 
-// The order is that of proxy/placed-attempt.ts; a property test holds the two together.
-function verdict({ plan, snapshot, table }: PoolFacts, pool: Pool, nowMs: number): Verdict {
-  if (hasLapsed(plan, table, nowMs)) {
+// The order is that of proxy/placed-attempt.ts; test/e2e/explain.test.ts holds the two together.
+function verdict(facts: PoolFacts, pool: Pool): Verdict {
+  const { plan, table, repeatable, nowMs } = facts
+  if (nowMs >= table.control[table.controlPoolBase(plan.slot) + CONTROL_POOL.sendUntilMs]!) {
     return refused('no-agreement', 'this replica has no right to send in this pool at present')
   }
+  const index = pool.pickProbation(repeatable, nowMs)
+  if (index < 0) return ordinary(facts, pool)
+  const { name } = plan.backends[index]!
+  const { threads } = table.shape
+  const reason = `${name} is on probation and gets the next request that may be repeated`
+  if (threads === 1) return { outcome: 'sent', reason, backend: name, fault: null }
+  const other = ordinary(facts, pool)
+  const others = `${reason} on one of ${threads} threads; elsewhere: ${other.reason}`
+  return { ...other, reason: others, backend: null }
+}
+
+/** What becomes of it where nobody is on probation. */
+function ordinary({ plan, snapshot, table, nowMs }: PoolFacts, pool: Pool): Verdict {
   const waiting = table.sum(table.poolBase(plan.slot) + POOL.queued)
   if (plan.limits.perBackend > 0 && waiting > 0) {
     return queued(plan, waiting, `${waiting} requests wait already`)
   }
   const index = pool.pick(new Tried(), nowMs)
   if (index >= 0) return { outcome: 'sent', fault: null, ...choice(plan, pool, index) }
-  if (index === FULL)
+  if (index === FULL) {
     return queued(plan, waiting, 'every backend that could take it is at its limit')
+  }
   if (nowMs < snapshot.holdUntilMs) {
     const ms = Math.round(snapshot.holdUntilMs - nowMs)
-    return queued(
-      plan,
-      waiting,
-      `the active is being moved: new requests wait for up to ${ms} ms more`,
-    )
+    const why = `the active is being moved: new requests wait for up to ${ms} ms more`
+    return queued(plan, waiting, why)
   }
-  if (plan.mode === 'active-standby') return refused('no-active', 'the pool has no active now')
+  const { code } = nobody(plan)
+  if (code === 'no-active') return refused(code, 'the pool has no active now')
   if (snapshot.eligibility.some((one) => one === ELIGIBILITY.probation)) {
-    return refused(
-      'no-backend',
-      'only backends on probation are left: they get one request at a time',
-    )
+    return refused(code, 'only backends on probation are left: they get one request at a time')
   }
-  return refused('no-backend', 'no backend of the pool is available')
-}
-
-function hasLapsed(plan: PoolPlan, table: SharedTable, nowMs: number): boolean {
-  if (plan.failover?.agreement !== 'etcd') return false
-  return nowMs >= table.control[table.controlPoolBase(plan.slot) + CONTROL_POOL.sendUntilMs]!
+  return refused(code, 'no backend of the pool is available')
 }
 
 function choice(

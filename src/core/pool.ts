@@ -7,6 +7,7 @@ import { FULL, NONE, PoolBackend, Tried, type Balancer } from './balancer/contra
 import { LoadView } from './balancer/load.ts'
 import { RoundRobin } from './balancer/round-robin.ts'
 import { TwoChoices } from './balancer/two-choices.ts'
+import { fault, type Fault } from './fault.ts'
 import { Limit } from './limit.ts'
 import type { BackendPlan, PoolPlan } from './plan.ts'
 import type { Random } from './random.ts'
@@ -178,6 +179,11 @@ export class Pool {
     this.#probation = this.backends.filter(({ onProbationHere }) => onProbationHere)
     this.#balancer.rebuild(this.available)
   }
+}
+
+/** Why a pool has nobody to send to. */
+export function nobody({ mode }: PoolPlan): Fault {
+  return fault(mode === 'active-standby' ? 'no-active' : 'no-backend')
 }
 
 /** Where each backend of a new plan was before, and where each of before is now; −1 is nowhere. */

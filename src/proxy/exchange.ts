@@ -28,7 +28,7 @@ import {
   mayRetryFault,
   mayRetryServerError,
   mayRetryStatus,
-} from './retry.ts'
+} from '../core/retry.ts'
 import { Tunnel } from './tunnel.ts'
 
 export class Exchange extends RequestSide implements ResponseReceiver {

@@ -7,6 +7,7 @@ import { FULL, NONE, Tried } from '../core/balancer/contract.ts'
 import type { DeadlineEntry } from '../core/deadlines.ts'
 import { fault, isWithdrawal } from '../core/fault.ts'
 import type { Fault } from '../core/fault.ts'
+import { nobody } from '../core/pool.ts'
 import type { Waiter } from '../core/queue.ts'
 import { POOL } from '../core/shared-layout.ts'
 import { Attempt, avoidSuspected } from './attempt.ts'
@@ -81,7 +82,7 @@ export abstract class PlacedAttempt extends Attempt implements Waiter, DeadlineE
     if (!probation) index = pool.pick(this.tried, nowMs)
     if (index >= 0) this.attempt(index, probation, nowMs)
     else if (index === FULL || isHeld(state, nowMs)) this.enqueue(nowMs)
-    else this.refuse(nobody(state))
+    else this.refuse(nobody(plan))
   }
 
   private enqueue(nowMs: number): void {
@@ -112,7 +113,7 @@ export abstract class PlacedAttempt extends Attempt implements Waiter, DeadlineE
     this.endQueue(nowMs)
     if (index !== NONE) this.attempt(index, probation, nowMs)
     else if (lapsed) this.refuse(fault('no-agreement'))
-    else this.refuse(state.holdUntilMs > 0 ? fault('pause-timeout') : nobody(state))
+    else this.refuse(state.holdUntilMs > 0 ? fault('pause-timeout') : nobody(state.plan))
     return true
   }
 
@@ -197,9 +198,4 @@ export abstract class PlacedAttempt extends Attempt implements Waiter, DeadlineE
 /** May requests wait for a backend while none is eligible? */
 function isHeld(pool: PoolState, nowMs: number): boolean {
   return nowMs < pool.holdUntilMs
-}
-
-/** Why a pool has nobody to send to. */
-function nobody(pool: PoolState): Fault {
-  return fault(pool.plan.mode === 'active-standby' ? 'no-active' : 'no-backend')
 }

@@ -5,6 +5,7 @@ import type { PoolExplanation } from '../core/explain.ts'
 import type { Fault } from '../core/fault.ts'
 import { fault } from '../core/fault.ts'
 import type { ListenerPlan, Plan, PoolPlan, RoutePlan } from '../core/plan.ts'
+import { isRepeatable } from '../core/retry.ts'
 import { compileRoutes } from './compile.ts'
 import { explainRoutes, type RouteVerdict } from './explain.ts'
 import type { RouteRequest } from './match.ts'
@@ -44,11 +45,14 @@ export type Explained =
   | { readonly ok: true; readonly explanation: Explanation }
   | { readonly ok: false; readonly message: string; readonly listeners: readonly string[] }
 
-/** @param explain what a pool would do now */
+/** Says what a pool would do now with a request that may, or may not, arrive twice. */
+type PoolExplainer = (pool: PoolPlan, repeatable: boolean) => PoolExplanation
+
+/** @param explain asked for the pool that the request comes to, if it comes to one */
 export function explainRequest(
   plan: Plan,
   question: ExplainQuestion,
-  explain: (pool: PoolPlan) => PoolExplanation,
+  explain: PoolExplainer,
 ): Explained {
   const found = findListener(plan, question)
   if (typeof found === 'string') {
@@ -60,7 +64,7 @@ export function explainRequest(
     const pool = plan.pools[listener.pool]!
     return {
       ok: true,
-      explanation: { ...base, rewritten: null, ...ofPool(pool, explain(pool), true) },
+      explanation: { ...base, rewritten: null, ...ofPool(pool, explain(pool, true), true) },
     }
   }
   const target = readUrl(question.url)
@@ -111,7 +115,7 @@ function ofRoutes(
   plan: Plan,
   listener: ListenerPlan,
   { method, host, path, headers }: Sent,
-  explain: (pool: PoolPlan) => PoolExplanation,
+  explain: PoolExplainer,
 ): Omit<Explanation, 'listener'> {
   const header = (name: string): string | null => (name === 'host' ? host : (headers[name] ?? null))
   const request: RouteRequest = { method, host, path, header }
@@ -123,7 +127,8 @@ function ofRoutes(
   if (action.kind === 'pool') {
     const pool = plan.pools[action.pool]!
     const rewritten = rewrittenPath(route, path)
-    return { ...base, rewritten, ...ofPool(pool, explain(pool), false) }
+    const repeatable = isRepeatable(request, pool.retry)
+    return { ...base, rewritten, ...ofPool(pool, explain(pool, repeatable), false) }
   }
   const none = { outcome: 'answered', fault: null, pool: null, policy: [] } as const
   if (action.kind === 'redirect') {

@@ -29,9 +29,10 @@ export function explainHere(parts: ExplainParts, question: ExplainQuestion): Exp
   const statuses = control.status()
   const { pools } = control.current()
   const nowMs = clock.nowMs()
-  return explainRequest(plan, question, (pool) => {
+  return explainRequest(plan, question, (pool, repeatable) => {
     const status = statuses[pool.index]!
     const snapshot = pools[pool.index]!
-    return explainPool({ plan: pool, status, snapshot, table, random: NO_CHANCE, nowMs })
+    const facts = { plan: pool, status, snapshot, table, repeatable, nowMs }
+    return explainPool({ ...facts, random: NO_CHANCE })
   })
 }

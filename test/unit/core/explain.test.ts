@@ -4,7 +4,7 @@ import { explainPool } from '../../../src/core/explain.ts'
 import type { PoolExplanation } from '../../../src/core/explain.ts'
 import type { BalanceKind, PoolPlan } from '../../../src/core/plan.ts'
 import { BACKEND, POOL, SharedTable } from '../../../src/core/shared-layout.ts'
-import type { PoolSnapshot } from '../../../src/core/snapshot.ts'
+import { ELIGIBILITY, type PoolSnapshot } from '../../../src/core/snapshot.ts'
 import type { PoolStatus } from '../../../src/core/status.ts'
 import { poolPlan, snapshot } from './pool-world.ts'
 
@@ -17,17 +17,27 @@ interface Case {
   readonly balance?: BalanceKind
   readonly plan?: Partial<PoolPlan>
   readonly snapshot?: Partial<PoolSnapshot>
+  readonly threads?: number
+  /** Requests under way that try the last backend. */
+  readonly probing?: number
+  readonly repeatable?: boolean
 }
 
 function explained(given: Case): PoolExplanation {
   const { weights = [1, 1], inFlight = [], queued = 0, perBackend = 0, balance } = given
   const options = { weights, perBackend, ...(balance === undefined ? {} : { balance }) }
   const plan = { ...poolPlan(options), ...given.plan }
-  const table = SharedTable.allocate({ threads: 2, listeners: 0, pools: 1, slots: weights.length })
-  inFlight.forEach((count, slot) => {
-    table.rows[slot % 2]![table.backendBase(slot) + BACKEND.inFlight] = count
+  const table = SharedTable.allocate({
+    threads: given.threads ?? 2,
+    listeners: 0,
+    pools: 1,
+    slots: weights.length,
   })
-  table.rows[1]![table.poolBase(0) + POOL.queued] = queued
+  inFlight.forEach((count, slot) => {
+    table.rows[slot % table.shape.threads]![table.backendBase(slot) + BACKEND.inFlight] = count
+  })
+  table.rows.at(-1)![table.poolBase(0) + POOL.queued] = queued
+  table.rows[0]![table.backendBase(weights.length - 1) + BACKEND.probing] = given.probing ?? 0
   const status = {
     backends: plan.backends.map(({ name }, i) => ({
       name,
@@ -43,6 +53,7 @@ function explained(given: Case): PoolExplanation {
     snapshot: { ...snapshot(weights, given.up), ...given.snapshot },
     table,
     random: { next: () => 0 },
+    repeatable: given.repeatable ?? true,
     nowMs: 1_000,
   })
 }
@@ -78,7 +89,7 @@ test('nothing is counted and nobody loses a turn by an explanation', () => {
     backends: plan.backends.map(({ name }) => ({ name, inFlight: 0 })),
   } as unknown as PoolStatus
   const facts = { plan, status, table, snapshot: snapshot([1, 1]) }
-  explainPool({ ...facts, random: { next: () => 0 }, nowMs: 1_000 })
+  explainPool({ ...facts, random: { next: () => 0 }, repeatable: true, nowMs: 1_000 })
   assert.deepEqual(table.rows[0], before)
 })
 
@@ -120,6 +131,43 @@ test('without the right to send nothing is sent, whoever is up', () => {
   table.control[table.controlPoolBase(0)] = 999
   const status = { backends: [{ inFlight: 0 }] } as unknown as PoolStatus
   const facts = { plan, status, table, snapshot: snapshot([1]) }
-  const answer = explainPool({ ...facts, random: { next: () => 0 }, nowMs: 1_000 })
+  const answer = explainPool({
+    ...facts,
+    random: { next: () => 0 },
+    repeatable: true,
+    nowMs: 1_000,
+  })
   assert.deepEqual([answer.outcome, answer.fault], ['refused', 'no-agreement'])
+})
+
+test('a backend on probation comes first for what may be repeated, one at a time', () => {
+  const onProbation = {
+    eligibility: Uint8Array.of(ELIGIBILITY.yes, ELIGIBILITY.probation),
+    probationThread: Int8Array.of(-1, 0),
+  }
+  const given = { threads: 1, snapshot: onProbation }
+  const tried = explained(given)
+  const reason = 'b1 is on probation and gets the next request that may be repeated'
+  assert.deepEqual([tried.outcome, tried.backend, tried.reason], ['sent', 'b1', reason])
+  assert.equal(explained({ ...given, repeatable: false }).backend, 'b0')
+  assert.equal(explained({ ...given, probing: 1 }).backend, 'b0')
+  const here = { ...onProbation, probationThread: Int8Array.of(-1, 1) }
+  const onTwo = explained({ threads: 2, snapshot: here })
+  assert.deepEqual([onTwo.outcome, onTwo.backend], ['sent', null])
+  assert.equal(
+    onTwo.reason,
+    `${reason} on one of 2 threads; elsewhere: b0 is the only one available`,
+  )
+})
+
+test('with nobody but a backend on probation, who comes while it is tried is refused', () => {
+  const snapshot = {
+    eligibility: Uint8Array.of(ELIGIBILITY.probation),
+    probationThread: Int8Array.of(0),
+  }
+  const given = { threads: 1, weights: [1], snapshot }
+  assert.deepEqual([explained(given).outcome, explained(given).backend], ['sent', 'b0'])
+  const second = explained({ ...given, probing: 1 })
+  assert.deepEqual([second.outcome, second.fault], ['refused', 'no-backend'])
+  assert.match(second.reason, /only backends on probation are left/)
 })

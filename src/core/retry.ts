@@ -1,15 +1,21 @@
 // May a failed attempt be repeated? The table of DESIGN §7, row *retries*, as one function each for
 // faults and for statuses. Pure: the budget is asked by the exchange, after these said yes.
 
-import type { Fault } from '../core/fault.ts'
-import type { RetryPlan } from '../core/plan.ts'
-import type { RequestView } from './message-view.ts'
+import type { Fault } from './fault.ts'
+import type { RetryPlan } from './plan.ts'
+
+/** What the rules look at in a request. */
+export interface RepeatableRequest {
+  readonly method: string
+  /** @param name in lower case */
+  header(name: string): string | null
+}
 
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
 const IDEMPOTENT_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
 /** The method (or its idempotency key) allows that the request arrives twice (RFC 9110 §9.2.2). */
-export function isRepeatable(request: RequestView, plan: RetryPlan | null): boolean {
+export function isRepeatable(request: RepeatableRequest, plan: RetryPlan | null): boolean {
   if (IDEMPOTENT_METHODS.has(request.method)) return true
   return plan?.idempotencyKey === true && request.header('idempotency-key') !== null
 }
