@@ -16,11 +16,7 @@ import type { AlertBound, AlertRuleTree, AlertTargetTree } from './schema-alerts
 import type { ConfigTree } from './schema.ts'
 import type { Scope } from './scope.ts'
 import { suggest } from './suggest.ts'
-import { quote } from './units.ts'
-
-const SECOND_MS = 1_000
-const MINUTE_MS = 60 * SECOND_MS
-const DAY_MS = 86_400_000
+import { day, minute, quote, second } from './units.ts'
 
 interface Defaults {
   readonly severity: AlertSeverity
@@ -31,48 +27,48 @@ interface Defaults {
   readonly unit?: AlertBound['unit']
 }
 
-const OVER_MS = 5 * MINUTE_MS
+const OVER_MS = 5 * minute
 
 /** docs/alerts.md has the reason for each. */
 export const ALERT_DEFAULTS: Readonly<Record<AlertRule, Defaults>> = {
-  poolDown: { severity: 'critical', forMs: 5 * SECOND_MS, clearForMs: 15 * SECOND_MS },
-  poolBelowMin: { severity: 'warning', forMs: 30 * SECOND_MS, clearForMs: MINUTE_MS },
+  poolDown: { severity: 'critical', forMs: 5 * second, clearForMs: 15 * second },
+  poolBelowMin: { severity: 'warning', forMs: 30 * second, clearForMs: minute },
   failover: { severity: 'warning', forMs: 0, clearForMs: OVER_MS },
   moveFailed: { severity: 'critical', forMs: 0, clearForMs: OVER_MS },
   objectiveMissed: { severity: 'warning', forMs: 0, clearForMs: OVER_MS },
-  standbyNotReady: { severity: 'warning', forMs: MINUTE_MS, clearForMs: MINUTE_MS },
-  siteLost: { severity: 'warning', forMs: 10 * SECOND_MS, clearForMs: MINUTE_MS },
-  twoWriters: { severity: 'critical', forMs: 0, clearForMs: 30 * SECOND_MS },
-  agreementLost: { severity: 'critical', forMs: 10 * SECOND_MS, clearForMs: 30 * SECOND_MS },
+  standbyNotReady: { severity: 'warning', forMs: minute, clearForMs: minute },
+  siteLost: { severity: 'warning', forMs: 10 * second, clearForMs: minute },
+  twoWriters: { severity: 'critical', forMs: 0, clearForMs: 30 * second },
+  agreementLost: { severity: 'critical', forMs: 10 * second, clearForMs: 30 * second },
   errorRate: {
     severity: 'critical',
-    forMs: MINUTE_MS,
-    clearForMs: 2 * MINUTE_MS,
+    forMs: minute,
+    clearForMs: 2 * minute,
     above: { unit: 'ratio', value: 0.05 },
     unit: 'ratio',
   },
   latency: {
     severity: 'warning',
-    forMs: 2 * MINUTE_MS,
-    clearForMs: 2 * MINUTE_MS,
+    forMs: 2 * minute,
+    clearForMs: 2 * minute,
     above: 'off',
     unit: 'ms',
   },
-  discoveryStale: { severity: 'warning', forMs: 5 * MINUTE_MS, clearForMs: 30 * SECOND_MS },
+  discoveryStale: { severity: 'warning', forMs: 5 * minute, clearForMs: 30 * second },
   configRejected: { severity: 'warning', forMs: 0, clearForMs: 0 },
   configReverted: { severity: 'warning', forMs: 0, clearForMs: OVER_MS },
   threadFailed: { severity: 'warning', forMs: 0, clearForMs: OVER_MS },
-  ledgerFailed: { severity: 'warning', forMs: 10 * SECOND_MS, clearForMs: MINUTE_MS },
+  ledgerFailed: { severity: 'warning', forMs: 10 * second, clearForMs: minute },
   certificateExpiry: {
     severity: 'warning',
     forMs: 0,
     clearForMs: 0,
-    above: { unit: 'ms', value: 14 * DAY_MS },
+    above: { unit: 'ms', value: 14 * day },
     unit: 'ms',
   },
 }
 
-const WINDOW_MS = 5 * MINUTE_MS
+const WINDOW_MS = 5 * minute
 const REQUESTS_MIN = 100
 const QUANTILE = 0.99
 const measured: ReadonlySet<AlertRule> = new Set(['errorRate', 'latency'])

@@ -209,6 +209,9 @@ export function named<T extends z.ZodType>(value: T, expects: string, pattern = 
 /** Names of listeners, pools, backends: they go into logs, labels and URLs. */
 export const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 
+/** Names of header fields, as far as a colon or a blank would end them. */
+export const headerNamePattern = /^[^\s:]+$/
+
 /** Several forms of one value; the form is told by kind (scalar, map, list). */
 export function either<const T extends readonly [z.ZodType, ...z.ZodType[]]>(
   expects: string,

@@ -1,7 +1,12 @@
-// Values that name something outside: commands and URLs of hooks, endpoints and certificates of
-// etcd. Their form only: nothing is looked up, run or opened here.
+// Values that name something outside: files, commands and URLs of hooks, endpoints and certificates
+// of etcd. Their form only: nothing is looked up, run or opened here.
 
 import { accept, quote, type Reading, refuse } from './units.ts'
+
+/** A path that does not depend on the directory Evenkeel is started in. */
+export function readAbsolutePath(text: string): Reading<string> {
+  return text.startsWith('/') ? accept(text) : refuse(`${quote(text)} is not an absolute path`)
+}
 
 /** A command without arguments. One with arguments must be a list, as there is no shell. */
 export function readCommand(text: string): Reading<string> {

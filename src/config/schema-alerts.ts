@@ -1,8 +1,7 @@
 // The keys of alerts: whom to tell, and of what. Which keys a rule has, and their defaults, are in
 // compile-alerts.ts: they depend on the rule.
 
-import { z } from 'zod'
-import { readHeaderValue } from './http-values.ts'
+import type { z } from 'zod'
 import {
   duration,
   either,
@@ -16,13 +15,17 @@ import {
   text,
   word,
 } from './leaf.ts'
-import { readCommand, readWebhook } from './outside-values.ts'
-import { accept, type Reading, readDuration, readRatio, refuse } from './units.ts'
-
-const second = 1000
-const minute = 60 * second
-const hour = 60 * minute
-const day = 24 * hour
+import { execSchema, headersSchema, webhookSchema } from './schema-outgoing.ts'
+import {
+  accept,
+  day,
+  minute,
+  type Reading,
+  readDuration,
+  readRatio,
+  refuse,
+  second,
+} from './units.ts'
 
 /** A bound: a share or milliseconds. */
 export interface AlertBound {
@@ -44,27 +47,14 @@ const bound = () =>
 
 const target = map(
   {
-    exec: either('a list: a command and its arguments', [
-      text('a command', readCommand).transform((command) => [command]),
-      z.array(text('a word of the command')),
-    ])
-      .optional()
-      .describe('Command to run, as a list: the command, then its arguments. There is no shell.'),
-    webhook: text('a URL', readWebhook)
-      .optional()
-      .describe('URL that gets a POST with the notification.'),
+    exec: execSchema,
+    webhook: webhookSchema.describe('URL that gets a POST with the notification.'),
     format: word(['evenkeel', 'slack', 'alertmanager'])
       .optional()
       .describe(
         'webhook only. Form of the body: evenkeel is JSON with everything, slack has text alone, alertmanager is for /api/v2/alerts. Absent: evenkeel.',
       ),
-    headers: named(
-      text('a value', readHeaderValue),
-      'a map from header names to values',
-      /^[^\s:]+$/,
-    )
-      .prefault({})
-      .describe('webhook only. Further headers of the request.'),
+    headers: headersSchema.describe('webhook only. Further headers of the request.'),
     timeout: duration(10, 10 * minute)
       .prefault('10s')
       .describe('How long one try may take.'),
@@ -127,6 +117,5 @@ export const alertsSchema = map({
     .describe('Notifications in any 60 s; the rest waits, and a summary tells of it.'),
 })
 
-export type AlertsTree = z.output<typeof alertsSchema>
 export type AlertTargetTree = z.output<typeof target>
 export type AlertRuleTree = z.output<typeof rule>

@@ -4,9 +4,9 @@
 import { z } from 'zod'
 import { readBytes, readPassword, readServerName } from './byte-text.ts'
 import { readHeaderValue, readMethod, readStatusRanges, readTarget } from './http-values.ts'
-import { duration, either, integer, listOf, map, named, on, pathJson, ratio, text } from './leaf.ts'
-
-const hour = 3_600_000
+import { duration, either, integer, listOf, map, on, pathJson, ratio, text } from './leaf.ts'
+import { headersSchema } from './schema-outgoing.ts'
+import { hour } from './units.ts'
 
 const httpCheck = map({
   path: text('a path', readTarget, pathJson)
@@ -16,9 +16,7 @@ const httpCheck = map({
   host: text('a host', readHeaderValue)
     .optional()
     .describe("Host header; the backend's own host:port if absent."),
-  headers: named(text('a value', readHeaderValue), 'a map from header names to values', /^[^\s:]+$/)
-    .prefault({})
-    .describe('Further headers of the request.'),
+  headers: headersSchema.describe('Further headers of the request.'),
   status: listOf(text('a status or range', readStatusRanges), 'a status, a range, or a list')
     .transform((lists) => lists.flat())
     .prefault('200-299')

@@ -4,14 +4,8 @@ import { isIP } from 'node:net'
 import { z } from 'zod'
 import { readBackendAddress, readBlock } from './address.ts'
 import { addressJson, duration, flag, integer, listOf, map, pathJson, text, word } from './leaf.ts'
-import { accept, quote, type Reading, readInteger, refuse } from './units.ts'
-
-const second = 1000
-const hour = 3600 * second
-
-function readAbsolutePath(text: string): Reading<string> {
-  return text.startsWith('/') ? accept(text) : refuse(`${quote(text)} is not an absolute path`)
-}
+import { readAbsolutePath } from './outside-values.ts'
+import { accept, hour, quote, type Reading, readInteger, refuse, second } from './units.ts'
 
 // RFC 1123 labels, and underscores because SRV names begin with them.
 function readDnsName(text: string): Reading<string> {

@@ -2,15 +2,9 @@
 // A default that depends on another key is said in words here and computed in compile-failover.ts.
 
 import { z } from 'zod'
-import { readHeaderValue } from './http-values.ts'
 import { duration, either, flag, integer, map, named, size, text, word } from './leaf.ts'
-import { readCommand, readWebhook } from './outside-values.ts'
-import { accept, type Reading, readDuration, readSize, refuse } from './units.ts'
-
-const second = 1000
-const minute = 60 * second
-const hour = 60 * minute
-const day = 24 * hour
+import { execSchema, headersSchema, webhookSchema } from './schema-outgoing.ts'
+import { accept, day, hour, minute, type Reading, readDuration, readSize, refuse } from './units.ts'
 
 const tebibyte = 1024 ** 4
 
@@ -37,22 +31,9 @@ const lagMap = map({
 
 const hook = map(
   {
-    exec: either('a list: a command and its arguments', [
-      text('a command', readCommand).transform((command) => [command]),
-      z.array(text('a word of the command')),
-    ])
-      .optional()
-      .describe('Command to run, as a list: the command, then its arguments. There is no shell.'),
-    webhook: text('a URL', readWebhook)
-      .optional()
-      .describe('URL that gets a POST with what happens as JSON.'),
-    headers: named(
-      text('a value', readHeaderValue),
-      'a map from header names to values',
-      /^[^\s:]+$/,
-    )
-      .prefault({})
-      .describe('webhook only. Further headers of the request.'),
+    exec: execSchema,
+    webhook: webhookSchema.describe('URL that gets a POST with what happens as JSON.'),
+    headers: headersSchema.describe('webhook only. Further headers of the request.'),
     timeout: duration(10, 10 * minute)
       .prefault('30s')
       .describe('How long it may take; then it has failed.'),

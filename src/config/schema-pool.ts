@@ -21,12 +21,8 @@ import {
 import { healthCheckSchema } from './schema-check.ts'
 import { discoverySchema } from './schema-discovery.ts'
 import { failoverSchema, sitesSchema } from './schema-failover.ts'
-import { accept, type Reading } from './units.ts'
+import { accept, day, hour, minute, type Reading, second } from './units.ts'
 
-const second = 1000
-const minute = 60 * second
-const hour = 60 * minute
-const day = 24 * hour
 const mebibyte = 1024 * 1024
 
 const address = text('an address such as 10.0.0.1:8080', readBackendAddress, addressJson)

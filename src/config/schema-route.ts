@@ -11,15 +11,24 @@ import {
   readRedirectStatus,
   readReplyStatus,
 } from './http-values.ts'
-import { either, integerJson, listOf, map, named, on, pathJson, text, word } from './leaf.ts'
+import {
+  either,
+  headerNamePattern,
+  integerJson,
+  listOf,
+  map,
+  named,
+  on,
+  pathJson,
+  text,
+  word,
+} from './leaf.ts'
+import { headersSchema } from './schema-outgoing.ts'
 
-const headerNames = /^[^\s:]+$/
 const path = text('a path', readPath, pathJson)
 
 const headerChanges = map({
-  set: named(text('a value', readHeaderValue), 'a map from header names to values', headerNames)
-    .prefault({})
-    .describe('Headers to write, in place of any of the same name.'),
+  set: headersSchema.describe('Headers to write, in place of any of the same name.'),
   remove: listOf(text('a header name', readChangedHeader), 'a header name, or a list of them')
     .prefault([])
     .describe('Headers to take out, before set runs.'),
@@ -41,7 +50,7 @@ const match = map({
   header: named(
     either('a value, or true', [on(null), text('a value', readHeaderValue)]),
     'a map from header names to values',
-    headerNames,
+    headerNamePattern,
   )
     .optional()
     .describe('Headers the request must have: the exact value, or true for any value.'),
@@ -112,4 +121,3 @@ export const routeSchema = map(
 )
 
 export type RouteTree = z.output<typeof routeSchema>
-export type HeaderChangesTree = z.output<typeof headerChanges>

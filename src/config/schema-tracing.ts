@@ -1,20 +1,18 @@
 // The keys of `tracing`: which exchanges are kept to be looked at afterwards.
 
-import type { z } from 'zod'
-import { readHeaderValue } from './http-values.ts'
-import { duration, either, flag, integer, map, named, off, ratio, text } from './leaf.ts'
+import { duration, either, flag, integer, map, off, ratio, text } from './leaf.ts'
 import { readCollector } from './outside-values.ts'
-
-const hour = 3_600_000
+import { headersSchema } from './schema-outgoing.ts'
+import { hour } from './units.ts'
 
 const otlp = map({
   endpoint: text('a URL such as http://127.0.0.1:4318', readCollector, {
     type: 'string',
     pattern: '^https?://|\\$\\{',
   }).describe('The collector; without a path, /v1/traces is added.'),
-  headers: named(text('a value', readHeaderValue), 'a map from header names to values', /^[^\s:]+$/)
-    .prefault({})
-    .describe('Further headers of each request, such as Authorization; write ${file:/path}.'),
+  headers: headersSchema.describe(
+    'Further headers of each request, such as Authorization; write ${file:/path}.',
+  ),
   service: text('a name').prefault('evenkeel').describe('service.name of all spans.'),
 })
 
@@ -41,5 +39,3 @@ export const tracingSchema = map({
     .prefault(false)
     .describe('Write Evenkeel-Trace on every response, not just on error replies of its own.'),
 })
-
-export type TracingTree = z.output<typeof tracingSchema>

@@ -20,16 +20,15 @@ import {
   text,
   word,
 } from './leaf.ts'
+import { readAbsolutePath } from './outside-values.ts'
 import { adminSchema } from './schema-admin.ts'
 import { alertsSchema } from './schema-alerts.ts'
 import { clusterSchema } from './schema-cluster.ts'
 import { poolSchema } from './schema-pool.ts'
 import { roleSchema, routeSchema } from './schema-route.ts'
 import { tracingSchema } from './schema-tracing.ts'
-import { accept, quote, type Reading, readInteger, refuse } from './units.ts'
+import { accept, day, hour, quote, type Reading, readInteger, refuse } from './units.ts'
 
-const hour = 3_600_000
-const day = 24 * hour
 const kibibyte = 1024
 
 const accessFormats = ['json', 'haproxy', 'combined', 'off'] as const
@@ -38,10 +37,6 @@ function readThreads(text: string): Reading<number | 'auto'> {
   if (text === 'auto') return accept('auto' as const)
   const number = readInteger(text, 1, 256)
   return number.ok ? number : refuse(number.message, 'write auto, or a number from 1 to 256')
-}
-
-function readAbsolutePath(text: string): Reading<string> {
-  return text.startsWith('/') ? accept(text) : refuse(`${quote(text)} is not an absolute path`)
 }
 
 function readVip(text: string): Reading<string> {

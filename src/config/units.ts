@@ -20,16 +20,16 @@ export function quote(text: string): string {
   return JSON.stringify(short)
 }
 
-const millisecondsPer: Record<string, number> = {
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-}
+/** Of milliseconds, as all of these. */
+export const second = 1000
+export const minute = 60 * second
+export const hour = 60 * minute
+export const day = 24 * hour
+
+const millisecondsPer: Record<string, number> = { ms: 1, s: second, m: minute, h: hour, d: day }
 
 /** The longest duration that timers and 32-bit counters hold: 24 days. */
-export const durationMaxMs = 24 * 86_400_000
+export const durationMaxMs = 24 * day
 
 const durationHint = 'write a number with ms, s, m, h or d, such as 500ms, 2s or 1m30s'
 
