@@ -6,17 +6,20 @@
 import { FAULTS } from '../core/fault.ts'
 import type { Plan } from '../core/plan.ts'
 import type { SharedTable } from '../core/shared-layout.ts'
-import { BACKEND, LATENCY_BOUNDS_S, LISTENER, POOL, THREAD } from '../core/shared-layout.ts'
-import type { BackendStatus, PoolStatus } from '../core/status.ts'
+import { LISTENER, POOL, THREAD } from '../core/shared-layout.ts'
+import type { PoolStatus } from '../core/status.ts'
 import type { AlertSubjects } from './alert-families.ts'
 import { alertFamilies } from './alert-families.ts'
+import type { TransitionCount } from './backend-families.ts'
+import { backendFamilies } from './backend-families.ts'
 import type { ConfigSubject } from './config-families.ts'
 import { configFamilies } from './config-families.ts'
 import { failoverFamilies } from './failover-families.ts'
-import type { Emit, Family } from './metric-family.ts'
+import type { Family } from './metric-family.ts'
 import { label } from './metric-family.ts'
 import type { MoveTally } from './move-counter.ts'
 import { discoveryFamilies } from './discovery-families.ts'
+import { columns, emitClasses, emitHistogram, type RecordSubject } from './record-families.ts'
 import { siteFamilies } from './site-families.ts'
 
 /** What a scrape reads. */
@@ -72,38 +75,15 @@ export interface ThreadCounts {
   readonly restarts: number
 }
 
-export interface TransitionCount {
-  readonly to: string
-  readonly count: number
-}
-
 /** What the families of the process read. */
 export interface ProcessSubject {
   readonly source: MetricsSource
 }
 
-/** One listener at the moment of a scrape. */
-export interface ListenerSubject {
-  readonly table: SharedTable
-  /** `listener="web"` */
-  readonly labels: string
-  /** First cell of its record. */
-  readonly base: number
-}
-
 /** One pool at the moment of a scrape. */
-export interface PoolSubject extends ListenerSubject {
+export interface PoolSubject extends RecordSubject {
   readonly status: PoolStatus
 }
-
-/** One backend at the moment of a scrape. */
-export interface BackendSubject extends ListenerSubject {
-  readonly status: BackendStatus
-  /** What it became so far, and how often. */
-  readonly transitions: readonly TransitionCount[]
-}
-
-const CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
 
 export const processFamilies: readonly Family<ProcessSubject>[] = [
   {
@@ -249,24 +229,7 @@ function perThread(
   }
 }
 
-type Column = readonly [name: string, type: 'counter' | 'gauge', column: number, help: string]
-
-/** Families that show one cell of a record each. */
-function columns<S extends ListenerSubject>(
-  prefix: string,
-  labels: readonly string[],
-  rows: readonly Column[],
-): Family<S>[] {
-  return rows.map(([name, type, column, help]) => ({
-    name: `${prefix}_${name}`,
-    type,
-    help,
-    labels,
-    read: ({ table, labels, base }, emit) => emit(labels, table.sum(base + column)),
-  }))
-}
-
-export const listenerFamilies: readonly Family<ListenerSubject>[] = [
+export const listenerFamilies: readonly Family<RecordSubject>[] = [
   ...columns(
     'evenkeel_listener',
     ['listener'],
@@ -382,105 +345,6 @@ function poolGauge(
     labels: ['pool'],
     read: ({ labels, status }, emit) => emit(labels, value(status)),
   }
-}
-
-const BACKEND_LABELS = ['pool', 'backend'] as const
-
-export const backendFamilies: readonly Family<BackendSubject>[] = [
-  backendGauge('available', '1 if the backend takes traffic.', ({ effectiveWeight }) =>
-    effectiveWeight > 0 ? 1 : 0,
-  ),
-  backendGauge('up', '1 unless health checks say down or have not spoken yet.', ({ health }) =>
-    health === 'up' || health === 'none' ? 1 : 0,
-  ),
-  backendGauge('weight', 'Weight in force, after slow start.', (status) => status.effectiveWeight),
-  {
-    name: 'evenkeel_backend_state',
-    type: 'gauge',
-    help: 'Always 1; the label says which availability the backend has now.',
-    labels: [...BACKEND_LABELS, 'state'],
-    read: ({ labels, status }, emit) => emit(`${labels},state="${status.availability}"`, 1),
-  },
-  {
-    name: 'evenkeel_backend_transitions_total',
-    type: 'counter',
-    help: 'Changes of availability, by what it became; `to="ejected"` counts ejections.',
-    labels: [...BACKEND_LABELS, 'to'],
-    read: ({ labels, transitions }, emit) => {
-      for (const { to, count } of transitions) emit(`${labels},to="${to}"`, count)
-    },
-  },
-  ...columns<BackendSubject>('evenkeel_backend', BACKEND_LABELS, [
-    ['in_flight', 'gauge', BACKEND.inFlight, 'Attempts, or tunnels over tcp, in progress.'],
-    ['connections', 'gauge', BACKEND.connections, 'Open connections, idle or in use.'],
-    ['idle_connections', 'gauge', BACKEND.idleConnections, 'Open connections kept for reuse.'],
-    ['attempts_total', 'counter', BACKEND.attempts, 'Attempts that have ended.'],
-    ['failures_total', 'counter', BACKEND.failures, 'Attempts that failed.'],
-    ['timeouts_total', 'counter', BACKEND.timeouts, 'Attempts without a response head in time.'],
-    ['connects_total', 'counter', BACKEND.connects, 'Connections opened.'],
-    ['connect_failures_total', 'counter', BACKEND.connectFailures, 'Connections not opened.'],
-    ['connect_seconds_total', 'counter', BACKEND.connectSumS, 'Time spent opening connections.'],
-  ]),
-  {
-    name: 'evenkeel_backend_responses_total',
-    type: 'counter',
-    help: 'Responses of the backend, by class of status.',
-    labels: [...BACKEND_LABELS, 'class'],
-    read: (subject, emit) => emitClasses(subject, BACKEND.status, emit),
-  },
-  {
-    name: 'evenkeel_backend_bytes_total',
-    type: 'counter',
-    help: 'Bytes to and from the backend.',
-    labels: [...BACKEND_LABELS, 'direction'],
-    read: ({ table, labels, base }, emit) => {
-      emit(`${labels},direction="to"`, table.sum(base + BACKEND.bytesTo))
-      emit(`${labels},direction="from"`, table.sum(base + BACKEND.bytesFrom))
-    },
-  },
-  {
-    name: 'evenkeel_backend_response_duration_seconds',
-    type: 'histogram',
-    help: 'Request sent to response head.',
-    labels: [...BACKEND_LABELS, 'le'],
-    read: (subject, emit) =>
-      emitHistogram(subject, { buckets: BACKEND.response, sum: BACKEND.responseSumS }, emit),
-  },
-]
-
-function backendGauge(
-  name: string,
-  help: string,
-  value: (status: BackendStatus) => number,
-): Family<BackendSubject> {
-  return {
-    name: `evenkeel_backend_${name}`,
-    type: 'gauge',
-    help,
-    labels: BACKEND_LABELS,
-    read: ({ labels, status }, emit) => emit(labels, value(status)),
-  }
-}
-
-function emitClasses({ table, labels, base }: ListenerSubject, column: number, emit: Emit): void {
-  CLASSES.forEach((name, i) => emit(`${labels},class="${name}"`, table.sum(base + column + i)))
-}
-
-/** The rows count each bucket by itself; the exposition wants them added up. */
-function emitHistogram(
-  { table, labels, base }: ListenerSubject,
-  columns: { readonly buckets: number; readonly sum: number },
-  emit: Emit,
-): void {
-  let count = 0
-  LATENCY_BOUNDS_S.forEach((bound, i) => {
-    count += table.sum(base + columns.buckets + i)
-    emit(`${labels},le="${bound}"`, count, '_bucket')
-  })
-  count += table.sum(base + columns.buckets + LATENCY_BOUNDS_S.length)
-  emit(`${labels},le="+Inf"`, count, '_bucket')
-  emit(labels, table.sum(base + columns.sum), '_sum')
-  emit(labels, count, '_count')
 }
 
 /** What is the same for every family: for the documentation and its test. */

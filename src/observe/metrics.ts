@@ -6,16 +6,13 @@ import { Registry, collectDefaultMetrics } from 'prom-client'
 import type { Plan } from '../core/plan.ts'
 import type { PoolStatus, Transition } from '../core/status.ts'
 import { alertFamilies } from './alert-families.ts'
+import type { TransitionCount } from './backend-families.ts'
+import { backendFamilies } from './backend-families.ts'
 import { configFamilies } from './config-families.ts'
 import { discoveryFamilies, sourcesOf } from './discovery-families.ts'
 import { failoverFamilies } from './failover-families.ts'
-import type { MetricsSource, TransitionCount } from './metric-families.ts'
-import {
-  backendFamilies,
-  listenerFamilies,
-  poolFamilies,
-  processFamilies,
-} from './metric-families.ts'
+import type { MetricsSource } from './metric-families.ts'
+import { listenerFamilies, poolFamilies, processFamilies } from './metric-families.ts'
 import type { Family } from './metric-family.ts'
 import { label } from './metric-family.ts'
 import type { SiteSubject } from './site-families.ts'
