@@ -56,7 +56,8 @@ export class Predecessor implements OldSender {
   #left!: () => void
   #isReady = false
   #isGone = false
-  readonly #fences = new Map<string, () => void>()
+  /** By pool: those who wait for its fence. Two moves of one pool may follow each other closely. */
+  readonly #fences = new Map<string, (() => void)[]>()
 
   constructor(estate: Estate, channel: Channel) {
     this.estate = estate
@@ -120,7 +121,9 @@ export class Predecessor implements OldSender {
   }
 
   async fence(pool: string): Promise<void> {
-    const fenced = new Promise<void>((resolve) => this.#fences.set(pool, resolve))
+    const fenced = new Promise<void>((resolve) => {
+      this.#fences.set(pool, [...(this.#fences.get(pool) ?? []), resolve])
+    })
     this.#say({ kind: 'fence', pool })
     await Promise.race([fenced, this.#gone])
   }
@@ -128,7 +131,14 @@ export class Predecessor implements OldSender {
   #hear(message: PredecessorMessage): void {
     if (message.kind === 'state-free') this.#freed(message.memory)
     else if (message.kind === 'yours') this.#over()
-    else if (message.kind === 'fenced') this.#fences.get(message.pool)?.()
+    else if (message.kind === 'fenced') this.#fenced(message.pool)
+  }
+
+  // What was given up stays given up, so that one answer is true for all who wait.
+  #fenced(pool: string): void {
+    const waiting = this.#fences.get(pool) ?? []
+    this.#fences.delete(pool)
+    for (const done of waiting) done()
   }
 
   // It can't have been told to go while it still served: then it would have ended this process first.
