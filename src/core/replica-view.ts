@@ -2,6 +2,7 @@
 // and keep up; the active if there is none.
 
 import type { FailoverMachine, FailoverState } from './failover-contract.ts'
+import type { BackendPlan } from './plan.ts'
 import { ELIGIBILITY, type PoolSnapshot } from './snapshot.ts'
 import { canReign } from './standby.ts'
 import type { Lag, PoolStatus } from './status.ts'
@@ -36,20 +37,29 @@ function keepsUp(lag: Lag | null, limit: Lag): boolean {
 /** The read side for people. */
 export function replicaStatus(base: PoolStatus, readers: readonly number[]): PoolStatus {
   const backends = base.backends.map((backend, index) => {
-    if (readers.includes(index)) return backend
+    if (readers.includes(index)) {
+      return Object.assign({ ...backend }, { effectiveWeight: backend.weight })
+    }
     const reason = 'serves no reads: not a replica that is fit and keeps up'
     return Object.assign({ ...backend }, { availability: 'standby', effectiveWeight: 0, reason })
   })
   return { ...base, available: readers.length, backends }
 }
 
-/** The snapshot of a read side: the readers share what comes. */
-export function replicaSnapshot(base: PoolSnapshot, readers: readonly number[]): PoolSnapshot {
+/**
+ * The snapshot of a read side: the readers share what comes by their weights.
+ * @param backends of the read side; whoever has weight 0 is not fit, so that no reader has
+ */
+export function replicaSnapshot(
+  base: PoolSnapshot,
+  backends: readonly Pick<BackendPlan, 'weight'>[],
+  readers: readonly number[],
+): PoolSnapshot {
   const eligibility = new Uint8Array(base.eligibility.length).fill(ELIGIBILITY.no)
   const weight = new Float64Array(base.weight.length)
   for (const index of readers) {
     eligibility[index] = ELIGIBILITY.yes
-    weight[index] = 1
+    weight[index] = backends[index]!.weight
   }
   const probationThread = new Int8Array(base.probationThread.length).fill(-1)
   const halfAvailable = readers.length * 2 >= base.eligibility.length

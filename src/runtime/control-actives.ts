@@ -132,7 +132,8 @@ export class ControlActives {
     const own = pool.snapshot()
     const driver = this.of(pool)
     if (driver !== null) return driver.dress(own)
-    return pool.plan.replicasOf < 0 ? own : replicaSnapshot(own, this.#readers(pool))
+    if (pool.plan.replicasOf < 0) return own
+    return replicaSnapshot(own, pool.plan.backends, this.#readers(pool))
   }
 
   statusOf(pool: PoolHealth, nowMs: number): PoolStatus {

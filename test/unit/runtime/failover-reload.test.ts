@@ -306,6 +306,24 @@ test('the read side follows its pool', () => {
   )
 })
 
+test('those who serve reads share them by their weights, and nobody else has one', () => {
+  const pool = standby({}, { healthCheck: CHECK })
+  const weights = [5, 3, 2, 0]
+  const backends = weights.map((weight, slot) =>
+    backend('abcd'[slot]!, slot + 1, { weight, slot: slot + 4 }),
+  )
+  const world = started({ ...pool, backends: backends.map((one, slot) => ({ ...one, slot })) })
+  const reads = poolPlan(2, { name: 'reads', slot: 1, replicasOf: 0, backends })
+  world.adopt(plansOf(world.pool, reads))
+  world.run(200)
+  const own = world.plane.current().pools.find(({ pool }) => pool === 1)!
+  assert.deepEqual([...own.weight], [0, 3, 2, 0])
+  assert.deepEqual(
+    world.plane.status()[1]!.backends.map(({ effectiveWeight }) => effectiveWeight),
+    [0, 3, 2, 0],
+  )
+})
+
 // --- sites ---------------------------------------------------------------------------------------
 
 function sites(names: readonly (readonly [string, SitePlan['kind'], number])[]): PoolPlan {
