@@ -167,6 +167,8 @@ export class AdminServer {
 
   async #answer(request: IncomingMessage): Promise<Answer> {
     const { method = '', url = '', headers } = request
+    const twice = fieldSentTwice(request)
+    if (twice !== null) return problem('bad-request', `The field ${twice} may be there once.`)
     const admission = this.#guard.judge(request)
     if (!this.#isHostFine(headers.host, admission)) {
       const detail = `The admin API does not answer to the name '${headers.host ?? ''}'. Use its IP address or localhost.`
@@ -282,6 +284,15 @@ const dryRunQuery = { dryRun: queryFlag('Only say what would happen.') }
 /** What the query of a change may have: its own parameters, and `dryRun` where it can. */
 function querySchemaOf({ query, dryRun }: ChangeRoute): z.ZodObject {
   return z.strictObject({ ...query?.shape, ...(dryRun === true ? dryRunQuery : {}) })
+}
+
+/**
+ * Node takes the first of several Host fields, and of several Authorization fields, and drops the others; a
+ * proxy in front may have judged by another one. RFC 9112 §3.2 asks for 400 with more than one Host.
+ */
+function fieldSentTwice({ headersDistinct }: IncomingMessage): string | null {
+  if ((headersDistinct['host']?.length ?? 0) > 1) return 'Host'
+  return (headersDistinct['authorization']?.length ?? 0) > 1 ? 'Authorization' : null
 }
 
 /** Path and query of a request target. */

@@ -166,6 +166,23 @@ test('a page that rebinds its name, or posts a form, is refused', async () => {
   assert.equal(admin.asked.length, 0)
 })
 
+test('two Host or Authorization fields are refused, however they are written', async () => {
+  for (const field of ['Host: localhost', 'hOST: 127.0.0.1', 'Host: evil.example', 'Host:']) {
+    const answer = await send(get('/livez', [field]))
+    assert.equal(statusOf(answer), 400, field)
+    assert.equal(problemOf(answer)['detail'], 'The field Host may be there once.')
+  }
+  const token = `Authorization: Bearer ${'t'.repeat(32)}`
+  assert.equal(statusOf(await send(get('/v1/pools', [token]))), 200)
+  for (const other of [token, token.toUpperCase(), 'authorization: Basic eA==']) {
+    const answer = await send(get('/v1/pools', [token, other]))
+    assert.equal(statusOf(answer), 400, other)
+    assert.equal(problemOf(answer)['detail'], 'The field Authorization may be there once.')
+  }
+  assert.equal(statusOf(await send(post('{"reason":"x"}', ['Host: localhost']))), 400)
+  assert.equal(admin.asked.length, 0)
+})
+
 test('a crowd of idle connections does not keep others out for long', async () => {
   const crowd = Array.from({ length: 200 }, () => connect(port, '127.0.0.1'))
   for (const socket of crowd) socket.on('error', () => {}).resume()
