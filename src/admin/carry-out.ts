@@ -18,7 +18,7 @@ export interface AdminEvents {
 }
 
 /** How long a client waits for the end of a change, unless the route says otherwise. */
-export const CHANGE_WAIT_MS = 120_000
+const CHANGE_WAIT_MS = 120_000
 
 /** Answers when it is over, or with 202 when that takes too long. */
 export async function carryOut(

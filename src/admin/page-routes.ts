@@ -59,7 +59,7 @@ function charts(name: string): string {
  * What the page may do: run and load what comes from here, talk to here, and nothing else. No text can
  * become markup (`trusted-types`), and no other page can frame it (clickjacking).
  */
-export const PAGE_HEADERS: Readonly<Record<string, string>> = {
+const PAGE_HEADERS: Readonly<Record<string, string>> = {
   'content-security-policy': [
     "default-src 'none'",
     "script-src 'self'",

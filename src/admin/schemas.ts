@@ -31,7 +31,7 @@ export const problemSchema = z
   })
   .meta({ id: 'Problem' })
 
-export const moveReportSchema: z.ZodType<MoveReport> = z
+const moveReportSchema: z.ZodType<MoveReport> = z
   .strictObject({
     kind: z.enum(['first', 'resume', 'failover', 'failback', 'switchover', 'election', 'follow']),
     outcome: z.enum(['moved', 'rolled-back', 'failed']),

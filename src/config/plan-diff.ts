@@ -140,7 +140,7 @@ function isOther(one: BackendPlan, two: BackendPlan): boolean {
 }
 
 /** Changes from one set of settings to another, in the order of the later one. */
-export function diffWords(before: Words, after: Words): SettingChange[] {
+function diffWords(before: Words, after: Words): SettingChange[] {
   const paths = new Set([...after.keys(), ...before.keys()])
   const changes: SettingChange[] = []
   for (const path of paths) {

@@ -25,7 +25,7 @@ export interface Word {
 /** Settings by their path, such as `timeouts.connect`, in the order of the plan. */
 export type Words = Map<string, Word>
 
-export const HIDDEN = '(hidden)'
+const HIDDEN = '(hidden)'
 
 /** Settings of the process: everything but listeners and pools. */
 export function processWords(plan: Plan): Words {

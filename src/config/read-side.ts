@@ -5,7 +5,7 @@
 import type { PoolPlan } from '../core/plan.ts'
 
 /** Name of the read side in logs, metrics and the API; no pool of the file can be called so. */
-export function readSideName(pool: string): string {
+function readSideName(pool: string): string {
   return `${pool}:replicas`
 }
 

@@ -27,9 +27,9 @@ export interface BreakerPlan {
 }
 
 /** Jitter makes an ejection up to this share longer, so that several balancers don't return at once. */
-export const EJECT_JITTER = 0.1
+const EJECT_JITTER = 0.1
 /** Each stretch of this many `ejectMs` without an ejection halves the next one again. */
-export const DECAY_FACTOR = 6
+const DECAY_FACTOR = 6
 
 export class Breaker {
   state: BreakerState = BREAKER.closed

@@ -78,7 +78,7 @@ export class SlowJudgements {
 }
 
 /** How long the tail looks back: between one and two of these. */
-export const TAIL_SPAN_MS = 30_000
+const TAIL_SPAN_MS = 30_000
 
 /** The p99 of a histogram that only grows, over the last one to two TAIL_SPAN_MS. */
 export class LatencyTail {

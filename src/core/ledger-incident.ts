@@ -13,8 +13,8 @@ import { addCounts, grownCounts, NO_COUNTS } from './ledger-contract.ts'
 import type { MoveReport } from './status.ts'
 
 /** Stages and outages listed in one incident; beyond they are counted. */
-export const STAGES_MAX = 40
-export const OUTAGES_MAX = 20
+const STAGES_MAX = 40
+const OUTAGES_MAX = 20
 const MOVES_MAX = 10
 const ACTIONS_MAX = 20
 

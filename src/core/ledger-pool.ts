@@ -28,7 +28,7 @@ const ANSWER_MS = 2_000
 /** How long the first one to serve may take to be found at the start. */
 const START_MS = 10_000
 /** Backends with traffic that a span lists; those that were out are listed all. */
-export const SPAN_BACKENDS_MAX = 200
+const SPAN_BACKENDS_MAX = 200
 
 /** Reads the shared counters. */
 export interface CounterReader {

@@ -23,17 +23,6 @@ export interface Found {
   readonly zone: string | null
 }
 
-/** What one source knows of one pool now. */
-export interface Membership {
-  readonly pool: string
-  /** For people: `dns api.internal`. */
-  readonly source: string
-  /** Sorted by name; each name and each address once. */
-  readonly members: readonly Member[]
-  /** `false`: there may be more that the source could not tell of; nobody is to be removed. */
-  readonly complete: boolean
-}
-
 /**
  * Names go into logs, labels and URLs, and this one comes from outside. The brackets are those of
  * IPv6 addresses.

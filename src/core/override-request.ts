@@ -4,8 +4,6 @@
 import type { Shortage } from './override-refusal.ts'
 import type { WeightWish } from './overrides.ts'
 
-export type OverrideVerb = 'drain' | 'maintenance' | 'enable' | 'weight' | 'add' | 'remove'
-
 /** A request as it was checked for form. */
 export type OverrideRequest = {
   readonly pool: string
@@ -81,4 +79,4 @@ export function readWeight(text: string): WeightWish | null {
 /** Largest weight, as in the configuration. */
 export const WEIGHT_MAX = 65_535
 /** Largest share of a configured weight: 1000 %. */
-export const SHARE_MAX = 10
+const SHARE_MAX = 10

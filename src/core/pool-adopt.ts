@@ -34,7 +34,7 @@ export interface Moment {
 }
 
 /** What holds for all backends of a pool. */
-export function settingsOf(plan: PoolPlan): BackendSettings {
+function settingsOf(plan: PoolPlan): BackendSettings {
   return {
     slowStart: plan.mode === 'active-standby' ? NO_SLOW_START : plan.slowStart,
     breaker: plan.outlierDetection ?? BREAKER_DEFAULT,

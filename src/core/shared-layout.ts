@@ -143,7 +143,7 @@ export const CONTROL_POOL = {
    */
   sendUntilMs: 0,
 } as const
-export const CONTROL_POOL_CELLS = 1
+const CONTROL_POOL_CELLS = 1
 
 // What a dead thread takes with it: levels and last readings. Everything else is a count of what
 // happened and outlives it.

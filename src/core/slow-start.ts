@@ -2,7 +2,7 @@
 // each step is one snapshot and not one per request.
 
 /** Steps from the first share to the whole weight. */
-export const SLOW_START_STEPS = 10
+const SLOW_START_STEPS = 10
 
 /** A ramp: `durationMs` 0 is no slow start; `from` is the first share, 0…1. */
 export interface SlowStartPlan {

@@ -26,7 +26,7 @@ export function refusedMethod(bytes: Uint8Array, start: number, end: number): bo
 }
 
 /** Do the bytes from `start` spell `text`? The caller knows that they are long enough. */
-export function bytesAre(bytes: Uint8Array, start: number, text: string): boolean {
+function bytesAre(bytes: Uint8Array, start: number, text: string): boolean {
   for (let i = 0; i < text.length; i++) if (bytes[start + i] !== text.charCodeAt(i)) return false
   return true
 }

@@ -8,7 +8,7 @@ export type SendLines = (lines: string) => void
 /** Characters after which a batch goes out without waiting for the tick. */
 export const BATCH_CHARACTERS = 16_384
 /** Characters that may be on their way or unsent before lines are dropped, per thread. */
-export const WINDOW_CHARACTERS = 1_048_576
+const WINDOW_CHARACTERS = 1_048_576
 
 export class AccessOutbox {
   readonly #send: SendLines

@@ -8,9 +8,6 @@ import { LineSink } from './line-sink.ts'
 
 export type LogFields = Readonly<Record<string, unknown>>
 
-/** Levels a line can have. */
-export type LineLevel = 'debug' | 'info' | 'warn' | 'error'
-
 /** What the rest of the program sees of the log. */
 export interface Log {
   debug(message: string, fields?: LogFields): void

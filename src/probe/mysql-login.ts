@@ -7,7 +7,7 @@ export const PLUGINS = ['mysql_native_password', 'caching_sha2_password'] as con
 export type Plugin = (typeof PLUGINS)[number]
 
 /** Bytes of a nonce that count; some servers send a closing NUL with them. */
-export const NONCE_BYTES = 20
+const NONCE_BYTES = 20
 
 /** The proof that we know the password; empty for an empty one. */
 export function scramble(plugin: Plugin, password: string, nonce: Buffer): Buffer {

@@ -2,7 +2,7 @@
 // get the plan, and what becomes of one that fails, is the business of whoever runs them.
 
 /** How long all threads together may take to adopt a plan. */
-export const ADOPT_MS = 5_000
+const ADOPT_MS = 5_000
 
 interface Waiting {
   readonly promise: Promise<void>

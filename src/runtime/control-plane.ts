@@ -55,7 +55,7 @@ export interface ControlPlaneOptions {
 /** Time between two looks at the rows. */
 export const TICK_MS = 100
 /** The same for backends under suspicion. */
-export const SUSPICION_TICK_MS = 25
+const SUSPICION_TICK_MS = 25
 /** How long a suspicion stays fresh. */
 const SUSPICION_FRESH_MS = 1_000
 /** Backends looked at in one tick; a bigger park is looked at in turns. */

@@ -71,7 +71,7 @@ export async function settleAddress(address: Address, who: string): Promise<Addr
 }
 
 /** What `net.Server.listen` needs for an address. */
-export function listenOptions(address: Address): { path: string } | { host: string; port: number } {
+function listenOptions(address: Address): { path: string } | { host: string; port: number } {
   return address.kind === 'unix'
     ? { path: address.path }
     : { host: address.host, port: address.port }
@@ -88,7 +88,7 @@ export async function clearStaleSockets(plan: Plan): Promise<void> {
  * Removes a socket file that a dead process left behind; leaves anything else alone.
  * @throws AddressError if somebody listens there, or if it is no socket
  */
-export async function clearStaleSocket(path: string, who: string): Promise<void> {
+async function clearStaleSocket(path: string, who: string): Promise<void> {
   const found = await lstat(path).catch(() => null)
   if (found === null) return
   if (!found.isSocket()) {

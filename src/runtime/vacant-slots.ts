@@ -20,7 +20,7 @@ import {
 import type { FreedSlots } from '../core/snapshot.ts'
 
 /** How long a row has to be quiet: a listener may still be closing, a reload be taken back. */
-export const SLOT_REST_MS = 10_000
+const SLOT_REST_MS = 10_000
 /** Time between two looks. */
 const LOOK_MS = 500
 

@@ -21,7 +21,7 @@ const COLUMNS = [
   ['change', 'Change'],
 ]
 
-export function isTroubled({ availability }) {
+function isTroubled({ availability }) {
   return !['available', 'starting', 'standby'].includes(availability)
 }
 
