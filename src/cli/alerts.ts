@@ -1,12 +1,12 @@
 // `evenkeel alerts`: what fires, what may, whether those who should hear of it can be reached; and a
 // message that tries one of them out.
 
-import { Argument, Command, Option } from 'commander'
+import { Argument, Command } from 'commander'
 import type { AlertsAnswer } from '../admin/alert-routes.ts'
 import type { AdminTarget } from './admin-client.ts'
 import { detailOf, findAdmin, postAdmin, readAdmin } from './admin-client.ts'
+import { loginName, outputOption, withAdminOptions } from './admin-options.ts'
 import { formatAge } from './age.ts'
-import { loginName } from './operate.ts'
 import { table } from './table.ts'
 import { EXIT, Failure, harmless, paint, put, say, wantsColor } from './terminal.ts'
 
@@ -18,17 +18,12 @@ interface AlertsOptions extends AdminTarget {
 const WAIT_MS = 125_000
 
 export function alertsCommand(finish: (code: number) => void): Command {
-  return new Command('alerts')
+  const command = new Command('alerts')
     .description('Show the alerts of a running balancer, or try out who is told of them.')
     .addArgument(new Argument('[VERB]', 'what to do (default: list)').choices(['list', 'test']))
     .argument('[TARGET]', 'test: a name under alerts.notify')
-    .option('-c, --config <FILE>', 'configuration that says where its admin API is')
-    .option('--admin <ADDR>', 'address of its admin API, such as 127.0.0.1:9900 or unix:/path')
-    .addOption(
-      new Option('-o, --output <FORMAT>', 'form of the result')
-        .choices(['text', 'json'])
-        .default('text'),
-    )
+  return withAdminOptions(command)
+    .addOption(outputOption())
     .addHelpText(
       'after',
       `

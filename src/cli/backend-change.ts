@@ -1,19 +1,24 @@
 // What the commands that change backends share: how backends are named, the request they make, and
 // how its answer reads. The balancer alone judges whether a backend can be spared.
 
-import { Command, Option } from 'commander'
+import type { Command, Option } from 'commander'
 import { readDuration } from '../config/units.ts'
 import type { AdminTarget } from './admin-client.ts'
 import { detailOf, findAdmin, postAdmin } from './admin-client.ts'
-import { loginName } from './operate.ts'
+import {
+  byOption,
+  outputOption,
+  reasonOption,
+  type SignedOptions,
+  signatureOf,
+  withAdminOptions,
+} from './admin-options.ts'
 import { EXIT, Failure, put } from './terminal.ts'
 
 /** The change itself is quick; what runs is waited for elsewhere. */
 const CHANGE_MS = 30_000
 
-export interface ChangeOptions extends AdminTarget {
-  readonly reason?: string
-  readonly by?: string
+export interface ChangeOptions extends AdminTarget, SignedOptions {
   readonly output: 'text' | 'json'
 }
 
@@ -29,18 +34,14 @@ export interface Changed {
   readonly kept: boolean
 }
 
-/** A command with what all of them take. */
-export function changeCommand(name: string, description: string): Command {
-  return new Command(name)
-    .description(description)
-    .option('--by <NAME>', 'who asks (default: your login name)')
-    .option('-c, --config <FILE>', 'configuration that says where its admin API is')
-    .option('--admin <ADDR>', 'address of its admin API, such as 127.0.0.1:9900 or unix:/path')
-    .addOption(
-      new Option('-o, --output <FORMAT>', 'form of the result')
-        .choices(['text', 'json'])
-        .default('text'),
-    )
+/** Adds what all of them take but the reason, which not all of them ask for alike. */
+export function withChangeOptions(command: Command): Command {
+  return withAdminOptions(command.addOption(byOption())).addOption(outputOption())
+}
+
+/** `--reason` of a change that the status shows as long as it lasts. */
+export function shownReasonOption(): Option {
+  return reasonOption('for the log, and for whoever asks for the status')
 }
 
 /** `POOL BACKEND…`, or `POOL/BACKEND…` of one pool. @throws Failure */
@@ -103,11 +104,10 @@ export async function askChange(
   body: Readonly<Record<string, unknown>>,
   options: ChangeOptions,
 ): Promise<Changed> {
-  const { reason, by = loginName(), output } = options
   const address = await findAdmin(options)
-  const reply = await postAdmin(address, path, { ...body, reason, by }, CHANGE_MS)
+  const reply = await postAdmin(address, path, { ...body, ...signatureOf(options) }, CHANGE_MS)
   if (reply.status === 200) return JSON.parse(reply.body) as Changed
-  if (output === 'json') put(reply.body)
+  if (options.output === 'json') put(reply.body)
   throw new Failure(detailOf(reply.body))
 }
 

@@ -1,9 +1,9 @@
 // `evenkeel backend add` and `remove`: other backends than the configured ones.
 
-import { Argument, type Command } from 'commander'
+import { Argument, Command } from 'commander'
 import { WEIGHT_MAX } from '../core/override-request.ts'
 import type { ChangeOptions } from './backend-change.ts'
-import { askChange, changeCommand, pathOf, tell } from './backend-change.ts'
+import { askChange, pathOf, shownReasonOption, tell, withChangeOptions } from './backend-change.ts'
 import { EXIT, Failure } from './terminal.ts'
 
 interface BackendOptions extends ChangeOptions {
@@ -14,16 +14,18 @@ interface BackendOptions extends ChangeOptions {
 }
 
 export function backendCommand(finish: (code: number) => void): Command {
-  return changeCommand('backend', 'Add a backend to an active-active pool, or remove one from it.')
+  const command = new Command('backend')
+    .description('Add a backend to an active-active pool, or remove one from it.')
     .addArgument(new Argument('<VERB>', 'what to do').choices(['add', 'remove']))
     .argument('<POOL>', 'an active-active pool')
     .argument('<NAME>', 'name of the backend')
     .argument('[ADDRESS]', 'where it is: host:port or unix:/path; none brings a removed one back')
-    .requiredOption('--reason <TEXT>', 'why; for the log, and for whoever asks for the status')
     .option('--weight <N>', 'its weight (add)')
     .option('--zone <NAME>', 'its zone (add)')
     .option('--site <NAME>', 'its site (add; needed in a pool with sites)')
     .option('--force', 'also below minAvailable (remove)')
+    .addOption(shownReasonOption().makeOptionMandatory())
+  return withChangeOptions(command)
     .addHelpText(
       'after',
       `

@@ -1,9 +1,10 @@
 // `evenkeel check`: is a configuration right, and what would it do? Never opens a socket.
 
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import { assessObjectives } from '../core/objective.ts'
 import type { Plan } from '../core/plan.ts'
 import type { Diagnostic } from '../config/diagnostics.ts'
+import { outputOption } from './admin-options.ts'
 import { systemFacts, systemNotes } from './check-system.ts'
 import { loadSource, oneFile, requireConfig } from './find-config.ts'
 import { EXIT, put } from './terminal.ts'
@@ -19,11 +20,7 @@ export function checkCommand(finish: (code: number) => void): Command {
     .description('Check a configuration and say what it would do.')
     .argument('[FILE]', 'configuration (default: evenkeel.yaml, /etc/evenkeel/evenkeel.yaml)')
     .option('-c, --config <FILE>', 'the same')
-    .addOption(
-      new Option('-o, --output <FORMAT>', 'form of the result')
-        .choices(['text', 'json'])
-        .default('text'),
-    )
+    .addOption(outputOption())
     .option('--strict', 'warnings count as errors', false)
     .addHelpText(
       'after',

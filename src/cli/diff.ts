@@ -5,10 +5,10 @@ import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { describeFileError } from '../config/environment.ts'
 import { type AdminReply, type AdminTarget, postAdmin, sendAdmin } from './admin-client.ts'
+import { loginName, outputOption, withAdminOptions } from './admin-options.ts'
 import { diffText } from './diff-text.ts'
-import { loginName } from './operate.ts'
 import { findReloadable } from './reload-target.ts'
-import { answerOf, findingText, outputOption, RELOAD_WAIT_MS, withTarget } from './reload.ts'
+import { answerOf, findingText, RELOAD_WAIT_MS } from './reload.ts'
 import { EXIT, Failure, put, say, wantsColor } from './terminal.ts'
 
 interface DiffOptions extends AdminTarget {
@@ -19,9 +19,10 @@ interface DiffOptions extends AdminTarget {
 const DIFFERS = 3
 
 export function diffCommand(finish: (code: number) => void): Command {
-  return withTarget(new Command('diff'))
+  const command = new Command('diff')
     .description('Show what a configuration would change about the running balancer.')
     .argument('[FILE]', 'the new configuration (default: the file the balancer was started from)')
+  return withAdminOptions(command)
     .addOption(outputOption())
     .addHelpText(
       'after',

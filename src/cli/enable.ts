@@ -1,9 +1,10 @@
 // `evenkeel enable`: ends drain and maintenance, and waits until the backends serve.
 
-import type { Command } from 'commander'
+import { Command } from 'commander'
 import type { Availability, BackendStatus } from '../core/status.ts'
 import type { Changed, ChangeOptions, Named } from './backend-change.ts'
-import { askForAll, changeCommand, readBackends, tell } from './backend-change.ts'
+import { reasonOption } from './admin-options.ts'
+import { askForAll, readBackends, tell, withChangeOptions } from './backend-change.ts'
 import { EXIT, put, say } from './terminal.ts'
 import { readWait, watchBackends } from './watch-backends.ts'
 
@@ -13,10 +14,12 @@ interface EnableOptions extends ChangeOptions {
 }
 
 export function enableCommand(finish: (code: number) => void): Command {
-  return changeCommand('enable', 'End drain and maintenance of a backend.')
+  const command = new Command('enable')
+    .description('End drain and maintenance of a backend.')
     .argument('<POOL/BACKEND...>', 'which ones, of one pool; also: POOL BACKEND...')
-    .option('--reason <TEXT>', 'why; for the log')
     .option('--wait [TIME]', 'wait until its checks pass and it can serve (default: 30s)')
+    .addOption(reasonOption())
+  return withChangeOptions(command)
     .addHelpText(
       'after',
       `

@@ -1,11 +1,12 @@
 // `evenkeel events`: what happens in a running balancer, as it happens.
 
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import type { BalancerEvent } from '../core/events.ts'
 import type { Log } from '../observe/log.ts'
 import { logEvent } from '../runtime/event-lines.ts'
 import type { AdminPlace, AdminTarget } from './admin-client.ts'
 import { detailOf, findAdmin, openAdmin, readAdmin } from './admin-client.ts'
+import { outputOption, withAdminOptions } from './admin-options.ts'
 import type { Color } from './terminal.ts'
 import { EXIT, Failure, paint, put, say, wantsColor } from './terminal.ts'
 
@@ -21,17 +22,12 @@ const SILENCE_MS = 40_000
 const RETRY_MS = 2_000
 
 export function eventsCommand(finish: (code: number) => void): Command {
-  return new Command('events')
+  const command = new Command('events')
     .description('Follow what happens in a running balancer: states, moves, changes by operators.')
     .option('--recent', 'show what happened of late, and end', false)
     .option('--kinds <LIST>', 'only these, such as transition,move,operator')
-    .option('-c, --config <FILE>', 'configuration that says where its admin API is')
-    .option('--admin <ADDR>', 'address of its admin API, such as 127.0.0.1:9900 or unix:/path')
-    .addOption(
-      new Option('-o, --output <FORMAT>', 'form of the result: json is one object a line')
-        .choices(['text', 'json'])
-        .default('text'),
-    )
+  return withAdminOptions(command)
+    .addOption(outputOption(['text', 'json'], 'form of the result: json is one object a line'))
     .addHelpText(
       'after',
       `

@@ -1,10 +1,11 @@
 // `evenkeel explain`: what the running balancer would do with a request, step by step.
 
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import type { Candidate, PoolExplanation } from '../core/explain.ts'
 import type { Explanation } from '../route/explain-request.ts'
 import type { RouteVerdict } from '../route/explain.ts'
 import { type AdminTarget, detailOf, findAdmin, readAdmin } from './admin-client.ts'
+import { outputOption, withAdminOptions } from './admin-options.ts'
 import { table } from './table.ts'
 import { EXIT, Failure, paint, harmless, put, wantsColor } from './terminal.ts'
 
@@ -15,7 +16,7 @@ interface ExplainOptions extends AdminTarget {
 }
 
 export function explainCommand(finish: (code: number) => void): Command {
-  return new Command('explain')
+  const command = new Command('explain')
     .description('Explain what the running balancer would do with a request, without sending it.')
     .argument('[REQUEST]', "such as 'GET https://api.example.com/v1/x'; GET if there is no method")
     .option(
@@ -25,13 +26,8 @@ export function explainCommand(finish: (code: number) => void): Command {
       [],
     )
     .option('--listener <NAME>', 'where it comes in; a tcp listener needs no REQUEST')
-    .option('-c, --config <FILE>', 'configuration that says where its admin API is')
-    .option('--admin <ADDR>', 'address of its admin API, such as 127.0.0.1:9900 or unix:/path')
-    .addOption(
-      new Option('-o, --output <FORMAT>', 'form of the result')
-        .choices(['text', 'json'])
-        .default('text'),
-    )
+  return withAdminOptions(command)
+    .addOption(outputOption())
     .addHelpText(
       'after',
       `

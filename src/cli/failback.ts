@@ -1,11 +1,11 @@
 // `evenkeel failback`: moves an active-standby pool back to its preferred backend.
 
 import type { Command } from 'commander'
-import { operatorCommand, withMoveOptions } from './operate.ts'
+import { moveOptions, operatorCommand } from './operate.ts'
 
 export function failbackCommand(finish: (code: number) => void): Command {
   const description = 'Move an active-standby pool back to its preferred backend.'
-  return withMoveOptions(operatorCommand('failback', description, finish)).addHelpText(
+  return operatorCommand('failback', description, finish, moveOptions()).addHelpText(
     'after',
     `
 Example:

@@ -1,9 +1,10 @@
 // `evenkeel handover`: gives the virtual IP address to another node and stops, losing nothing.
 
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import { HANDOVER_TIMEOUT_MAX_MS } from '../core/handover.ts'
 import { readDuration } from '../config/units.ts'
 import { type AdminTarget, detailOf, findAdmin, postAdmin } from './admin-client.ts'
+import { outputOption, withAdminOptions } from './admin-options.ts'
 import { EXIT, Failure, put } from './terminal.ts'
 
 interface HandoverOptions extends AdminTarget {
@@ -17,18 +18,13 @@ interface HandoverOptions extends AdminTarget {
 const DRAIN_MAX_MS = 3_600_000
 
 export function handoverCommand(finish: (code: number) => void): Command {
-  return new Command('handover')
+  const command = new Command('handover')
     .description('Give the virtual IP address to another node, finish what runs, and stop.')
     .option('--timeout <TIME>', 'how long the address may take to leave', '60s')
     .option('--stay', 'give the address away, but go on running', false)
     .option('--back', 'be ready to have the address again', false)
-    .option('-c, --config <FILE>', 'configuration that says where its admin API is')
-    .option('--admin <ADDR>', 'address of its admin API, such as 127.0.0.1:9900 or unix:/path')
-    .addOption(
-      new Option('-o, --output <FORMAT>', 'form of the result')
-        .choices(['text', 'json'])
-        .default('text'),
-    )
+  return withAdminOptions(command)
+    .addOption(outputOption())
     .addHelpText(
       'after',
       `

@@ -2,6 +2,7 @@
 
 import { Command } from 'commander'
 import { type AdminTarget, findAdmin, readAdmin } from './admin-client.ts'
+import { withAdminOptions } from './admin-options.ts'
 import { EXIT, Failure, say } from './terminal.ts'
 
 interface HealthcheckOptions extends AdminTarget {
@@ -9,11 +10,10 @@ interface HealthcheckOptions extends AdminTarget {
 }
 
 export function healthcheckCommand(finish: (code: number) => void): Command {
-  return new Command('healthcheck')
+  const command = new Command('healthcheck')
     .description('Exit with 0 if a running balancer is ready for traffic, else with 1.')
-    .option('-c, --config <FILE>', 'configuration that says where its admin API is')
-    .option('--admin <ADDR>', 'address of its admin API')
     .option('--live', 'ask whether it is alive instead of ready', false)
+  return withAdminOptions(command)
     .addHelpText(
       'after',
       `

@@ -1,6 +1,6 @@
 // The command tree. Commands load what they need when they run, so that `version` and help are quick.
 
-import { Command, CommanderError, Option } from 'commander'
+import { Command, CommanderError } from 'commander'
 import { alertsCommand } from './alerts.ts'
 import { backendCommand } from './backend.ts'
 import { checkCommand } from './check.ts'
@@ -97,24 +97,13 @@ Exit codes: 0 ok, 1 failed, 2 wrong usage.`,
     completionCommand(() => program),
     versionCommand(),
   ]
-  for (const command of commands) program.addCommand(withAccess(command))
+  for (const command of commands) program.addCommand(command)
   for (const command of [program, ...commands]) {
     command.exitOverride().showHelpAfterError(`(see: ${fullName(command)} --help)`)
     command.helpOption('-h, --help', 'show this help').configureHelp({ showGlobalOptions: false })
   }
   program.helpCommand('help [COMMAND]', 'show help for a command')
   return program
-}
-
-/** Whoever talks to the admin API may have to say who he is. */
-function withAccess(command: Command): Command {
-  for (const part of command.commands) withAccess(part)
-  if (!command.options.some(({ long }) => long === '--admin')) return command
-  return command
-    .option('--token-file <FILE>', 'file with the token that the admin API asks for')
-    .addOption(new Option('--ca <FILE>', 'authorities that its certificate is from').hideHelp())
-    .addOption(new Option('--cert <FILE>', 'client certificate to show').hideHelp())
-    .addOption(new Option('--key <FILE>', 'its key').hideHelp())
 }
 
 function fullName(command: Command): string {

@@ -1,35 +1,41 @@
 // `evenkeel reload`, `confirm` and `revert`: another configuration for the running process. The
 // process reads its own file with its own environment; this only asks and tells the answer.
 
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import type { ConfigFinding, ReloadAnswer } from '../core/reload.ts'
 import { CONFIRM_MAX_MS, CONFIRM_MIN_MS } from '../core/reload.ts'
 import { formatDuration } from '../config/units.ts'
 import { type AdminReply, type AdminTarget, detailOf, postAdmin } from './admin-client.ts'
+import {
+  byOption,
+  outputOption,
+  reasonOption,
+  type SignedOptions,
+  signatureOf,
+  withAdminOptions,
+} from './admin-options.ts'
 import { diffText } from './diff-text.ts'
 import { durationOption } from './duration-option.ts'
-import { loginName } from './operate.ts'
 import { findReloadable } from './reload-target.ts'
 import { EXIT, Failure, put, say, wantsColor } from './terminal.ts'
 
 /** A reload waits for the data threads, 5 s at most, and for those before it. */
 export const RELOAD_WAIT_MS = 30_000
 
-interface ReloadOptions extends AdminTarget {
+interface ReloadOptions extends AdminTarget, SignedOptions {
   readonly confirm?: string
-  readonly by?: string
-  readonly reason?: string
   readonly dryRun?: boolean
   readonly output: 'text' | 'json'
 }
 
 export function reloadCommand(finish: (code: number) => void): Command {
-  return withTarget(new Command('reload'))
+  const command = new Command('reload')
     .description('Have the running balancer read its configuration again and apply it.')
     .option('--confirm <DURATION>', 'take it back after that long, unless it is confirmed')
-    .option('--reason <TEXT>', 'why; for the log')
-    .option('--by <NAME>', 'who asks (default: your login name)')
     .option('--dry-run', 'only say what would happen')
+    .addOption(reasonOption())
+    .addOption(byOption())
+  return withAdminOptions(command)
     .addOption(outputOption())
     .addHelpText(
       'after',
@@ -75,43 +81,23 @@ Example:
     )
 }
 
-interface PendingOptions extends AdminTarget {
-  readonly by?: string
-  readonly reason?: string
-}
-
 function pendingCommand(verb: 'confirm' | 'revert', finish: (code: number) => void): Command {
-  return withTarget(new Command(verb))
-    .option('--reason <TEXT>', 'why; for the log')
-    .option('--by <NAME>', 'who asks (default: your login name)')
-    .action(async (options: PendingOptions) => {
-      const { by = loginName(), reason } = options
-      const address = await findReloadable(options)
-      const reply = await postAdmin(address, `/v1/config/${verb}`, { by, reason }, RELOAD_WAIT_MS)
-      if (reply.status === 200) put(`${(JSON.parse(reply.body) as { message: string }).message}\n`)
-      else say(`evenkeel: ${detailOf(reply.body)}`)
-      finish(reply.status === 200 ? EXIT.ok : EXIT.failed)
-    })
-}
-
-/** Where the running balancer is. */
-export function withTarget(command: Command): Command {
-  return command
-    .option('-c, --config <FILE>', 'configuration that says where its admin API is')
-    .option('--admin <ADDR>', 'address of its admin API, such as 127.0.0.1:9900 or unix:/path')
-}
-
-export function outputOption(): Option {
-  return new Option('-o, --output <FORMAT>', 'form of the result')
-    .choices(['text', 'json'])
-    .default('text')
+  const command = new Command(verb).addOption(reasonOption()).addOption(byOption())
+  return withAdminOptions(command).action(async (options: AdminTarget & SignedOptions) => {
+    const address = await findReloadable(options)
+    const path = `/v1/config/${verb}`
+    const reply = await postAdmin(address, path, signatureOf(options), RELOAD_WAIT_MS)
+    if (reply.status === 200) put(`${(JSON.parse(reply.body) as { message: string }).message}\n`)
+    else say(`evenkeel: ${detailOf(reply.body)}`)
+    finish(reply.status === 200 ? EXIT.ok : EXIT.failed)
+  })
 }
 
 async function reload(options: ReloadOptions): Promise<number> {
-  const { by = loginName(), reason, confirm, dryRun = false, output } = options
+  const { confirm, dryRun = false, output } = options
   const confirmMs = confirm === undefined ? undefined : confirmTime(confirm)
   const address = await findReloadable(options)
-  const body = { by, reason, confirmMs, dryRun }
+  const body = { ...signatureOf(options), confirmMs, dryRun }
   const reply = await postAdmin(address, '/v1/config/reload', body, RELOAD_WAIT_MS)
   if (output === 'json') put(reply.body)
   const answer = answerOf(reply)

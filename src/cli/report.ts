@@ -2,11 +2,12 @@
 // file of its ledger.
 
 import { existsSync } from 'node:fs'
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import { MOMENT_HINT, readMoment } from '../core/report-range.ts'
 import { ReportFold } from '../core/report.ts'
 import type { IncidentRecord } from '../core/ledger-contract.ts'
 import { type AdminTarget, detailOf, findAdmin, readAdmin } from './admin-client.ts'
+import { outputOption, withAdminOptions } from './admin-options.ts'
 import { incidentText } from './report-incident.ts'
 import { reportText, type ReportAnswer } from './report-text.ts'
 import { EXIT, Failure, put } from './terminal.ts'
@@ -28,20 +29,15 @@ interface IncidentAnswer {
 }
 
 export function reportCommand(finish: (code: number) => void): Command {
-  return new Command('report')
+  const command = new Command('report')
     .description('Report measured availability, incidents, moves and maintenance.')
     .option('--pool <POOL>', 'only this pool')
     .option('--since <TIME>', 'from when on: 90m, 24h, 30d ago, or a date', '30d')
     .option('--until <TIME>', 'until when', 'now')
     .option('--incident <ID>', 'one incident as a time line')
     .option('--ledger <FILE>', 'read this file of a ledger, e.g. when nothing runs')
-    .option('-c, --config <FILE>', 'configuration that says where its admin API is')
-    .option('--admin <ADDR>', 'address of its admin API, such as 127.0.0.1:9900 or unix:/path')
-    .addOption(
-      new Option('-o, --output <FORMAT>', 'form of the result')
-        .choices(['text', 'json', 'markdown'])
-        .default('text'),
-    )
+  return withAdminOptions(command)
+    .addOption(outputOption(['text', 'json', 'markdown']))
     .addHelpText(
       'after',
       `

@@ -1,8 +1,9 @@
 // `evenkeel status`: the pools and backends of a running balancer, and why each is as it is.
 
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import type { BackendStatus, PoolStatus } from '../core/status.ts'
 import { type AdminTarget, detailOf, findAdmin, readAdmin } from './admin-client.ts'
+import { outputOption, withAdminOptions } from './admin-options.ts'
 import { formatAge } from './age.ts'
 import { pendingLine } from './status-config.ts'
 import { activeOf, failoverLines } from './status-failover.ts'
@@ -18,16 +19,11 @@ interface StatusOptions extends AdminTarget {
 }
 
 export function statusCommand(finish: (code: number) => void): Command {
-  return new Command('status')
+  const command = new Command('status')
     .description('Show the pools and backends of a running balancer, and why they are so.')
     .argument('[POOL]', 'only this pool')
-    .option('-c, --config <FILE>', 'configuration that says where its admin API is')
-    .option('--admin <ADDR>', 'address of its admin API, such as 127.0.0.1:9900 or unix:/path')
-    .addOption(
-      new Option('-o, --output <FORMAT>', 'form of the result')
-        .choices(['text', 'json'])
-        .default('text'),
-    )
+  return withAdminOptions(command)
+    .addOption(outputOption())
     .addHelpText(
       'after',
       `

@@ -1,10 +1,17 @@
 // What `drain` and `maintenance` share: taking backends out, and waiting until nothing runs there.
 
-import type { Command } from 'commander'
+import { Command } from 'commander'
 import { CUT_AFTER_MAX_MS } from '../core/override-request.ts'
 import type { BackendStatus } from '../core/status.ts'
 import type { Changed, ChangeOptions, Named } from './backend-change.ts'
-import { askForAll, changeCommand, readBackends, readTime, tell } from './backend-change.ts'
+import {
+  askForAll,
+  readBackends,
+  readTime,
+  shownReasonOption,
+  tell,
+  withChangeOptions,
+} from './backend-change.ts'
 import { EXIT, put, say } from './terminal.ts'
 import { readWait, watchBackends } from './watch-backends.ts'
 
@@ -21,15 +28,16 @@ export function takeOutCommand(
   description: string,
   finish: (code: number) => void,
 ): Command {
-  return changeCommand(verb, description)
+  const command = new Command(verb)
+    .description(description)
     .argument('<POOL/BACKEND...>', 'which ones, of one pool; also: POOL BACKEND...')
-    .requiredOption('--reason <TEXT>', 'why; for the log, and for whoever asks for the status')
     .option('--wait [TIME]', 'wait until nothing runs there any more (default: 30s)')
     .option('--cut-after <TIME>', 'cut what still runs after so long')
     .option('--force', 'also below minAvailable, and the active that nobody could follow')
-    .action(async (words: string[], options: TakeOutOptions) => {
-      finish(await takeOut(verb, readBackends(words), options))
-    })
+    .addOption(shownReasonOption().makeOptionMandatory())
+  return withChangeOptions(command).action(async (words: string[], options: TakeOutOptions) => {
+    finish(await takeOut(verb, readBackends(words), options))
+  })
 }
 
 async function takeOut(

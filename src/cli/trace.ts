@@ -1,9 +1,10 @@
 // `evenkeel trace`: what became of an exchange, attempt by attempt, after it is over.
 
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import type { ToldTrace } from '../admin/trace-routes.ts'
 import { escapeText } from '../observe/access-log.ts'
 import { type AdminTarget, detailOf, findAdmin, readAdmin } from './admin-client.ts'
+import { outputOption, withAdminOptions } from './admin-options.ts'
 import { table } from './table.ts'
 import { EXIT, Failure, paint, put, say, wantsColor } from './terminal.ts'
 
@@ -15,19 +16,14 @@ interface TraceOptions extends AdminTarget {
 }
 
 export function traceCommand(finish: (code: number) => void): Command {
-  return new Command('trace')
+  const command = new Command('trace')
     .description('Show what became of requests that failed, were retried, slow, or sampled.')
     .argument('[ID]', 'trace id (its first 6 digits do), or the X-Request-Id of the client')
     .option('--last <COUNT>', 'the latest, at most this many', '20')
     .option('--errors', 'only those that failed')
     .option('--pool <POOL>', 'only those of this pool')
-    .option('-c, --config <FILE>', 'configuration that says where its admin API is')
-    .option('--admin <ADDR>', 'address of its admin API, such as 127.0.0.1:9900 or unix:/path')
-    .addOption(
-      new Option('-o, --output <FORMAT>', 'form of the result')
-        .choices(['text', 'json'])
-        .default('text'),
-    )
+  return withAdminOptions(command)
+    .addOption(outputOption())
     .addHelpText(
       'after',
       `

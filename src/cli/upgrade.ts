@@ -1,16 +1,21 @@
 // `evenkeel upgrade`: has a new process take over from the running one without a gap.
 
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import { UPGRADE_TIMEOUT_MAX_MS } from '../core/upgrade.ts'
 import { readDuration } from '../config/units.ts'
 import { type AdminTarget, detailOf, findAdmin, postAdmin } from './admin-client.ts'
-import { loginName } from './operate.ts'
+import {
+  byOption,
+  outputOption,
+  reasonOption,
+  type SignedOptions,
+  signatureOf,
+  withAdminOptions,
+} from './admin-options.ts'
 import { EXIT, Failure, put } from './terminal.ts'
 
-interface UpgradeOptions extends AdminTarget {
+interface UpgradeOptions extends AdminTarget, SignedOptions {
   readonly timeout: string
-  readonly reason?: string
-  readonly by?: string
   readonly output: 'text' | 'json'
 }
 
@@ -18,18 +23,13 @@ interface UpgradeOptions extends AdminTarget {
 const LAST_STEPS_MS = 30_000
 
 export function upgradeCommand(finish: (code: number) => void): Command {
-  return new Command('upgrade')
+  const command = new Command('upgrade')
     .description('Have a new process, from the program on the disk, take over without a gap.')
     .option('--timeout <TIME>', 'how long the new process may take to be ready', '30s')
-    .option('--reason <TEXT>', 'why; for the log')
-    .option('--by <NAME>', 'who asks (default: your login name)')
-    .option('-c, --config <FILE>', 'configuration that says where its admin API is')
-    .option('--admin <ADDR>', 'address of its admin API, such as 127.0.0.1:9900 or unix:/path')
-    .addOption(
-      new Option('-o, --output <FORMAT>', 'form of the result')
-        .choices(['text', 'json'])
-        .default('text'),
-    )
+    .addOption(reasonOption())
+    .addOption(byOption())
+  return withAdminOptions(command)
+    .addOption(outputOption())
     .addHelpText(
       'after',
       `
@@ -50,8 +50,7 @@ Example:
 async function upgrade(options: UpgradeOptions): Promise<void> {
   const timeoutMs = readTimeout(options.timeout)
   const address = await findAdmin(options)
-  const { reason, by = loginName() } = options
-  const body = { timeoutMs, by, ...(reason === undefined ? {} : { reason }) }
+  const body = { timeoutMs, ...signatureOf(options) }
   const reply = await postAdmin(address, '/v1/upgrade', body, timeoutMs + LAST_STEPS_MS)
   if (reply.status !== 200) throw new Failure(detailOf(reply.body))
   if (options.output === 'json') put(reply.body)

@@ -1,9 +1,16 @@
 // `evenkeel weight`: another share of the load for a backend.
 
-import type { Command } from 'commander'
+import { Command } from 'commander'
 import { readWeight } from '../core/override-request.ts'
 import type { ChangeOptions } from './backend-change.ts'
-import { askChange, changeCommand, pathOf, readBackend, tell } from './backend-change.ts'
+import {
+  askChange,
+  pathOf,
+  readBackend,
+  shownReasonOption,
+  tell,
+  withChangeOptions,
+} from './backend-change.ts'
 import { EXIT, Failure } from './terminal.ts'
 
 interface WeightOptions extends ChangeOptions {
@@ -12,12 +19,14 @@ interface WeightOptions extends ChangeOptions {
 }
 
 export function weightCommand(finish: (code: number) => void): Command {
-  return changeCommand('weight', 'Give a backend another weight than the configured one.')
+  const command = new Command('weight')
+    .description('Give a backend another weight than the configured one.')
     .argument('<POOL/BACKEND>', 'which one')
     .argument('[WEIGHT]', 'a whole number, or a share of the configured weight such as 50%')
     .option('--reset', 'back to the configured weight')
-    .option('--reason <TEXT>', 'why; for the log, and for whoever asks for the status')
     .option('--force', 'weight 0 also below minAvailable')
+    .addOption(shownReasonOption())
+  return withChangeOptions(command)
     .addHelpText(
       'after',
       `

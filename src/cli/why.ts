@@ -1,10 +1,11 @@
 // `evenkeel why`: the evidence behind the state of a backend, or of a whole pool.
 
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import type { BackendCase } from '../admin/why-routes.ts'
 import type { TrafficEvidence } from '../core/evidence.ts'
 import type { PoolStatus } from '../core/status.ts'
 import { type AdminTarget, detailOf, findAdmin, readAdmin } from './admin-client.ts'
+import { outputOption, withAdminOptions } from './admin-options.ts'
 import { formatAge } from './age.ts'
 import { failoverLines } from './status-failover.ts'
 import { table } from './table.ts'
@@ -15,16 +16,11 @@ interface WhyOptions extends AdminTarget {
 }
 
 export function whyCommand(finish: (code: number) => void): Command {
-  return new Command('why')
+  const command = new Command('why')
     .description('Show the evidence behind the state of a pool or a backend.')
     .argument('<POOL[/BACKEND]>', 'such as web or web/a')
-    .option('-c, --config <FILE>', 'configuration that says where its admin API is')
-    .option('--admin <ADDR>', 'address of its admin API, such as 127.0.0.1:9900 or unix:/path')
-    .addOption(
-      new Option('-o, --output <FORMAT>', 'form of the result')
-        .choices(['text', 'json'])
-        .default('text'),
-    )
+  return withAdminOptions(command)
+    .addOption(outputOption())
     .addHelpText(
       'after',
       `
