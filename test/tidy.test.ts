@@ -156,6 +156,20 @@ test('links between pages, and files that pages name, exist', () => {
   assert.deepEqual(missing, [])
 })
 
+test('every page can be reached from the README by links', () => {
+  const reached = new Set(['README.md'])
+  for (const page of reached) {
+    for (const [, target] of read(page).matchAll(/\]\(([^)\s#]+)/g)) {
+      const path = normalize(join(dirname(page), target!))
+      for (const one of pages) if (one === path || dirname(one) === path) reached.add(one)
+    }
+  }
+  assert.deepEqual(
+    pages.filter((page) => !reached.has(page)),
+    [],
+  )
+})
+
 test('unit tests lie where their subject lies', () => {
   const strays = files('test/unit', '.test.ts').filter(
     (path) => !existsSync(join(root, dirname(path).replace('test/unit', 'src'))),
