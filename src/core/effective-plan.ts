@@ -65,9 +65,10 @@ export function effectivePlan(configured: Plan, inputs: PlanInputs): Composed {
       pools.push(pool)
       continue
     }
-    const made = backendsOf(pool, inputs)
+    const overrides = holdsIn(pool) ? inputs.overrides : NO_OVERRIDES
+    const made = backendsOf(pool, { ...inputs, overrides })
     if (!made.ok) return made
-    pools.push({ ...pool, backends: weighed(pool.name, made.backends, inputs.overrides) })
+    pools.push({ ...pool, backends: weighed(pool.name, made.backends, overrides) })
   }
   return { ok: true, plan: { ...configured, pools: pools.map((pool) => readSide(pool, pools)) } }
 
@@ -81,6 +82,14 @@ export function effectivePlan(configured: Plan, inputs: PlanInputs): Composed {
     )
     return { ...pool, backends: weighed(pool.name, backends, inputs.overrides) }
   }
+}
+
+/**
+ * Whether operators can change weights and backends of this pool beside its configuration. What was said of an
+ * active-active pool says nothing about one of its name in which the backends are an order of preference.
+ */
+export function holdsIn({ mode }: Pick<PoolPlan, 'mode'>): boolean {
+  return mode !== 'active-standby'
 }
 
 function withoutSite(backend: BackendPlan, slot: number): BackendPlan {

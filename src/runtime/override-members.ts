@@ -3,6 +3,7 @@
 
 import type { OverrideAnswer, OverrideRequest, OverrideWish } from '../core/override-request.ts'
 import type { PlanOverrides } from '../core/effective-plan.ts'
+import { holdsIn } from '../core/effective-plan.ts'
 import type { BackendOverride, MemberWish, Overrides } from '../core/overrides.ts'
 import { planOverrides } from '../core/overrides.ts'
 import type { Plan, PoolPlan } from '../core/plan.ts'
@@ -28,7 +29,7 @@ export function wishedMember(
   pool: PoolPlan,
   now: BackendOverride | null,
 ): WishedMember {
-  if (pool.mode === 'active-standby') {
+  if (!holdsIn(pool)) {
     return refuse(
       `The backends of pool '${pool.name}' are an order of preference, so they are changed in its configuration alone (evenkeel reload).`,
     )
@@ -107,11 +108,11 @@ export function applicable(
   overrides: Overrides,
   { pools }: Plan,
 ): { readonly wished: PlanOverrides; readonly left: Overrides } {
-  const left = overrides.filter(({ pool: name, member }) => {
+  const left = overrides.filter(({ pool: name, weight, member }) => {
     const pool = pools.find((one) => one.name === name)
-    if (member === null || pool === undefined) return false
-    if (pool.mode === 'active-standby') return true
-    return member.wish.kind === 'added' && oddSite(pool, member.wish.site) !== null
+    if (pool === undefined) return false
+    if (!holdsIn(pool)) return member !== null || weight !== null
+    return member?.wish.kind === 'added' && oddSite(pool, member.wish.site) !== null
   })
   return { wished: planOverrides(overrides.filter((one) => !left.includes(one))), left }
 }

@@ -3,6 +3,7 @@
 // moment it is answered.
 // Must never judge whether a backend can be spared: the control plane does.
 
+import { isDeepStrictEqual } from 'node:util'
 import type { PlanOverrides } from '../core/effective-plan.ts'
 import type { Result } from '../core/override-refusal.ts'
 import { noBackend, noPool } from '../core/override-refusal.ts'
@@ -59,11 +60,17 @@ export class RunningOverrides {
   /** The change under way; the next one waits for it. */
   #last: Promise<unknown> = Promise.resolve()
   #saving: Promise<void> = Promise.resolve()
+  /** What makers of the plan were told last. */
+  #told: PlanOverrides
+  /** Those that have no effect, and somebody knows: `pool/backend`. */
+  #idle: ReadonlySet<string> = new Set()
+  #isStopped = false
 
   constructor(store: OverrideStore, ports: OverridePorts) {
     this.#store = store
     this.#ports = ports
     this.#overrides = store.loaded.overrides
+    this.#told = applicable(this.#overrides, ports.plan()).wished
   }
 
   /** All of them, sorted by pool and backend. */
@@ -80,9 +87,6 @@ export class RunningOverrides {
   /** The process has started: what was kept holds from now on, and is followed. */
   begin(): void {
     for (const line of this.#store.loaded.warnings) this.#ports.warn(line, {})
-    for (const one of applicable(this.#overrides, this.#ports.plan()).left) {
-      this.#warn(one, 'has no effect: its pool has no place for it any more')
-    }
     for (const { pool, backend, admin } of this.#overrides) {
       if (admin !== null && this.#isThere(pool, backend)) this.#ports.drains.resume(pool, backend)
     }
@@ -91,6 +95,20 @@ export class RunningOverrides {
 
   /** Another plan is in force: backends may have come or gone. */
   replanned(): void {
+    const { left } = applicable(this.#overrides, this.#ports.plan())
+    const idle = new Set(left.map(({ pool, backend }) => `${pool}/${backend}`))
+    for (const one of left) {
+      if (this.#idle.has(`${one.pool}/${one.backend}`)) continue
+      this.#warn({ ...one, admin: null }, 'has no effect: its pool has no place for it any more')
+    }
+    this.#idle = idle
+    this.#settle()
+    // What is forgotten here must not come back with its pool.
+    const { wished } = applicable(this.#overrides, this.#ports.plan())
+    if (!isDeepStrictEqual(wished, this.#told)) this.#last = this.#last.then(() => this.#tell())
+  }
+
+  #settle(): void {
     const exists = (pool: string, backend: string): boolean =>
       this.#isThere(pool, backend) || this.#ports.exists(pool, backend)
     const settled = settleOverrides(this.#overrides, exists, this.#ports.wallMs())
@@ -125,6 +143,7 @@ export class RunningOverrides {
 
   /** Follows nothing any more, and waits until the change under way is kept. */
   async stop(): Promise<void> {
+    this.#isStopped = true
     this.#ports.drains.stop()
     await this.#last
     await this.#saving
@@ -190,6 +209,16 @@ export class RunningOverrides {
     return this.#kept(`${listOf(pool, out)}: back, as far as checks and traffic allow`)
   }
 
+  /** Makers of the plan are to know what is known here. */
+  async #tell(): Promise<void> {
+    const { wished } = applicable(this.#overrides, this.#ports.plan())
+    if (this.#isStopped || isDeepStrictEqual(wished, this.#told)) return
+    const { outcome, message } = await this.#ports.setPlanOverrides(wished)
+    if (outcome !== 'refused') this.#told = wished
+    // With the next plan it is tried again.
+    else if (!this.#isStopped) this.#ports.warn(`overrides do not hold yet: ${message}`, {})
+  }
+
   async #weigh(request: Wish<'weight'>, plan: PoolPlan): Promise<OverrideAnswer> {
     const { pool, backend, weight, force } = request
     const own = plan.backends.find(({ name }) => name === backend)
@@ -237,10 +266,12 @@ export class RunningOverrides {
     const before = findOverride(this.#overrides, pool, backend)
     // Whoever looks while the plan changes sees what it changes to.
     this.#overrides = next
-    const { outcome, message } = await this.#ports.setPlanOverrides(
-      applicable(next, this.#ports.plan()).wished,
-    )
-    if (outcome !== 'refused') return null
+    const { wished } = applicable(next, this.#ports.plan())
+    const { outcome, message } = await this.#ports.setPlanOverrides(wished)
+    if (outcome !== 'refused') {
+      this.#told = wished
+      return null
+    }
     // Only this one: another plan may have come meanwhile, and what it did to the others stays.
     const isKept = this.#overrides !== next
     const { admin = null, weight = null, member = null } = before ?? {}

@@ -110,19 +110,24 @@ runtime: { stateDir: /var/lib/evenkeel }`)
 test('the read side has the servers of its pool, and weights of its own', () => {
   const weight = { kind: 'absolute', value: 5 } as const
   const plan = compose(
-    {},
-    {
-      removed: [{ pool: 'db', backend: 'one' }],
-      added: [{ pool: 'db', ...member('three') }],
-      weights: [{ pool: 'db:replicas', backend: 'three', weight }],
-    },
+    { db: [member('three')] },
+    { weights: [{ pool: 'db:replicas', backend: 'three', weight }] },
     standby,
   )
-  assert.deepEqual(names(plan, 0), ['two', 'three'])
-  assert.deepEqual(names(plan, 1), ['two', 'three'])
-  assert.deepEqual(weights(plan, 0), [1, 1])
-  assert.deepEqual(weights(plan, 1), [1, 5])
-  assert.equal(plan.pools[1]!.backends[0]!.slot, standby.pools[1]!.backends[1]!.slot)
+  assert.deepEqual(names(plan, 0), ['one', 'two', 'three'])
+  assert.deepEqual(names(plan, 1), ['one', 'two', 'three'])
+  assert.deepEqual(weights(plan, 0), [1, 1, 1])
+  assert.deepEqual(weights(plan, 1), [1, 1, 5])
+  assert.equal(plan.pools[1]!.backends[1]!.slot, standby.pools[1]!.backends[1]!.slot)
+})
+
+test('what was said of a pool of that name without an active has no effect on one with', () => {
+  const overrides: PlanOverrides = {
+    removed: [{ pool: 'db', backend: 'one' }],
+    added: [{ pool: 'db', ...member('three') }],
+    weights: [{ pool: 'db', backend: 'two', weight: { kind: 'absolute', value: 0 } }],
+  }
+  assert.deepEqual(compose({}, overrides, standby), standby)
 })
 
 const sites = planOf(`

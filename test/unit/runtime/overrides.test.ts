@@ -328,3 +328,55 @@ test('words from before the start hold, wait for who is gone, and are forgotten 
     ['a'],
   )
 })
+
+/** A pool that was added to and weighed, and is not configured any more. */
+async function leftPool() {
+  const own = world()
+  const { keeper, ask } = own
+  const configure = (extra: object | null): Promise<unknown> => {
+    const pools = { ...text.pools, ...(extra === null ? {} : { extra }) }
+    return keeper.setConfigured(planOf({ ...text, pools }))
+  }
+  const backends = { a: '10.0.1.1:80', b: '10.0.1.2:80' }
+  await configure({ backends, healthCheck: false })
+  const weight = { kind: 'absolute', value: 5 }
+  await ask({ ...dRequest, pool: 'extra', address: '10.0.1.4:80' })
+  await ask({ verb: 'weight', pool: 'extra', backend: 'b', weight, force: false })
+  const members = (): string => {
+    const pool = keeper.plan.pools.find(({ name }) => name === 'extra')!
+    return pool.backends.map(({ name, weight }) => `${name}×${weight}`).join(' ')
+  }
+  assert.equal(members(), 'a×1 b×5 d×1')
+  await configure(null)
+  return { ...own, configure, members, backends }
+}
+
+test('what is forgotten after 7 days does not come back with its pool', async () => {
+  const { state, keeper, overrides, configure, members, backends, held } = await leftPool()
+  state.atMs += GONE_KEPT_MS + 1
+  await keeper.setMembers('web', [{ name: 'y', address: { kind: 'tcp', host: '::1', port: 1 } }])
+  assert.deepEqual(held(), [])
+  await overrides.stop()
+  assert.deepEqual(state.saved.at(-1), [])
+  assert.deepEqual(keeper.overrides, { weights: [], added: [], removed: [] })
+  await configure({ backends, healthCheck: false })
+  assert.equal(members(), 'a×1 b×1')
+})
+
+test('a pool that comes back with an active has the backends of its configuration alone', async () => {
+  const { state, configure, members, backends } = await leftPool()
+  state.warnings = []
+  const active = { mode: 'active-standby', backends, healthCheck: { tcp: {} } }
+  await configure(active)
+  assert.equal(members(), 'a×1 b×1')
+  const idle = 'has no effect: its pool has no place for it any more'
+  assert.deepEqual(state.warnings, [
+    `an override of extra/b (weight 5 by kim: test) ${idle}`,
+    `an override of extra/d (added by kim: test) ${idle}`,
+  ])
+  await configure({ ...active, minAvailable: 2 })
+  assert.equal(state.warnings.length, 2)
+  await configure(null)
+  await configure({ backends, healthCheck: false })
+  assert.equal(members(), 'a×1 b×5 d×1')
+})
