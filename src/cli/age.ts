@@ -1,6 +1,7 @@
 // How long ago, for people.
 
-const UNITS = [
+/** From the largest down, in milliseconds. */
+export const UNITS = [
   ['d', 86_400_000],
   ['h', 3_600_000],
   ['m', 60_000],

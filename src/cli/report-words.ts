@@ -1,12 +1,7 @@
 // Lengths, shares and times of a report, for people. Shares are cut, never rounded up: what is not
 // quite 100 % never reads as 100 %.
 
-const UNITS = [
-  ['d', 86_400_000],
-  ['h', 3_600_000],
-  ['m', 60_000],
-  ['s', 1_000],
-] as const
+import { UNITS } from './age.ts'
 
 /** `340 ms`, `4.2 s`, `20 m 10 s`, `29 d 23 h`; `-` for `null`. */
 export function lengthText(ms: number | null): string {
