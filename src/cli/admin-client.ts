@@ -168,7 +168,7 @@ export function detailOf(body: string): string {
 }
 
 /** A request to the admin API. */
-export interface AdminQuestion {
+interface AdminQuestion {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   readonly path: string
   /** Content type of the body. */
@@ -180,7 +180,7 @@ export interface AdminQuestion {
 }
 
 /** Asks, and reads the whole answer. @throws Failure when nobody answers */
-export async function sendAdmin(place: AdminPlace, question: AdminQuestion): Promise<AdminReply> {
+async function sendAdmin(place: AdminPlace, question: AdminQuestion): Promise<AdminReply> {
   const response = await openAdmin(place, question)
   try {
     let body = ''

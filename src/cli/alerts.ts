@@ -69,7 +69,7 @@ async function test(target: string | undefined, options: AlertsOptions): Promise
 const TINTS = { critical: 'red', warning: 'yellow', info: 'green' } as const
 
 /** The answer as a page; `nowMs` is wall clock. */
-export function formatAlerts(
+function formatAlerts(
   { alerts, targets, rules }: AlertsAnswer,
   nowMs: number,
   color: boolean,

@@ -6,7 +6,7 @@ import type { DiscoveryPlan, Plan, SourcePlan } from '../core/plan.ts'
 import { readMemberList } from '../config/member-list.ts'
 
 /** One source of one pool. */
-export interface SourceReport {
+interface SourceReport {
   readonly pool: string
   /** For people: what is asked, and how often. */
   readonly source: string

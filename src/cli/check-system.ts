@@ -7,7 +7,7 @@ import type { Plan } from '../core/plan.ts'
 const MIGRATE = '/proc/sys/net/ipv4/tcp_migrate_req'
 
 /** What the system is like. */
-export interface SystemFacts {
+interface SystemFacts {
   readonly cores: number
   /** Of Node.js, such as `22.12.0`. */
   readonly node: string

@@ -33,7 +33,7 @@ interface Verb {
 }
 
 /** The script of one shell for a command tree. */
-export function completionScript(shell: Shell, program: Command): string {
+function completionScript(shell: Shell, program: Command): string {
   const verbs = program.commands.map(describe)
   if (shell === 'bash') return bash(verbs)
   return shell === 'zsh' ? zsh(verbs) : fish(verbs)

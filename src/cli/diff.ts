@@ -4,7 +4,7 @@
 import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { describeFileError } from '../config/environment.ts'
-import { type AdminReply, type AdminTarget, postAdmin, sendAdmin } from './admin-client.ts'
+import { type AdminReply, type AdminTarget, postAdmin, postYaml } from './admin-client.ts'
 import { loginName, outputOption, withAdminOptions } from './admin-options.ts'
 import { diffText } from './diff-text.ts'
 import { findReloadable } from './reload-target.ts'
@@ -79,7 +79,5 @@ async function ask(file: string | undefined, options: DiffOptions): Promise<Admi
     throw new Failure(`${file} cannot be read: ${describeFileError(error)}`)
   }
   const query = new URLSearchParams({ dryRun: 'true', by, name: file })
-  const path = `/v1/config?${query.toString()}`
-  const yaml = { type: 'application/yaml', body: text }
-  return sendAdmin(address, { method: 'POST', path, ...yaml, timeoutMs: RELOAD_WAIT_MS })
+  return postYaml(address, `/v1/config?${query.toString()}`, text, RELOAD_WAIT_MS)
 }

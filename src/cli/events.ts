@@ -147,7 +147,7 @@ const tints: Readonly<Record<'debug' | 'info' | 'warn' | 'error', Color>> = {
 }
 
 /** `2026-11-21 10:30:00 backend web/b is down: connection refused`: the log's words. */
-export function formatEvent(event: BalancerEvent, color: boolean): string {
+function formatEvent(event: BalancerEvent, color: boolean): string {
   const at = new Date(event.at).toISOString().slice(0, 19).replace('T', ' ')
   let line = ''
   const keep =

@@ -83,7 +83,7 @@ function readHeaders(lines: readonly string[]): Record<string, string> {
 }
 
 /** For people. */
-export function formatExplanation(explanation: Explanation, color: boolean): string {
+function formatExplanation(explanation: Explanation, color: boolean): string {
   const { listener, request, routes, pool, rewritten, policy, fault, summary, outcome } =
     explanation
   const lines = [`listener  ${listener.name}: ${listener.reason}`]

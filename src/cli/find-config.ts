@@ -5,12 +5,12 @@ import { existsSync } from 'node:fs'
 import type { LoadResult } from '../config/evaluate.ts'
 import { EXIT, Failure } from './terminal.ts'
 
-export type ConfigSource =
+type ConfigSource =
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'environment' }
 
 /** Places looked at when nothing is named. */
-export const USUAL_PLACES = ['evenkeel.yaml', '/etc/evenkeel/evenkeel.yaml'] as const
+const USUAL_PLACES = ['evenkeel.yaml', '/etc/evenkeel/evenkeel.yaml'] as const
 
 type Environment = Readonly<Record<string, string | undefined>>
 

@@ -7,7 +7,7 @@ import { table } from './table.ts'
 import { lengthText, ninesText, shareText, timeText } from './report-words.ts'
 
 /** Where a report comes from. */
-export interface ReportSource {
+interface ReportSource {
   /** `null`: kept in memory only. */
   readonly path: string | null
   /** Lines that could not be read. */
@@ -21,7 +21,7 @@ export interface ReportAnswer extends Report {
 export type Hand = 'text' | 'markdown'
 
 /** Rows of a table, the first one the head; `right`: columns of numbers. */
-export interface Grid {
+interface Grid {
   readonly rows: readonly (readonly string[])[]
   readonly right: readonly number[]
 }

@@ -19,7 +19,7 @@ export function readWait(wait: string | true | undefined): number | null {
   return wait === true ? WAIT_MS : readTime('--wait', wait, WAIT_MAX_MS)
 }
 
-export interface Watched {
+interface Watched {
   /** Those that the last look showed; one that has left its pool is not among them. */
   readonly backends: readonly BackendStatus[]
   readonly tookMs: number

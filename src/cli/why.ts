@@ -74,7 +74,7 @@ function poolLines(pool: PoolStatus, color: boolean): readonly string[] {
 }
 
 /** One backend's case. `nowMs` is wall clock. */
-export function formatCase(
+function formatCase(
   pool: string,
   { status, probes, traffic, next, transitions }: BackendCase,
   nowMs: number,
