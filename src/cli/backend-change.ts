@@ -2,7 +2,6 @@
 // how its answer reads. The balancer alone judges whether a backend can be spared.
 
 import type { Command, Option } from 'commander'
-import { readDuration } from '../config/units.ts'
 import type { AdminTarget } from './admin-client.ts'
 import { detailOf, findAdmin, postAdmin } from './admin-client.ts'
 import {
@@ -114,15 +113,4 @@ export async function askChange(
 /** Prints what was done. */
 export function tell(changed: Changed, { output }: ChangeOptions): void {
   put(output === 'json' ? `${JSON.stringify(changed, null, 2)}\n` : `${changed.message}\n`)
-}
-
-/** The time that an option gives. @throws Failure */
-export function readTime(option: string, text: string, maxMs: number): number {
-  const read = readDuration(text)
-  if (!read.ok) {
-    const hint = read.hint === null ? '' : ` (${read.hint})`
-    throw new Failure(`${option} ${text}: ${read.message}${hint}`, EXIT.usage)
-  }
-  if (read.value <= maxMs) return read.value
-  throw new Failure(`${option} ${text}: use up to ${maxMs / 60_000}m`, EXIT.usage)
 }

@@ -2,9 +2,9 @@
 
 import { Command } from 'commander'
 import { HANDOVER_TIMEOUT_MAX_MS } from '../core/handover.ts'
-import { readDuration } from '../config/units.ts'
 import { type AdminTarget, detailOf, findAdmin, postAdmin } from './admin-client.ts'
 import { outputOption, withAdminOptions } from './admin-options.ts'
+import { durationOption } from './duration-option.ts'
 import { EXIT, Failure, put } from './terminal.ts'
 
 interface HandoverOptions extends AdminTarget {
@@ -44,25 +44,11 @@ Examples:
 async function handover(options: HandoverOptions): Promise<void> {
   const { stay, back } = options
   if (stay && back) throw new Failure('use either --stay or --back', EXIT.usage)
-  const timeoutMs = readTimeout(options.timeout)
+  const timeoutMs = durationOption('--timeout', options.timeout, HANDOVER_TIMEOUT_MAX_MS)
   const address = await findAdmin(options)
   const body = { timeoutMs, ...(stay ? { stay } : {}), ...(back ? { back } : {}) }
   const reply = await postAdmin(address, '/v1/handover', body, timeoutMs + DRAIN_MAX_MS)
   if (reply.status !== 200) throw new Failure(detailOf(reply.body))
   if (options.output === 'json') put(reply.body)
   else put(`${(JSON.parse(reply.body) as { message: string }).message}\n`)
-}
-
-function readTimeout(text: string): number {
-  const read = readDuration(text)
-  if (!read.ok) {
-    throw new Failure(
-      `--timeout ${text}: ${read.message}${read.hint === null ? '' : ` (${read.hint})`}`,
-      EXIT.usage,
-    )
-  }
-  if (read.value > HANDOVER_TIMEOUT_MAX_MS) {
-    throw new Failure(`--timeout ${text}: use up to 1h`, EXIT.usage)
-  }
-  return read.value
 }

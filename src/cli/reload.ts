@@ -17,7 +17,7 @@ import {
 import { diffText } from './diff-text.ts'
 import { durationOption } from './duration-option.ts'
 import { findReloadable } from './reload-target.ts'
-import { EXIT, Failure, put, say, wantsColor } from './terminal.ts'
+import { EXIT, put, say, wantsColor } from './terminal.ts'
 
 /** A reload waits for the data threads, 5 s at most, and for those before it. */
 export const RELOAD_WAIT_MS = 30_000
@@ -95,7 +95,10 @@ function pendingCommand(verb: 'confirm' | 'revert', finish: (code: number) => vo
 
 async function reload(options: ReloadOptions): Promise<number> {
   const { confirm, dryRun = false, output } = options
-  const confirmMs = confirm === undefined ? undefined : confirmTime(confirm)
+  const confirmMs =
+    confirm === undefined
+      ? undefined
+      : durationOption('--confirm', confirm, CONFIRM_MAX_MS, CONFIRM_MIN_MS)
   const address = await findReloadable(options)
   const body = { ...signatureOf(options), confirmMs, dryRun }
   const reply = await postAdmin(address, '/v1/config/reload', body, RELOAD_WAIT_MS)
@@ -104,13 +107,6 @@ async function reload(options: ReloadOptions): Promise<number> {
   if (answer === null) return EXIT.failed
   if (output === 'text') put(textOf(answer))
   return EXIT.ok
-}
-
-function confirmTime(text: string): number {
-  const ms = durationOption('--confirm', text)
-  if (ms >= CONFIRM_MIN_MS && ms <= CONFIRM_MAX_MS) return ms
-  const range = `${formatDuration(CONFIRM_MIN_MS)} to ${formatDuration(CONFIRM_MAX_MS)}`
-  throw new Failure(`--confirm: ${text} is out of range, which is ${range}`, EXIT.usage)
 }
 
 /** The answer if all is well; otherwise says what is wrong. */

@@ -7,11 +7,11 @@ import type { Changed, ChangeOptions, Named } from './backend-change.ts'
 import {
   askForAll,
   readBackends,
-  readTime,
   shownReasonOption,
   tell,
   withChangeOptions,
 } from './backend-change.ts'
+import { durationOption } from './duration-option.ts'
 import { EXIT, put, say } from './terminal.ts'
 import { readWait, watchBackends } from './watch-backends.ts'
 
@@ -48,7 +48,7 @@ async function takeOut(
   const { force = false, wait, cutAfter, output } = options
   const waitMs = readWait(wait)
   const cutAfterMs =
-    cutAfter === undefined ? null : readTime('--cut-after', cutAfter, CUT_AFTER_MAX_MS)
+    cutAfter === undefined ? null : durationOption('--cut-after', cutAfter, CUT_AFTER_MAX_MS)
   const changed = await askForAll(verb, named, { force, cutAfterMs }, options)
   if (waitMs === null) {
     tell(changed, options)

@@ -2,7 +2,6 @@
 
 import { Command } from 'commander'
 import { UPGRADE_TIMEOUT_MAX_MS } from '../core/upgrade.ts'
-import { readDuration } from '../config/units.ts'
 import { type AdminTarget, detailOf, findAdmin, postAdmin } from './admin-client.ts'
 import {
   byOption,
@@ -12,6 +11,7 @@ import {
   signatureOf,
   withAdminOptions,
 } from './admin-options.ts'
+import { durationOption } from './duration-option.ts'
 import { EXIT, Failure, put } from './terminal.ts'
 
 interface UpgradeOptions extends AdminTarget, SignedOptions {
@@ -19,6 +19,7 @@ interface UpgradeOptions extends AdminTarget, SignedOptions {
   readonly output: 'text' | 'json'
 }
 
+const TIMEOUT_MIN_MS = 100
 /** The last steps and the answer have their own time. */
 const LAST_STEPS_MS = 30_000
 
@@ -48,23 +49,12 @@ Example:
 }
 
 async function upgrade(options: UpgradeOptions): Promise<void> {
-  const timeoutMs = readTimeout(options.timeout)
+  const { timeout } = options
+  const timeoutMs = durationOption('--timeout', timeout, UPGRADE_TIMEOUT_MAX_MS, TIMEOUT_MIN_MS)
   const address = await findAdmin(options)
   const body = { timeoutMs, ...signatureOf(options) }
   const reply = await postAdmin(address, '/v1/upgrade', body, timeoutMs + LAST_STEPS_MS)
   if (reply.status !== 200) throw new Failure(detailOf(reply.body))
   if (options.output === 'json') put(reply.body)
   else put(`${(JSON.parse(reply.body) as { message: string }).message}\n`)
-}
-
-function readTimeout(text: string): number {
-  const read = readDuration(text)
-  if (!read.ok) {
-    const hint = read.hint === null ? '' : ` (${read.hint})`
-    throw new Failure(`--timeout ${text}: ${read.message}${hint}`, EXIT.usage)
-  }
-  if (read.value < 100 || read.value > UPGRADE_TIMEOUT_MAX_MS) {
-    throw new Failure(`--timeout ${text}: use 100ms to 10m`, EXIT.usage)
-  }
-  return read.value
 }

@@ -4,7 +4,8 @@ import type { BackendStatus, PoolStatus } from '../core/status.ts'
 import type { AdminTarget } from './admin-client.ts'
 import { detailOf, findAdmin, readAdmin } from './admin-client.ts'
 import type { Named } from './backend-change.ts'
-import { pathOf, readTime } from './backend-change.ts'
+import { pathOf } from './backend-change.ts'
+import { durationOption } from './duration-option.ts'
 import { Failure } from './terminal.ts'
 
 /** `--wait` without a time. */
@@ -16,7 +17,7 @@ const LOOK_MS = 200
 /** What `--wait [TIME]` asks for; `null`: not to wait. @throws Failure */
 export function readWait(wait: string | true | undefined): number | null {
   if (wait === undefined) return null
-  return wait === true ? WAIT_MS : readTime('--wait', wait, WAIT_MAX_MS)
+  return wait === true ? WAIT_MS : durationOption('--wait', wait, WAIT_MAX_MS)
 }
 
 interface Watched {

@@ -176,7 +176,7 @@ test('a command finds the process though the file that tells where it is has err
 
 test('what cannot be asked for is said before anybody is asked', async () => {
   const short = await cli(shared, 'reload', '--confirm', '100ms')
-  const range = 'evenkeel: --confirm: 100ms is out of range, which is 1s to 1d\n'
+  const range = 'evenkeel: --confirm 100ms: use 1s to 1d\n'
   assert.deepEqual(short, { code: 2, stdout: '', stderr: range })
   const file = `${shared.file}.broken`
   writeFileSync(file, 'listeners: {')
