@@ -128,9 +128,22 @@ export interface AdminReply {
   readonly body: string
 }
 
+/** Path of a backend, or of its pool, in the API. */
+export function poolPath(pool: string, backend?: string): string {
+  const start = `/v1/pools/${encodeURIComponent(pool)}`
+  return backend === undefined ? start : `${start}/backends/${encodeURIComponent(backend)}`
+}
+
 /** Reads one path. @throws Failure when nobody answers */
 export function readAdmin(place: AdminPlace, path: string): Promise<AdminReply> {
   return sendAdmin(place, { method: 'GET', path, timeoutMs: TIMEOUT_MS })
+}
+
+/** Reads one path that has an answer. @throws Failure also when the API says why it has none */
+export async function readAnswer(place: AdminPlace, path: string): Promise<string> {
+  const { status, body } = await readAdmin(place, path)
+  if (status !== 200) throw new Failure(detailOf(body))
+  return body
 }
 
 /** Asks for a change, which may take as long as it is worth. @throws Failure when nobody answers */

@@ -4,7 +4,7 @@
 import { Argument, Command } from 'commander'
 import type { AlertsAnswer } from '../admin/alert-routes.ts'
 import type { AdminTarget } from './admin-client.ts'
-import { detailOf, findAdmin, postAdmin, readAdmin } from './admin-client.ts'
+import { detailOf, findAdmin, postAdmin, readAnswer } from './admin-client.ts'
 import { loginName, outputOption, withAdminOptions } from './admin-options.ts'
 import { formatAge } from './age.ts'
 import { table } from './table.ts'
@@ -44,11 +44,10 @@ Examples:
 
 async function list(target: string | undefined, options: AlertsOptions): Promise<number> {
   if (target !== undefined) throw new Failure('list takes no target', EXIT.usage)
-  const reply = await readAdmin(await findAdmin(options), '/v1/alerts')
-  if (reply.status !== 200) throw new Failure(detailOf(reply.body))
-  const answer = JSON.parse(reply.body, harmless) as AlertsAnswer
+  const body = await readAnswer(await findAdmin(options), '/v1/alerts')
+  const answer = JSON.parse(body, harmless) as AlertsAnswer
   const text = formatAlerts(answer, Date.now(), wantsColor(process.stdout))
-  put(options.output === 'json' ? reply.body : text)
+  put(options.output === 'json' ? body : text)
   return EXIT.ok
 }
 

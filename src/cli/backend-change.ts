@@ -3,7 +3,7 @@
 
 import type { Command, Option } from 'commander'
 import type { AdminTarget } from './admin-client.ts'
-import { detailOf, findAdmin, postAdmin } from './admin-client.ts'
+import { detailOf, findAdmin, poolPath, postAdmin } from './admin-client.ts'
 import {
   byOption,
   outputOption,
@@ -79,12 +79,6 @@ export function readBackend(words: readonly string[]): { pool: string; backend: 
   return { pool, backend: backends[0]! }
 }
 
-/** Path of a backend, or of its pool, in the API. */
-export function pathOf(pool: string, backend?: string): string {
-  const start = `/v1/pools/${encodeURIComponent(pool)}`
-  return backend === undefined ? start : `${start}/backends/${encodeURIComponent(backend)}`
-}
-
 /** Has one or several backends of a pool changed; one is named in the path, so that its audit names it. */
 export function askForAll(
   verb: string,
@@ -93,8 +87,8 @@ export function askForAll(
   options: ChangeOptions,
 ): Promise<Changed> {
   const [only, ...others] = backends
-  if (others.length === 0) return askChange(`${pathOf(pool, only)}/${verb}`, body, options)
-  return askChange(`${pathOf(pool)}/${verb}`, { backends, ...body }, options)
+  if (others.length === 0) return askChange(`${poolPath(pool, only)}/${verb}`, body, options)
+  return askChange(`${poolPath(pool)}/${verb}`, { backends, ...body }, options)
 }
 
 /** Has a change made. @throws Failure when it is refused: then its problem is printed with `-o json` */

@@ -2,8 +2,9 @@
 
 import { Argument, Command } from 'commander'
 import { WEIGHT_MAX } from '../core/override-request.ts'
+import { poolPath } from './admin-client.ts'
 import type { ChangeOptions } from './backend-change.ts'
-import { askChange, pathOf, shownReasonOption, tell, withChangeOptions } from './backend-change.ts'
+import { askChange, shownReasonOption, tell, withChangeOptions } from './backend-change.ts'
 import { EXIT, Failure } from './terminal.ts'
 
 interface BackendOptions extends ChangeOptions {
@@ -39,7 +40,7 @@ Examples:
     .action(async (verb: 'add' | 'remove', pool: string, name: string, ...rest: unknown[]) => {
       const [address, options] = rest as [string | undefined, BackendOptions]
       const body = verb === 'add' ? bodyOf(address, options) : removal(address, options)
-      tell(await askChange(`${pathOf(pool, name)}/${verb}`, body, options), options)
+      tell(await askChange(`${poolPath(pool, name)}/${verb}`, body, options), options)
       finish(EXIT.ok)
     })
 }

@@ -5,7 +5,7 @@ import type { BalancerEvent } from '../core/events.ts'
 import type { Log } from '../observe/log.ts'
 import { logEvent } from '../runtime/event-lines.ts'
 import type { AdminPlace, AdminTarget } from './admin-client.ts'
-import { detailOf, findAdmin, openAdmin, readAdmin } from './admin-client.ts'
+import { detailOf, findAdmin, openAdmin, readAnswer } from './admin-client.ts'
 import { outputOption, withAdminOptions } from './admin-options.ts'
 import type { Color } from './terminal.ts'
 import { EXIT, Failure, paint, put, say, wantsColor } from './terminal.ts'
@@ -49,8 +49,7 @@ Examples:
 }
 
 async function showRecent(place: AdminPlace, options: EventsOptions): Promise<void> {
-  const { status, body } = await readAdmin(place, `/v1/events/recent${queryOf(options)}`)
-  if (status !== 200) throw new Failure(detailOf(body))
+  const body = await readAnswer(place, `/v1/events/recent${queryOf(options)}`)
   const { events } = JSON.parse(body) as { events: readonly BalancerEvent[] }
   for (const event of events) show(event, options)
 }

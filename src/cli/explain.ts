@@ -4,7 +4,7 @@ import { Command } from 'commander'
 import type { Candidate, PoolExplanation } from '../core/explain.ts'
 import type { Explanation } from '../route/explain-request.ts'
 import type { RouteVerdict } from '../route/explain.ts'
-import { type AdminTarget, detailOf, findAdmin, readAdmin } from './admin-client.ts'
+import { type AdminTarget, findAdmin, readAnswer } from './admin-client.ts'
 import { outputOption, withAdminOptions } from './admin-options.ts'
 import { table } from './table.ts'
 import { EXIT, Failure, paint, harmless, put, wantsColor } from './terminal.ts'
@@ -57,10 +57,9 @@ async function explain(request: string | undefined, options: ExplainOptions): Pr
   if (listener !== undefined) query.set('listener', listener)
   if (header.length > 0) query.set('headers', JSON.stringify(readHeaders(header)))
   const address = await findAdmin(options)
-  const reply = await readAdmin(address, `/v1/explain?${query.toString()}`)
-  if (reply.status !== 200) throw new Failure(detailOf(reply.body))
-  const explanation = JSON.parse(reply.body, harmless) as Explanation
-  put(output === 'json' ? reply.body : formatExplanation(explanation, wantsColor(process.stdout)))
+  const body = await readAnswer(address, `/v1/explain?${query.toString()}`)
+  const explanation = JSON.parse(body, harmless) as Explanation
+  put(output === 'json' ? body : formatExplanation(explanation, wantsColor(process.stdout)))
   return explanation.outcome === 'refused' ? EXIT.failed : EXIT.ok
 }
 

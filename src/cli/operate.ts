@@ -5,7 +5,7 @@ import { Command, Option } from 'commander'
 import { type ActAnswer, describeMove, type OperatorVerb } from '../core/operator.ts'
 import type { MoveReport } from '../core/status.ts'
 import { type AdminReply, type AdminTarget, detailOf } from './admin-client.ts'
-import { findAdmin, postAdmin } from './admin-client.ts'
+import { findAdmin, poolPath, postAdmin } from './admin-client.ts'
 import {
   byOption,
   outputOption,
@@ -55,7 +55,7 @@ export function moveOptions(): readonly Option[] {
 
 async function operate(verb: OperatorVerb, pool: string, options: OperateOptions): Promise<number> {
   const { to, force, dryRun, output } = options
-  const path = `/v1/pools/${encodeURIComponent(pool)}/${verb}`
+  const path = `${poolPath(pool)}/${verb}`
   const address = await findAdmin(options)
   const body = { ...signatureOf(options), to, force, dryRun }
   const reply = await postAdmin(address, path, body, WAIT_MS)

@@ -6,7 +6,7 @@ import { Command } from 'commander'
 import { MOMENT_HINT, readMoment } from '../core/report-range.ts'
 import { ReportFold } from '../core/report.ts'
 import type { IncidentRecord } from '../core/ledger-contract.ts'
-import { type AdminTarget, detailOf, findAdmin, readAdmin } from './admin-client.ts'
+import { type AdminTarget, findAdmin, readAnswer } from './admin-client.ts'
 import { outputOption, withAdminOptions } from './admin-options.ts'
 import { incidentText } from './report-incident.ts'
 import { reportText, type ReportAnswer } from './report-text.ts'
@@ -60,10 +60,9 @@ Examples:
 async function fromProcess(options: ReportOptions): Promise<string> {
   checkTimes(options, Date.now())
   const address = await findAdmin(options)
-  const reply = await readAdmin(address, pathOf(options))
-  if (reply.status !== 200) throw new Failure(detailOf(reply.body))
-  if (options.output === 'json') return reply.body
-  return told(options, JSON.parse(reply.body) as ReportAnswer | IncidentAnswer)
+  const body = await readAnswer(address, pathOf(options))
+  if (options.output === 'json') return body
+  return told(options, JSON.parse(body) as ReportAnswer | IncidentAnswer)
 }
 
 function pathOf({ incident, pool, since, until }: ReportOptions): string {

@@ -2,7 +2,7 @@
 
 import { Command } from 'commander'
 import type { BackendStatus, PoolStatus } from '../core/status.ts'
-import { type AdminTarget, detailOf, findAdmin, readAdmin } from './admin-client.ts'
+import { type AdminTarget, findAdmin, poolPath, readAnswer } from './admin-client.ts'
 import { outputOption, withAdminOptions } from './admin-options.ts'
 import { formatAge } from './age.ts'
 import { pendingLine } from './status-config.ts'
@@ -12,7 +12,7 @@ import { discoveryLines } from './status-discovery.ts'
 import { siteLines } from './status-sites.ts'
 import { table } from './table.ts'
 import type { Color } from './terminal.ts'
-import { EXIT, Failure, paint, harmless, put, wantsColor } from './terminal.ts'
+import { EXIT, paint, harmless, put, wantsColor } from './terminal.ts'
 
 interface StatusOptions extends AdminTarget {
   readonly output: 'text' | 'json'
@@ -40,14 +40,13 @@ Examples:
 
 async function status(name: string | undefined, options: StatusOptions): Promise<void> {
   const address = await findAdmin(options)
-  const path = name === undefined ? '/v1/pools' : `/v1/pools/${encodeURIComponent(name)}`
-  const reply = await readAdmin(address, path)
-  if (reply.status !== 200) throw new Failure(detailOf(reply.body))
+  const path = name === undefined ? '/v1/pools' : poolPath(name)
+  const body = await readAnswer(address, path)
   if (options.output === 'json') {
-    put(reply.body)
+    put(body)
     return
   }
-  const answer = JSON.parse(reply.body, harmless) as PoolStatus | { pools: readonly PoolStatus[] }
+  const answer = JSON.parse(body, harmless) as PoolStatus | { pools: readonly PoolStatus[] }
   const pools = 'pools' in answer ? answer.pools : [answer]
   put(await pendingLine(address))
   put(formatPools(pools, Date.now(), wantsColor(process.stdout)))

@@ -3,7 +3,7 @@
 import { Command } from 'commander'
 import type { ToldTrace } from '../admin/trace-routes.ts'
 import { escapeText } from '../observe/access-log.ts'
-import { type AdminTarget, detailOf, findAdmin, readAdmin } from './admin-client.ts'
+import { type AdminTarget, findAdmin, readAnswer } from './admin-client.ts'
 import { outputOption, withAdminOptions } from './admin-options.ts'
 import { table } from './table.ts'
 import { EXIT, Failure, paint, put, say, wantsColor } from './terminal.ts'
@@ -49,13 +49,12 @@ async function trace(id: string | undefined, options: TraceOptions): Promise<voi
   if (pool !== undefined) query.set('pool', pool)
   const path =
     id === undefined ? `/v1/traces?${query.toString()}` : `/v1/traces/${encodeURIComponent(id)}`
-  const reply = await readAdmin(await findAdmin(options), path)
-  if (reply.status !== 200) throw new Failure(detailOf(reply.body))
+  const body = await readAnswer(await findAdmin(options), path)
   if (output === 'json') {
-    put(reply.body)
+    put(body)
     return
   }
-  const { traces } = JSON.parse(reply.body) as { traces: readonly ToldTrace[] }
+  const { traces } = JSON.parse(body) as { traces: readonly ToldTrace[] }
   const color = wantsColor(process.stdout)
   if (id !== undefined) {
     const shown = traces.slice(0, Number(last))

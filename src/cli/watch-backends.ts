@@ -2,11 +2,9 @@
 
 import type { BackendStatus, PoolStatus } from '../core/status.ts'
 import type { AdminTarget } from './admin-client.ts'
-import { detailOf, findAdmin, readAdmin } from './admin-client.ts'
+import { findAdmin, poolPath, readAnswer } from './admin-client.ts'
 import type { Named } from './backend-change.ts'
-import { pathOf } from './backend-change.ts'
 import { durationOption } from './duration-option.ts'
-import { Failure } from './terminal.ts'
 
 /** `--wait` without a time. */
 const WAIT_MS = 30_000
@@ -36,9 +34,8 @@ export async function watchBackends(
   const place = await findAdmin(target)
   const startMs = performance.now()
   for (;;) {
-    const reply = await readAdmin(place, pathOf(named.pool))
-    if (reply.status !== 200) throw new Failure(detailOf(reply.body))
-    const all = (JSON.parse(reply.body) as PoolStatus).backends
+    const body = await readAnswer(place, poolPath(named.pool))
+    const all = (JSON.parse(body) as PoolStatus).backends
     const backends = all.filter(({ name }) => named.backends.includes(name))
     const tookMs = performance.now() - startMs
     if (isOver(backends) || tookMs >= waitMs) return { backends, tookMs }

@@ -2,10 +2,10 @@
 
 import { Command } from 'commander'
 import { readWeight } from '../core/override-request.ts'
+import { poolPath } from './admin-client.ts'
 import type { ChangeOptions } from './backend-change.ts'
 import {
   askChange,
-  pathOf,
   readBackend,
   shownReasonOption,
   tell,
@@ -43,7 +43,7 @@ Examples:
       if (reset && text !== undefined) {
         throw new Failure('give either a weight or --reset', EXIT.usage)
       }
-      tell(await askChange(`${pathOf(pool, backend)}/weight`, body, options), options)
+      tell(await askChange(`${poolPath(pool, backend)}/weight`, body, options), options)
       finish(EXIT.ok)
     })
 }

@@ -4,12 +4,12 @@ import { Command } from 'commander'
 import type { BackendCase } from '../admin/why-routes.ts'
 import type { TrafficEvidence } from '../core/evidence.ts'
 import type { PoolStatus } from '../core/status.ts'
-import { type AdminTarget, detailOf, findAdmin, readAdmin } from './admin-client.ts'
+import { type AdminTarget, findAdmin, poolPath, readAnswer } from './admin-client.ts'
 import { outputOption, withAdminOptions } from './admin-options.ts'
 import { formatAge } from './age.ts'
 import { failoverLines } from './status-failover.ts'
 import { table } from './table.ts'
-import { EXIT, Failure, paint, harmless, put, wantsColor } from './terminal.ts'
+import { EXIT, paint, harmless, put, wantsColor } from './terminal.ts'
 
 interface WhyOptions extends AdminTarget {
   readonly output: 'text' | 'json'
@@ -38,25 +38,19 @@ Examples:
 async function why(subject: string, options: WhyOptions): Promise<void> {
   const address = await findAdmin(options)
   const slash = subject.indexOf('/')
-  const read = async (path: string): Promise<string> => {
-    const reply = await readAdmin(address, path)
-    if (reply.status !== 200) throw new Failure(detailOf(reply.body))
-    return reply.body
-  }
   const pool = slash < 0 ? subject : subject.slice(0, slash)
-  const path = `/v1/pools/${encodeURIComponent(pool)}`
-  const backendPath = (name: string): string => `${path}/backends/${encodeURIComponent(name)}`
   const color = wantsColor(process.stdout)
   if (slash >= 0) {
-    const body = await read(backendPath(subject.slice(slash + 1)))
+    const body = await readAnswer(address, poolPath(pool, subject.slice(slash + 1)))
     const text = formatCase(pool, JSON.parse(body, harmless) as BackendCase, Date.now(), color)
     put(options.output === 'json' ? body : text)
     return
   }
-  const status = JSON.parse(await read(path), harmless) as PoolStatus
+  const status = JSON.parse(await readAnswer(address, poolPath(pool)), harmless) as PoolStatus
   const cases: BackendCase[] = []
   for (const { name } of status.backends) {
-    cases.push(JSON.parse(await read(backendPath(name)), harmless) as BackendCase)
+    const body = await readAnswer(address, poolPath(pool, name))
+    cases.push(JSON.parse(body, harmless) as BackendCase)
   }
   if (options.output === 'json') {
     put(`${JSON.stringify({ pool: status, backends: cases }, null, 2)}\n`)
