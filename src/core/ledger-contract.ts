@@ -226,23 +226,20 @@ export const NO_COUNTS: Counts = { requests: 0, failed: 0, retried: 0, rescued: 
 
 const COUNT_KEYS = ['requests', 'failed', 'retried', 'rescued', 'unknown'] as const
 
+/** Counts computed one by one. */
+export function countsBy(of: (key: keyof Counts) => number): Counts {
+  const counts = { ...NO_COUNTS }
+  for (const key of COUNT_KEYS) counts[key] = of(key)
+  return counts
+}
+
 export function addCounts(one: Counts, other: Counts): Counts {
-  return {
-    requests: one.requests + other.requests,
-    failed: one.failed + other.failed,
-    retried: one.retried + other.retried,
-    rescued: one.rescued + other.rescued,
-    unknown: one.unknown + other.unknown,
-  }
+  return countsBy((key) => one[key] + other[key])
 }
 
 /** Growth from one reading to a later one; a counter that began anew has grown by what it is. */
 export function grownCounts(before: Counts, now: Counts): Counts {
-  const grown = { ...NO_COUNTS }
-  for (const key of COUNT_KEYS) {
-    grown[key] = now[key] >= before[key] ? now[key] - before[key] : now[key]
-  }
-  return grown
+  return countsBy((key) => (now[key] >= before[key] ? now[key] - before[key] : now[key]))
 }
 
 /** Whole, finite, not negative: what a count or a length read from a file has to be. */

@@ -18,6 +18,9 @@ const OUTAGES_MAX = 20
 const MOVES_MAX = 10
 const ACTIONS_MAX = 20
 
+/** Trouble that comes back within this time is the same incident. */
+export const SETTLE_MS = 60_000
+
 /** Wall clock of a monotonic time. */
 export type WallOf = (ms: number) => number
 

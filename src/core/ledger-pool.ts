@@ -1,5 +1,5 @@
-// One pool as the ledger sees it: whether somebody could serve it, its incident and those of its
-// backends, its maintenance windows, and the sums of the span.
+// One pool as the ledger sees it: whether somebody could serve it, its incident, its maintenance
+// windows, and the sums of the span. What is known of its backends is in ledger-members.ts.
 //
 // The pool is `up` while a data thread may send to at least one backend. While it may to nobody:
 //   `maintenance`  a planned move is under way, or operators took out all that are not down, and none is
@@ -9,27 +9,20 @@
 // active is lost; and closes when none of that is so and all its backends' incidents are closed.
 
 import type { ActionRecord, Condition, Counts, PoolRecord, PoolSpan } from './ledger-contract.ts'
-import { conditionOf, LedgerBackend, TimeTally, windowKind } from './ledger-backend.ts'
-import { Incident, type Reading, type WallOf } from './ledger-incident.ts'
+import { countsBy } from './ledger-contract.ts'
+import { conditionOf, TimeTally, windowKind, type LedgerBackend } from './ledger-backend.ts'
+import { Incident, SETTLE_MS, type Reading, type WallOf } from './ledger-incident.ts'
+import { LedgerMembers } from './ledger-members.ts'
 import { Samples } from './ledger-samples.ts'
 import { PoolWindows, type MaintenanceWindow } from './ledger-window.ts'
-import type { BackendPlan, PoolPlan } from './plan.ts'
+import type { PoolPlan } from './plan.ts'
 import { ELIGIBILITY } from './snapshot.ts'
 import type { FailoverPhase, MoveReport, Transition } from './status.ts'
 
 /** Looks at the counters that are kept: a minute of one a second. */
 const LOOKS = 64
-/** Trouble that comes back within this time is the same incident. */
-export const SETTLE_MS = 60_000
-/** A first sign further back than this belongs to something else. */
-const FAULT_MAX_MS = 300_000
-/** What is written in answer to a change comes this soon after it. */
-const ANSWER_MS = 2_000
 /** How long the first one to serve may take to be found at the start. */
 const START_MS = 10_000
-/** Backends with traffic that a span lists; those that were out are listed all. */
-const SPAN_BACKENDS_MAX = 200
-
 /** Reads the shared counters. */
 export interface CounterReader {
   pool(slot: number): Counts
@@ -52,7 +45,7 @@ export class LedgerPool {
   incident: Incident | null = null
   /** How often its condition has changed. */
   turns = 0
-  readonly backends = new Map<string, LedgerBackend>()
+  readonly #members: LedgerMembers
   readonly #ports: PoolPorts
   readonly #tally: TimeTally
   readonly #samples = new Samples(LOOKS)
@@ -64,12 +57,6 @@ export class LedgerPool {
   #served = false
   #short = false
   #phase: FailoverPhase | null = null
-  #open = 0
-  #down = 0
-  #maintained = 0
-  /** The backend incident that began last. */
-  #latest: Incident | null = null
-  #latestMs = -Infinity
 
   constructor(plan: PoolPlan, ports: PoolPorts, nowMs: number) {
     this.plan = plan
@@ -78,7 +65,8 @@ export class LedgerPool {
     this.#windows = new PoolWindows(plan.name, ports)
     this.#tally = new TimeTally('unknown', nowMs)
     this.#spanCounts = ports.read.pool(plan.slot)
-    for (const backend of plan.backends) this.#add(backend, nowMs, false)
+    this.#members = new LedgerMembers(plan.name, ports)
+    for (const backend of plan.backends) this.#members.add(backend, nowMs, false)
   }
 
   get condition(): Condition {
@@ -97,12 +85,12 @@ export class LedgerPool {
       this.#spanCounts = read.pool(plan.slot)
     }
     const names = new Set(plan.backends.map(({ name }) => name))
-    for (const [name, backend] of this.backends) {
+    for (const [name, backend] of this.#members.all) {
       if (!names.has(name)) this.#remove(backend, nowMs)
     }
     for (const backend of plan.backends) {
-      const known = this.backends.get(backend.name)
-      if (known === undefined) this.#add(backend, nowMs, true)
+      const known = this.#members.all.get(backend.name)
+      if (known === undefined) this.#members.add(backend, nowMs, true)
       else if (known.slot !== backend.slot) known.rebase(backend.slot, read.backend(backend.slot))
     }
     this.#judge(nowMs)
@@ -110,8 +98,8 @@ export class LedgerPool {
 
   /** It is no part of the configuration any more. */
   end(nowMs: number): void {
-    for (const backend of this.backends.values()) this.#remove(backend, nowMs)
-    if (this.incident?.open === true) this.#close(this.incident, 'removed', nowMs, 'by a reload')
+    for (const backend of this.#members.all.values()) this.#remove(backend, nowMs)
+    this.#close('removed', nowMs, 'by a reload')
     this.#windows.closeAll(nowMs)
   }
 
@@ -120,7 +108,7 @@ export class LedgerPool {
     let serving = 0
     for (const [index, { name }] of this.plan.backends.entries()) {
       const word = eligibility[index]
-      const backend = this.backends.get(name)!
+      const backend = this.#members.all.get(name)!
       if (backend.verdict === null) this.#first(backend, word, nowMs)
       if (word !== ELIGIBILITY.yes) continue
       // In panic they serve though all are down: that is no availability.
@@ -132,21 +120,23 @@ export class LedgerPool {
 
   transition(transition: Transition, nowMs: number): void {
     const { backend: name, to, reason } = transition
-    const backend = this.backends.get(name)
+    const backend = this.#members.all.get(name)
     if (backend === undefined) return
     const before = backend.verdict
     backend.verdict = to
     const from = backend.tally.condition
     const condition = conditionOf(to)
-    this.#turnBackend(backend, condition, nowMs)
+    this.#members.turn(backend, condition, nowMs)
     if (condition === 'maintenance') {
       if (from === 'maintenance' && before !== to) this.#windows.close(name, nowMs)
       this.#windows.open(name, windowKind(to), { reason, nowMs })
     } else if (from === 'maintenance') this.#windows.close(name, nowMs)
-    if (condition === 'down') this.#fail(backend, transition, nowMs)
-    else if (backend.incident?.open === true && condition !== 'unknown') {
+    if (condition === 'down') {
+      const parent = this.incident?.open === true ? this.incident.id : null
+      this.#members.fail(backend, transition, parent, nowMs)
+    } else if (condition !== 'unknown') {
       const end = condition === 'up' ? 'recovered' : 'withdrawn'
-      this.#close(backend.incident, end, nowMs, reason)
+      this.#members.close(backend, end, nowMs, reason)
     }
     // Who serves the pool is for what is published to say, a moment later.
     this.#maybeClose(this.#tally.condition, nowMs)
@@ -186,7 +176,7 @@ export class LedgerPool {
       this.incident.addAction(action)
       this.#ports.touched(this.incident)
     }
-    const own = action.backend === null ? null : this.backends.get(action.backend)?.incident
+    const own = action.backend === null ? null : this.#members.all.get(action.backend)?.incident
     if (own?.open === true) {
       own.addAction(action)
       this.#ports.touched(own)
@@ -195,20 +185,13 @@ export class LedgerPool {
 
   /** Once a second. */
   sample(nowMs: number): void {
-    const { read } = this.#ports
-    const counts = read.pool(this.plan.slot)
+    const counts = this.#ports.read.pool(this.plan.slot)
     this.#samples.add(nowMs, counts)
     if (this.incident?.open === true) {
       this.incident.count(counts)
       this.#ports.touched(this.incident)
     }
-    for (const backend of this.backends.values()) {
-      const own = read.backend(backend.slot)
-      backend.look(nowMs, own)
-      if (backend.incident?.open !== true) continue
-      backend.incident.count(own)
-      this.#ports.touched(backend.incident)
-    }
+    this.#members.sample(nowMs)
     this.#judge(nowMs)
   }
 
@@ -216,30 +199,18 @@ export class LedgerPool {
 
   /** The sums since the span began. */
   span(nowMs: number): PoolSpan {
-    const { read } = this.#ports
-    const backends: Record<string, PoolSpan['backends'][string]> = {}
-    let withTraffic = 0
-    for (const backend of this.backends.values()) {
-      const span = backend.span(nowMs, read.backend(backend.slot))
-      if (span === null) continue
-      const wasOut = span[1] + span[2] + span[3] > 0
-      if (!wasOut && ++withTraffic > SPAN_BACKENDS_MAX) continue
-      backends[backend.name] = span
-    }
+    const now = this.#ports.read.pool(this.plan.slot)
     return {
       times: this.#tally.read(nowMs),
-      counts: difference(this.#spanCounts, read.pool(this.plan.slot)),
-      backends,
+      counts: countsBy((key) => Math.max(0, now[key] - this.#spanCounts[key])),
+      backends: this.#members.span(nowMs),
     }
   }
 
   nextSpan(nowMs: number): void {
-    const { read } = this.#ports
     this.#tally.restart(nowMs)
-    this.#spanCounts = read.pool(this.plan.slot)
-    for (const backend of this.backends.values()) {
-      backend.nextSpan(nowMs, read.backend(backend.slot))
-    }
+    this.#spanCounts = this.#ports.read.pool(this.plan.slot)
+    this.#members.nextSpan(nowMs)
   }
 
   describe(at: number): PoolRecord {
@@ -259,37 +230,22 @@ export class LedgerPool {
   *openThings(): Generator<Incident | MaintenanceWindow> {
     if (this.incident?.open === true) yield this.incident
     yield* this.#windows.all()
-    for (const { incident } of this.backends.values()) if (incident?.open === true) yield incident
+    yield* this.#members.openIncidents()
   }
 
   /** An incident that an earlier process left open goes on. @returns whether there is a place for it */
   resume(incident: Incident): boolean {
-    if (incident.backend === null) {
-      if (this.incident !== null) return false
-      this.incident = incident
-      return true
-    }
-    const backend = this.backends.get(incident.backend)
-    if (backend === undefined || backend.incident !== null) return false
-    backend.incident = incident
-    this.#open++
+    if (incident.backend !== null) return this.#members.resume(incident)
+    if (this.incident !== null) return false
+    this.incident = incident
     return true
   }
 
   // --- backends ----------------------------------------------------------------------------------
 
-  #add({ name, slot }: BackendPlan, nowMs: number, isNew: boolean): void {
-    const counts = this.#ports.read.backend(slot)
-    this.backends.set(name, new LedgerBackend(name, slot, { ms: nowMs, counts, isNew }))
-  }
-
   #remove(backend: LedgerBackend, nowMs: number): void {
-    if (backend.incident?.open === true) {
-      this.#close(backend.incident, 'removed', nowMs, 'no longer in the configuration')
-    }
+    this.#members.remove(backend, nowMs)
     this.#windows.close(backend.name, nowMs)
-    this.#turnBackend(backend, 'unknown', nowMs)
-    this.backends.delete(backend.name)
   }
 
   /** Before anything was said of it, what may be done with it tells. */
@@ -297,63 +253,8 @@ export class LedgerPool {
     const isUnchecked = this.plan.healthCheck === null && word === ELIGIBILITY.cut
     if (word !== ELIGIBILITY.yes && !isUnchecked) return
     backend.verdict = word === ELIGIBILITY.yes ? 'available' : 'standby'
-    this.#turnBackend(backend, 'up', nowMs)
-    if (backend.incident?.open === true) {
-      this.#close(backend.incident, 'recovered', nowMs, 'available')
-    }
-  }
-
-  #turnBackend({ tally }: LedgerBackend, to: Condition, nowMs: number): void {
-    const from = tally.condition
-    this.#down += Number(to === 'down') - Number(from === 'down')
-    this.#maintained += Number(to === 'maintenance') - Number(from === 'maintenance')
-    tally.turn(to, nowMs)
-  }
-
-  #fail(backend: LedgerBackend, { to, reason, signMs }: Transition, nowMs: number): void {
-    const counts = this.#ports.read.backend(backend.slot)
-    const now: Reading = { ms: nowMs, counts, exact: true }
-    const kind = to === 'ejected' || to === 'probation' ? to : 'down'
-    const old = backend.incident
-    if (old?.open === true) {
-      // What an earlier process left, or the one verdict after the other.
-      if (old.stageName !== kind) old.stage(kind, now, reason)
-      if (!old.isOut) old.lost(nowMs, nowMs)
-      this.#ports.touched(old)
-      return
-    }
-    const fault = backend.faultOf(signMs ?? Infinity, nowMs - FAULT_MAX_MS, now)
-    if (old !== null && nowMs - old.closedMs < SETTLE_MS) {
-      old.reopen()
-      old.lost(Math.max(old.closedMs, fault.ms), nowMs)
-      old.stage(kind, now, reason)
-      this.#begun(old, nowMs)
-      return
-    }
-    const incident = new Incident(
-      {
-        id: this.#ports.nextId(),
-        pool: this.plan.name,
-        backend: backend.name,
-        trouble: to === 'ejected' ? 'ejected' : 'down',
-        cause: reason,
-        rtoMs: null,
-      },
-      fault,
-      this.#ports.wallOf,
-    )
-    incident.lost(fault.ms, nowMs)
-    incident.stage(kind, now, reason)
-    backend.incident = incident
-    this.#begun(incident, nowMs)
-  }
-
-  #begun(incident: Incident, nowMs: number): void {
-    this.#open++
-    this.#latest = incident
-    this.#latestMs = nowMs
-    if (this.incident?.open === true) incident.parent ??= this.incident.id
-    this.#ports.touched(incident)
+    this.#members.turn(backend, 'up', nowMs)
+    this.#members.close(backend, 'recovered', nowMs, 'available')
   }
 
   // --- the pool ------------------------------------------------------------------------------------
@@ -382,26 +283,29 @@ export class LedgerPool {
     if (this.#serving > 0) return 'up'
     if (this.#phase === 'switching') return 'maintenance'
     if (this.#serving < 0) return 'unknown'
-    if (this.#down === 0 && this.#maintained > 0) return 'maintenance'
+    const { down, maintained } = this.#members
+    if (down === 0 && maintained > 0) return 'maintenance'
     return this.#served || this.#isJudged(nowMs) ? 'down' : 'unknown'
   }
 
   /** Nobody has served yet: is that a loss, or only the start? */
   #isJudged(nowMs: number): boolean {
-    if (this.#down === this.backends.size) return true
+    if (this.#members.down === this.#members.all.size) return true
     // Somebody is fit, or about to be found so, and is about to serve.
     return nowMs - this.#startMs > START_MS
   }
 
   #lose(nowMs: number): void {
     const now = this.#now(nowMs)
+    const trigger = this.#members.trigger(nowMs)
     if (this.incident?.open !== true) {
-      this.#openIncident('outage', this.#reasonOfLoss(nowMs), nowMs)
+      const reason =
+        trigger === null ? 'no backend may be sent to' : `${trigger.backend}: ${trigger.cause}`
+      this.#openIncident('outage', reason, nowMs)
     }
     const incident = this.incident!
     if (incident.trouble === 'shortage') incident.trouble = 'outage'
-    const cause = this.#trigger(nowMs)
-    incident.lost(cause === null ? nowMs : cause.startMs, nowMs)
+    incident.lost(trigger === null ? nowMs : trigger.startMs, nowMs)
     incident.stage('down', now, 'no backend may be sent to')
     this.#ports.touched(incident)
   }
@@ -412,7 +316,7 @@ export class LedgerPool {
     incident.back(nowMs)
     if (condition === 'up') {
       const names = this.plan.backends.filter(
-        ({ name }) => this.backends.get(name)?.verdict === 'available',
+        ({ name }) => this.#members.all.get(name)?.verdict === 'available',
       )
       const who = this.plan.mode === 'active-standby' ? '' : namesOf(names.map(({ name }) => name))
       incident.stage('serving', this.#now(nowMs), who)
@@ -423,7 +327,8 @@ export class LedgerPool {
   /** Fewer than `minAvailable`, and not only because operators took some out. */
   #judgeNumber(condition: Condition, nowMs: number): void {
     if (this.plan.mode !== 'active-active' || this.#serving < 0) return
-    const isShort = condition === 'up' && this.#serving < this.plan.minAvailable && this.#down > 0
+    const isFew = condition === 'up' && this.#serving < this.plan.minAvailable
+    const isShort = isFew && this.#members.down > 0
     if (isShort === this.#short) return
     this.#short = isShort
     const note = `${this.#serving} available, minAvailable is ${this.plan.minAvailable}`
@@ -438,10 +343,11 @@ export class LedgerPool {
 
   #maybeClose(condition: Condition, nowMs: number): void {
     const incident = this.incident
-    if (incident?.open !== true || this.#open > 0 || this.#short || this.#serving < 0) return
+    if (incident?.open !== true || this.#members.open > 0) return
+    if (this.#short || this.#serving < 0) return
     if (condition === 'down' || condition === 'unknown') return
     if (this.#phase === 'failing-over' || this.#phase === 'suspect') return
-    this.#close(incident, 'recovered', nowMs, 'all is as before')
+    this.#close('recovered', nowMs, 'all is as before')
   }
 
   #openIncident(
@@ -450,7 +356,7 @@ export class LedgerPool {
     nowMs: number,
   ): void {
     const now = this.#now(nowMs)
-    const trigger = this.#trigger(nowMs)
+    const trigger = this.#members.trigger(nowMs)
     const old = this.incident
     if (old !== null && nowMs - old.closedMs < SETTLE_MS) old.reopen()
     else {
@@ -469,40 +375,17 @@ export class LedgerPool {
       )
     }
     const incident = this.incident!
-    const detectedMs = trigger === null ? nowMs : Math.min(nowMs, this.#latestMs)
+    const detectedMs = trigger === null ? nowMs : Math.min(nowMs, this.#members.latestMs)
     const note = trigger === null ? cause : `${trigger.backend}: ${trigger.cause}`
     incident.stage('detected', { ...now, ms: detectedMs }, note)
-    for (const { incident: own } of this.backends.values()) {
-      if (own?.open !== true) continue
-      own.parent ??= incident.id
-      this.#ports.touched(own)
-    }
+    this.#members.belongTo(incident.id)
     this.#ports.touched(incident)
   }
 
-  /** The backend incident that brought this about: the last one, if it is fresh. */
-  #trigger(nowMs: number): Incident | null {
-    const fresh = this.#latest?.open === true && nowMs - this.#latestMs < ANSWER_MS
-    return fresh ? this.#latest : null
-  }
-
-  #reasonOfLoss(nowMs: number): string {
-    const trigger = this.#trigger(nowMs)
-    return trigger === null ? 'no backend may be sent to' : `${trigger.backend}: ${trigger.cause}`
-  }
-
-  #close(
-    incident: Incident,
-    how: 'recovered' | 'withdrawn' | 'removed',
-    nowMs: number,
-    note: string,
-  ): void {
-    const slot = incident.backend === null ? -1 : this.backends.get(incident.backend)!.slot
-    const { read } = this.#ports
-    const counts = slot < 0 ? read.pool(this.plan.slot) : read.backend(slot)
-    incident.close(how, { ms: nowMs, counts, exact: true }, note)
-    if (slot >= 0) this.#open--
-    this.#ports.touched(incident)
+  #close(how: 'recovered' | 'removed', nowMs: number, note: string): void {
+    if (this.incident?.open !== true) return
+    this.incident.close(how, this.#now(nowMs), note)
+    this.#ports.touched(this.incident)
   }
 
   #now(nowMs: number): Reading {
@@ -513,14 +396,4 @@ export class LedgerPool {
 function namesOf(names: readonly string[]): string {
   const more = names.length > 3 ? ` and ${names.length - 3} more` : ''
   return names.slice(0, 3).join(', ') + more
-}
-
-function difference(before: Counts, now: Counts): Counts {
-  return {
-    requests: Math.max(0, now.requests - before.requests),
-    failed: Math.max(0, now.failed - before.failed),
-    retried: Math.max(0, now.retried - before.retried),
-    rescued: Math.max(0, now.rescued - before.rescued),
-    unknown: Math.max(0, now.unknown - before.unknown),
-  }
 }
