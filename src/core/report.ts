@@ -11,44 +11,28 @@ import type {
   PoolRecord,
   SpanRecord,
   StartRecord,
-  Times,
   WindowRecord,
 } from './ledger-contract.ts'
 import { addCounts, NO_COUNTS } from './ledger-contract.ts'
 import {
-  availabilityOf,
-  betweenFailures,
   budgetOf,
-  meanOf,
   metOf,
-  ninesOf,
   quantileOf,
   recoveryOf,
   shareWithin,
-  successOf,
   type ErrorBudget,
   type Outage,
   type Stretch,
 } from './report-figures.ts'
-
-/** Figures that pools and backends share. All lengths in ms. */
-export interface Figures {
-  readonly upMs: number
-  readonly downMs: number
-  readonly maintenanceMs: number
-  /** No verdict yet, or Evenkeel did not run. */
-  readonly unknownMs: number
-  /** Of up and down time, 0…1; `null` without either. */
-  readonly availability: number | null
-  readonly nines: number | null
-  readonly counts: Counts
-  /** Of requests (of a backend: attempts); `null` without any. */
-  readonly success: number | null
-  readonly failures: number
-  /** From first sign to service again, on average. */
-  readonly mttrMs: number | null
-  readonly mtbfMs: number | null
-}
+import {
+  figuresOf,
+  NO_OUTAGES,
+  scaledCounts,
+  scaledTimes,
+  timesOf,
+  type Figures,
+  type Outages,
+} from './report-parts.ts'
 
 export interface BackendReport extends Figures {
   readonly name: string
@@ -205,7 +189,7 @@ export class ReportFold {
     const parts = spans.filter(({ span }) => span.pools[name] !== undefined)
     const own = parts.map(({ span, share }) => {
       const { times, counts } = span.pools[name]!
-      return { times: scaled(times, share), counts: scaledCounts(counts, share) }
+      return { times: scaledTimes(times, share), counts: scaledCounts(counts, share) }
     })
     const { outages, leftOut } = this.#outages(name, stretch).get(null) ?? NO_OUTAGES
     const figures = figuresOf(own, { outages, leftOut }, stretch)
@@ -251,13 +235,13 @@ export class ReportFold {
         const listed = span.pools[name]!.backends[backend]
         if (listed !== undefined) {
           const [up, down, maintenance, unknown, requests, failed] = listed
-          const times = scaled([up, down, maintenance, unknown], share)
+          const times = scaledTimes([up, down, maintenance, unknown], share)
           const counts = scaledCounts({ ...NO_COUNTS, requests, failed }, share)
           return [{ times, counts }]
         }
         // Who isn't listed was up all the time, if it was there.
         if (!current.has(backend)) return []
-        return [{ times: scaled([span.ms, 0, 0, 0], share), counts: NO_COUNTS }]
+        return [{ times: scaledTimes([span.ms, 0, 0, 0], share), counts: NO_COUNTS }]
       })
       const figures = figuresOf(own, outages.get(backend) ?? NO_OUTAGES, stretch)
       return Object.assign({ name: backend }, figures)
@@ -281,14 +265,6 @@ export class ReportFold {
   }
 }
 
-/** Those that are known one by one, and how many more there were. */
-interface Outages {
-  readonly outages: readonly Outage[]
-  readonly leftOut: number
-}
-
-const NO_OUTAGES: Outages = { outages: [], leftOut: 0 }
-
 interface Part {
   readonly span: SpanRecord
   /** Of it, within the stretch. */
@@ -308,36 +284,6 @@ function outagesOf(incident: IncidentRecord, { since, until }: Stretch): Outage[
         },
       ),
     )
-}
-
-function figuresOf(
-  parts: readonly { readonly times: Times; readonly counts: Counts }[],
-  { outages, leftOut }: Outages,
-  { since, until }: Stretch,
-): Figures {
-  let times: Times = [0, 0, 0, 0]
-  let counts = NO_COUNTS
-  for (const part of parts) {
-    times = sum(times, part.times)
-    counts = addCounts(counts, part.counts)
-  }
-  const [upMs, downMs, maintenanceMs] = times.map(Math.round) as [number, number, number, number]
-  const availability = availabilityOf(times)
-  const failures = outages.length + leftOut
-  const recoveries = outages.flatMap((outage) => recoveryOf(outage) ?? [])
-  return {
-    upMs,
-    downMs,
-    maintenanceMs,
-    unknownMs: Math.max(0, until - since - upMs - downMs - maintenanceMs),
-    availability,
-    nines: ninesOf(availability),
-    counts: roundedCounts(counts),
-    success: successOf(counts),
-    failures,
-    mttrMs: meanOf(recoveries),
-    mtbfMs: betweenFailures(times, failures),
-  }
 }
 
 /** Time without service, as far as it is known: without that in which Evenkeel did not run. */
@@ -392,37 +338,4 @@ function byWeight(a: IncidentRecord, b: IncidentRecord): number {
 
 function order(a: { name: string }, b: { name: string }): number {
   return a.name < b.name ? -1 : Number(a.name > b.name)
-}
-
-function timesOf({ upMs, downMs, maintenanceMs, unknownMs }: Figures): Times {
-  return [upMs, downMs, maintenanceMs, unknownMs]
-}
-
-function sum(one: Times, other: Times): Times {
-  return [one[0] + other[0], one[1] + other[1], one[2] + other[2], one[3] + other[3]]
-}
-
-function scaled([up, down, maintenance, unknown]: Times, share: number): Times {
-  return [up * share, down * share, maintenance * share, unknown * share]
-}
-
-function scaledCounts(counts: Counts, share: number): Counts {
-  const { requests, failed, retried, rescued, unknown } = counts
-  return {
-    requests: requests * share,
-    failed: failed * share,
-    retried: retried * share,
-    rescued: rescued * share,
-    unknown: unknown * share,
-  }
-}
-
-function roundedCounts({ requests, failed, retried, rescued, unknown }: Counts): Counts {
-  return {
-    requests: Math.round(requests),
-    failed: Math.round(failed),
-    retried: Math.round(retried),
-    rescued: Math.round(rescued),
-    unknown: Math.round(unknown),
-  }
 }
