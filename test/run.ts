@@ -1,7 +1,7 @@
 // Runs a set of compiled test files under node:test and sums them up in one closing line.
 //   node dist/test/run.js fast | system | long [name-part …]
 // A file belongs to `system` or `long` by its folder; everything else is `fast`. Tests in `system/load`
-// put load on the machine.
+// put load on the machine, those in `system/hosts` have hosts of their own and mostly wait.
 
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
@@ -38,16 +38,21 @@ let skipped = 0
 // A test that never ends is a failure soon, not a hang.
 const timeout = { fast: 90_000, system: 600_000, long: 3_600_000 }[set]!
 
-// System tests share real servers and two cores: those that put load on them run one file at a time,
-// beside them one of those that mostly wait.
-const isLoad = (file: string): boolean => relative(here, file).startsWith('system/load/')
+// System tests share real servers and two cores: of each kind one file at a time.
+const kinds = ['system/load/', 'system/hosts/']
+const isOf = (kind: string, file: string): boolean => relative(here, file).startsWith(kind)
 const lanes =
-  set === 'system' ? [files.filter((file) => !isLoad(file)), files.filter(isLoad)] : [files]
+  set === 'system'
+    ? [
+        files.filter((file) => !kinds.some((kind) => isOf(kind, file))),
+        ...kinds.map((kind) => files.filter((file) => isOf(kind, file))),
+      ]
+    : [files]
 
-/** Runs files one after another, or two at a time, and counts what came of them. */
+/** Runs files one after another, or a few at a time, and counts what came of them. */
 async function runLane(lane: readonly string[]): Promise<void> {
   if (lane.length === 0) return
-  const stream = run({ files: [...lane], concurrency: set === 'fast' ? 2 : 1, timeout })
+  const stream = run({ files: [...lane], concurrency: set === 'fast' ? 3 : 1, timeout })
   stream.on('test:pass', (event) => {
     if (event.details.type === 'suite' || event.name.endsWith('.test.js')) return
     if (event.skip === undefined) passed++

@@ -1,6 +1,6 @@
 import { test } from 'node:test'
 import { ReplicaNetwork } from '../support/replicas.ts'
-import { hurtReplicas } from '../system/agreement-faults.ts'
+import { hurtReplicas } from '../system/hosts/agreement-faults.ts'
 
 for (let first = 1; first <= 200; first += 40) {
   const last = first + 39

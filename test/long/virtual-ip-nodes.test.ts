@@ -1,4 +1,4 @@
-// More of what test/system/load/virtual-ip.test.ts shows for two nodes: the default profile, IPv6, three
+// More of what test/system/hosts/virtual-ip.test.ts shows for two nodes: the default profile, IPv6, three
 // nodes, and keepalived itself failing.
 
 import { test } from 'node:test'

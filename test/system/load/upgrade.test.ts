@@ -66,7 +66,7 @@ test(`an upgrade under load, one of ${threads} data threads being busy, costs no
   }
 })
 
-test('twenty upgrades leave no descriptor behind', async () => {
+test('ten upgrades leave no descriptor behind', async () => {
   const backend = await startNginx({ name: 'one' })
   after(() => backend.stop())
   const running = await start(backend.address)
@@ -87,7 +87,7 @@ test('twenty upgrades leave no descriptor behind', async () => {
   // The first one had no predecessor, and so no channel to it.
   const before = await waitFor(open)
   const load = startLoad({ url: running.url(), ratePerSecond: 100, connection: 'new' })
-  for (let i = 0; i < 20; i++) {
+  for (let i = 0; i < 10; i++) {
     await upgrade(running)
     await pause(300)
   }

@@ -2,9 +2,15 @@
 // backends. A seed chooses the same faults again; when things happen is up to the machine.
 
 import assert from 'node:assert/strict'
-import { seededRandom, type Random } from '../../src/core/random.ts'
-import { BACKENDS, ETCD, REPLICAS, type Arrival, type ReplicaNetwork } from '../support/replicas.ts'
-import { pause } from '../support/wait.ts'
+import { seededRandom, type Random } from '../../../src/core/random.ts'
+import {
+  BACKENDS,
+  ETCD,
+  REPLICAS,
+  type Arrival,
+  type ReplicaNetwork,
+} from '../../support/replicas.ts'
+import { pause } from '../../support/wait.ts'
 
 // Two processes note what they get, each when it is its turn on the CPU.
 const TURN_MS = 25

@@ -1,5 +1,5 @@
 import { test } from 'node:test'
-import { ReplicaNetwork } from '../support/replicas.ts'
+import { ReplicaNetwork } from '../../support/replicas.ts'
 import { hurtReplicas } from './agreement-faults.ts'
 
 test('three replicas on machines of their own never disagree (20 seeds)', async (context) => {
