@@ -108,7 +108,8 @@ function logOperator(log: Log, news: OperatorNews): void {
   const { pool, backend, verb, wishes, by, from, reason, outcome, message, tookMs } = news
   const subject =
     pool === null ? '' : ` of ${backend === null ? 'pool ' : `${pool}/`}${backend ?? pool}`
-  const line = `${verb}${subject} asked for by ${by}: ${outcome}`
+  const dry = wishes['dryRun'] === true ? ' (dry run)' : ''
+  const line = `${verb}${subject}${dry} asked for by ${by}: ${outcome}`
   const where = { ...(pool === null ? {} : { pool }), ...(backend === null ? {} : { backend }) }
   const fields = { audit: true, ...where, verb, ...wishes, by, from, reason, outcome, tookMs }
   log[outcome === 'done' ? 'info' : 'warn'](line, { ...fields, result: message })
