@@ -157,7 +157,8 @@ export class ControlActives {
     }
     const driver = this.of(pool)
     if (driver !== null) return driver.act(request)
-    const message = `Pool '${name}' is ${pool.plan.mode}: it has no active to move.`
+    const instead = request.verb === 'switchover' ? ' Drain a backend to take it out.' : ''
+    const message = `Pool '${name}' is ${pool.plan.mode}: it has no active to move.${instead}`
     return { ok: false, code: 'not-standby', message, names: [] }
   }
 

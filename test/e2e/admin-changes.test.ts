@@ -187,7 +187,8 @@ test('a running balancer refuses to move a pool without an active, and logs who 
     from: '127.0.0.1',
     reason: 'why not',
     outcome: 'not-standby',
-    result: "Pool 'web' is active-active: it has no active to move.",
+    result:
+      "Pool 'web' is active-active: it has no active to move. Drain a backend to take it out.",
   })
   await one.stop()
 })
