@@ -87,10 +87,11 @@ function traceRoute(source: () => TraceSource): Route {
       if (ring === null) return switchedOff()
       const found = ring.find(id)
       if (found.length > 0) return json(200, { traces: found.slice(0, LAST_MAX).map(told) })
-      return problem(
-        'no-trace',
-        `No exchange with the id '${id.slice(0, 128)}' is kept: it went well, there was no room for it, or later ones have taken its place.`,
-      )
+      const why =
+        ring.total > ring.size
+          ? 'it went well, there was no room for it, or later ones have taken its place'
+          : 'it went well, or there was no room for it'
+      return problem('no-trace', `No exchange with the id '${id.slice(0, 128)}' is kept: ${why}.`)
     },
   })
 }
