@@ -1,13 +1,12 @@
-// The Kubernetes source against a stand-in for the API server; with TLS in test/system.
+// The Kubernetes source against a stand-in for the API server, over TCP and TLS.
 
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, test } from 'node:test'
 import type { KubernetesSourcePlan } from '../../src/core/plan.ts'
-import { openJsonApi } from '../../src/discover/json-api.ts'
-import { kubernetesSource } from '../../src/discover/kubernetes.ts'
-import { kubernetesAccess } from '../../src/runtime/discovery-sources.ts'
+import { kubernetesAccess, openSource } from '../../src/runtime/discovery-sources.ts'
+import { makeAuthority, type Certificate } from '../support/certificates.ts'
 import { hastyHost } from '../support/discovery.ts'
 import type { FakeSlice } from '../support/kubernetes.ts'
 import { FakeKubernetes, NAMESPACE, SERVICE } from '../support/kubernetes.ts'
@@ -20,13 +19,13 @@ afterEach(async () => {
   for (const end of ended.splice(0).reverse()) await end()
 })
 
-async function cluster(): Promise<FakeKubernetes> {
-  const server = await new FakeKubernetes().start()
+async function cluster(tls: Certificate | null = null): Promise<FakeKubernetes> {
+  const server = await new FakeKubernetes(tls).start()
   ended.push(() => server.stop())
   return server
 }
 
-function follow(server: FakeKubernetes, mostMs = 50) {
+function follow(server: FakeKubernetes, mostMs = 50, caFile: string | null = null) {
   const { host, words, last } = hastyHost(mostMs)
   const tokenFile = join(temporaryFolder('account'), 'token')
   writeFileSync(tokenFile, 'one\n')
@@ -37,12 +36,9 @@ function follow(server: FakeKubernetes, mostMs = 50) {
     port: null,
     server: server.origin,
     tokenFile,
-    caFile: null,
+    caFile,
   }
-  const source = kubernetesSource(plan, host, {
-    access: (plan) => kubernetesAccess(plan, {}),
-    open: ({ server: origin }) => openJsonApi({ origin }),
-  })
+  const source = openSource('web', plan, host)
   ended.push(() => source.stop())
   source.start()
   const until = async (expected: string | RegExp): Promise<void> => {
@@ -169,6 +165,24 @@ test('lines of a watch that make no sense lead to a new list', async () => {
   server.say('nonsense')
   await until('failure: its watch makes no sense')
   await until('p1 10.1.0.1:8080 1')
+})
+
+test('over TLS the cluster is known by its authority, and nobody else is believed', async () => {
+  const authority = makeAuthority('cluster authority')
+  const server = await cluster(authority.issue('kubernetes'))
+  server.put(slice('s1', 'p1'))
+  const folder = temporaryFolder('authority')
+  const caFile = join(folder, 'ca.crt')
+  writeFileSync(caFile, makeAuthority('somebody').cert)
+  const { until, words } = follow(server, 50, caFile)
+  await until(/^failure: .*certificate/)
+  assert.deepEqual(server.asked, [], 'a server that is not known has been asked, with our token')
+  writeFileSync(caFile, authority.cert)
+  await until('p1 10.1.0.1:8080 1')
+  await waitFor(() => server.watches === 1)
+  server.put(slice('s2', 'p2'))
+  await until('p1 10.1.0.1:8080 1, p2 10.1.0.2:8080 1')
+  assert.ok(words.length >= 3)
 })
 
 test('outside of a pod it says what is missing', async () => {
