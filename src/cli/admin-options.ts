@@ -3,9 +3,10 @@
 
 import { userInfo } from 'node:os'
 import { type Command, Option } from 'commander'
+import type { AdminTarget } from './admin-client.ts'
 
 /** Who asks for a change, and why. */
-export interface SignedOptions {
+export interface SignedOptions extends AdminTarget {
   readonly reason?: string
   readonly by?: string
 }
@@ -21,12 +22,10 @@ export function withAdminOptions(command: Command): Command {
     .addOption(new Option('--key <FILE>', 'its key').hideHelp())
 }
 
-/** The form of the result; the first choice is the default. */
-export function outputOption(
-  choices: readonly [string, ...string[]] = ['text', 'json'],
-  description = 'form of the result',
-): Option {
-  return new Option('-o, --output <FORMAT>', description).choices(choices).default(choices[0])
+/** The same for a change: it is signed. */
+export function withChangeOptions(command: Command, reason = reasonOption()): Command {
+  const by = new Option('--by <NAME>', 'who asks (default: your login name)')
+  return withAdminOptions(command.addOption(reason).addOption(by))
 }
 
 /** @param readers who will see it */
@@ -34,8 +33,12 @@ export function reasonOption(readers = 'for the log'): Option {
   return new Option('--reason <TEXT>', `why; ${readers}`)
 }
 
-export function byOption(): Option {
-  return new Option('--by <NAME>', 'who asks (default: your login name)')
+/** The form of the result; the first choice is the default. */
+export function outputOption(
+  choices: readonly [string, ...string[]] = ['text', 'json'],
+  description = 'form of the result',
+): Option {
+  return new Option('-o, --output <FORMAT>', description).choices(choices).default(choices[0])
 }
 
 /** Whose name stands below a change. */

@@ -1,23 +1,15 @@
 // What the commands that change backends share: how backends are named, the request they make, and
 // how its answer reads. The balancer alone judges whether a backend can be spared.
 
-import type { Command, Option } from 'commander'
-import type { AdminTarget } from './admin-client.ts'
+import type { Option } from 'commander'
 import { detailOf, findAdmin, poolPath, postAdmin } from './admin-client.ts'
-import {
-  byOption,
-  outputOption,
-  reasonOption,
-  type SignedOptions,
-  signatureOf,
-  withAdminOptions,
-} from './admin-options.ts'
+import { reasonOption, type SignedOptions, signatureOf } from './admin-options.ts'
 import { EXIT, Failure, put } from './terminal.ts'
 
 /** The change itself is quick; what runs is waited for elsewhere. */
 const CHANGE_MS = 30_000
 
-export interface ChangeOptions extends AdminTarget, SignedOptions {
+export interface ChangeOptions extends SignedOptions {
   readonly output: 'text' | 'json'
 }
 
@@ -31,11 +23,6 @@ export interface Named {
 export interface Changed {
   readonly message: string
   readonly kept: boolean
-}
-
-/** Adds what all of them take but the reason, which not all of them ask for alike. */
-export function withChangeOptions(command: Command): Command {
-  return withAdminOptions(command.addOption(byOption())).addOption(outputOption())
 }
 
 /** `--reason` of a change that the status shows as long as it lasts. */

@@ -3,8 +3,9 @@
 import { Argument, Command } from 'commander'
 import { WEIGHT_MAX } from '../core/override-request.ts'
 import { poolPath } from './admin-client.ts'
+import { outputOption, withChangeOptions } from './admin-options.ts'
 import type { ChangeOptions } from './backend-change.ts'
-import { askChange, shownReasonOption, tell, withChangeOptions } from './backend-change.ts'
+import { askChange, shownReasonOption, tell } from './backend-change.ts'
 import { EXIT, Failure } from './terminal.ts'
 
 interface BackendOptions extends ChangeOptions {
@@ -25,8 +26,8 @@ export function backendCommand(finish: (code: number) => void): Command {
     .option('--zone <NAME>', 'its zone (add)')
     .option('--site <NAME>', 'its site (add; needed in a pool with sites)')
     .option('--force', 'also below minAvailable (remove)')
-    .addOption(shownReasonOption().makeOptionMandatory())
-  return withChangeOptions(command)
+  return withChangeOptions(command, shownReasonOption().makeOptionMandatory())
+    .addOption(outputOption())
     .addHelpText(
       'after',
       `

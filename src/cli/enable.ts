@@ -2,9 +2,9 @@
 
 import { Command } from 'commander'
 import type { Availability, BackendStatus } from '../core/status.ts'
+import { outputOption, withChangeOptions } from './admin-options.ts'
 import type { Changed, ChangeOptions, Named } from './backend-change.ts'
-import { reasonOption } from './admin-options.ts'
-import { askForAll, readBackends, tell, withChangeOptions } from './backend-change.ts'
+import { askForAll, readBackends, tell } from './backend-change.ts'
 import { EXIT, put, say } from './terminal.ts'
 import { readWait, watchBackends } from './watch-backends.ts'
 
@@ -18,8 +18,8 @@ export function enableCommand(finish: (code: number) => void): Command {
     .description('End drain and maintenance of a backend.')
     .argument('<POOL/BACKEND...>', 'which ones, of one pool; also: POOL BACKEND...')
     .option('--wait [TIME]', 'wait until its checks pass and it can serve (default: 30s)')
-    .addOption(reasonOption())
   return withChangeOptions(command)
+    .addOption(outputOption())
     .addHelpText(
       'after',
       `

@@ -4,22 +4,21 @@
 import { Command, Option } from 'commander'
 import { type ActAnswer, describeMove, type OperatorVerb } from '../core/operator.ts'
 import type { MoveReport } from '../core/status.ts'
-import { type AdminReply, type AdminTarget, detailOf } from './admin-client.ts'
+import { type AdminReply, detailOf } from './admin-client.ts'
 import { findAdmin, poolPath, postAdmin } from './admin-client.ts'
 import {
-  byOption,
   outputOption,
   reasonOption,
   type SignedOptions,
   signatureOf,
-  withAdminOptions,
+  withChangeOptions,
 } from './admin-options.ts'
 import { EXIT, harmless, put, say } from './terminal.ts'
 
 /** A move may take its time; the API itself gives up after 120 s. */
 const WAIT_MS = 125_000
 
-interface OperateOptions extends AdminTarget, SignedOptions {
+interface OperateOptions extends SignedOptions {
   readonly to?: string
   readonly force?: boolean
   readonly dryRun?: boolean
@@ -37,10 +36,8 @@ export function operatorCommand(
     .description(description)
     .argument('<POOL>', 'an active-standby pool')
   for (const option of own) command.addOption(option)
-  command
-    .addOption(reasonOption('for the log and the record of the move').makeOptionMandatory())
-    .addOption(byOption())
-  return withAdminOptions(command)
+  const reason = reasonOption('for the log and the record of the move').makeOptionMandatory()
+  return withChangeOptions(command, reason)
     .addOption(outputOption())
     .action(async (pool: string, options: OperateOptions) => {
       finish(await operate(verb, pool, options))

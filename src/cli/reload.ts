@@ -5,14 +5,12 @@ import { Command } from 'commander'
 import type { ConfigFinding, ReloadAnswer } from '../core/reload.ts'
 import { CONFIRM_MAX_MS, CONFIRM_MIN_MS } from '../core/reload.ts'
 import { formatDuration } from '../config/units.ts'
-import { type AdminReply, type AdminTarget, detailOf, postAdmin } from './admin-client.ts'
+import { type AdminReply, detailOf, postAdmin } from './admin-client.ts'
 import {
-  byOption,
   outputOption,
-  reasonOption,
   type SignedOptions,
   signatureOf,
-  withAdminOptions,
+  withChangeOptions,
 } from './admin-options.ts'
 import { diffText } from './diff-text.ts'
 import { durationOption } from './duration-option.ts'
@@ -22,7 +20,7 @@ import { EXIT, put, say, wantsColor } from './terminal.ts'
 /** A reload waits for the data threads, 5 s at most, and for those before it. */
 export const RELOAD_WAIT_MS = 30_000
 
-interface ReloadOptions extends AdminTarget, SignedOptions {
+interface ReloadOptions extends SignedOptions {
   readonly confirm?: string
   readonly dryRun?: boolean
   readonly output: 'text' | 'json'
@@ -33,9 +31,7 @@ export function reloadCommand(finish: (code: number) => void): Command {
     .description('Have the running balancer read its configuration again and apply it.')
     .option('--confirm <DURATION>', 'take it back after that long, unless it is confirmed')
     .option('--dry-run', 'only say what would happen')
-    .addOption(reasonOption())
-    .addOption(byOption())
-  return withAdminOptions(command)
+  return withChangeOptions(command)
     .addOption(outputOption())
     .addHelpText(
       'after',
@@ -82,8 +78,7 @@ Example:
 }
 
 function pendingCommand(verb: 'confirm' | 'revert', finish: (code: number) => void): Command {
-  const command = new Command(verb).addOption(reasonOption()).addOption(byOption())
-  return withAdminOptions(command).action(async (options: AdminTarget & SignedOptions) => {
+  return withChangeOptions(new Command(verb)).action(async (options: SignedOptions) => {
     const address = await findReloadable(options)
     const path = `/v1/config/${verb}`
     const reply = await postAdmin(address, path, signatureOf(options), RELOAD_WAIT_MS)

@@ -3,14 +3,9 @@
 import { Command } from 'commander'
 import { CUT_AFTER_MAX_MS } from '../core/override-request.ts'
 import type { BackendStatus } from '../core/status.ts'
+import { outputOption, withChangeOptions } from './admin-options.ts'
 import type { Changed, ChangeOptions, Named } from './backend-change.ts'
-import {
-  askForAll,
-  readBackends,
-  shownReasonOption,
-  tell,
-  withChangeOptions,
-} from './backend-change.ts'
+import { askForAll, readBackends, shownReasonOption, tell } from './backend-change.ts'
 import { durationOption } from './duration-option.ts'
 import { EXIT, put, say } from './terminal.ts'
 import { readWait, watchBackends } from './watch-backends.ts'
@@ -34,10 +29,11 @@ export function takeOutCommand(
     .option('--wait [TIME]', 'wait until nothing runs there any more (default: 30s)')
     .option('--cut-after <TIME>', 'cut what still runs after so long')
     .option('--force', 'also below minAvailable, and the active that nobody could follow')
-    .addOption(shownReasonOption().makeOptionMandatory())
-  return withChangeOptions(command).action(async (words: string[], options: TakeOutOptions) => {
-    finish(await takeOut(verb, readBackends(words), options))
-  })
+  return withChangeOptions(command, shownReasonOption().makeOptionMandatory())
+    .addOption(outputOption())
+    .action(async (words: string[], options: TakeOutOptions) => {
+      finish(await takeOut(verb, readBackends(words), options))
+    })
 }
 
 async function takeOut(

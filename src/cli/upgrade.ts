@@ -2,19 +2,17 @@
 
 import { Command } from 'commander'
 import { UPGRADE_TIMEOUT_MAX_MS } from '../core/upgrade.ts'
-import { type AdminTarget, detailOf, findAdmin, postAdmin } from './admin-client.ts'
+import { detailOf, findAdmin, postAdmin } from './admin-client.ts'
 import {
-  byOption,
   outputOption,
-  reasonOption,
   type SignedOptions,
   signatureOf,
-  withAdminOptions,
+  withChangeOptions,
 } from './admin-options.ts'
 import { durationOption } from './duration-option.ts'
 import { EXIT, Failure, put } from './terminal.ts'
 
-interface UpgradeOptions extends AdminTarget, SignedOptions {
+interface UpgradeOptions extends SignedOptions {
   readonly timeout: string
   readonly output: 'text' | 'json'
 }
@@ -27,9 +25,7 @@ export function upgradeCommand(finish: (code: number) => void): Command {
   const command = new Command('upgrade')
     .description('Have a new process, from the program on the disk, take over without a gap.')
     .option('--timeout <TIME>', 'how long the new process may take to be ready', '30s')
-    .addOption(reasonOption())
-    .addOption(byOption())
-  return withAdminOptions(command)
+  return withChangeOptions(command)
     .addOption(outputOption())
     .addHelpText(
       'after',

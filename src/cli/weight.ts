@@ -3,14 +3,9 @@
 import { Command } from 'commander'
 import { readWeight } from '../core/override-request.ts'
 import { poolPath } from './admin-client.ts'
+import { outputOption, withChangeOptions } from './admin-options.ts'
 import type { ChangeOptions } from './backend-change.ts'
-import {
-  askChange,
-  readBackend,
-  shownReasonOption,
-  tell,
-  withChangeOptions,
-} from './backend-change.ts'
+import { askChange, readBackend, shownReasonOption, tell } from './backend-change.ts'
 import { EXIT, Failure } from './terminal.ts'
 
 interface WeightOptions extends ChangeOptions {
@@ -25,8 +20,8 @@ export function weightCommand(finish: (code: number) => void): Command {
     .argument('[WEIGHT]', 'a whole number, or a share of the configured weight such as 50%')
     .option('--reset', 'back to the configured weight')
     .option('--force', 'weight 0 also below minAvailable')
-    .addOption(shownReasonOption())
-  return withChangeOptions(command)
+  return withChangeOptions(command, shownReasonOption())
+    .addOption(outputOption())
     .addHelpText(
       'after',
       `
