@@ -238,7 +238,7 @@ class Balancer implements RunningBalancer {
   }
 
   async drain(): Promise<number> {
-    this.#upgrader.cancel()
+    void this.#upgrader.cancel()
     if (this.#phase === 'running') await this.#vip?.leave()
     const cut = await this.#finish()
     await this.close()
@@ -248,7 +248,7 @@ class Balancer implements RunningBalancer {
   async close(): Promise<void> {
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
-    this.#upgrader.cancel()
+    const alone = this.#upgrader.cancel()
     this.#reloading.stop()
     this.#vip?.stop()
     this.#alerts.stop()
@@ -258,6 +258,7 @@ class Balancer implements RunningBalancer {
     await this.#agreement?.stop()
     this.#hooks.cancel()
     await this.#ledger?.close()
+    await alone
     await this.#overrides.stop()
     await this.#settings.kept.close()
     await this.#admin?.close()

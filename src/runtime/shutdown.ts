@@ -32,8 +32,12 @@ export async function runUntilStopped(
 ): Promise<number> {
   const end = new Ending()
   let isReloadWished = false
+  let predecessor: Predecessor | null = null
   const removeHandlers = onSignals({
-    stop: (signal) => end.begin(0, `${signal} received`),
+    stop: (signal) => {
+      end.begin(0, `${signal} received`)
+      predecessor?.stopped()
+    },
     stopNow: (signal) => end.now(`${signal} received again: stopping at once`),
     reload: () => {
       // What changed while it starts would be missed otherwise.
@@ -44,7 +48,6 @@ export async function runUntilStopped(
     upgrade: () => void end.balancer?.upgrade({ timeoutMs: UPGRADE_TIMEOUT_MS }),
   })
   const manager = new ServiceManager(process.env, log)
-  let predecessor: Predecessor | null = null
   let isReplaced = false
   // A control plane in an unknown state would fail silently later: better to end while in-flight
   // exchanges can still finish, and be started anew.
@@ -56,6 +59,7 @@ export async function runUntilStopped(
   process.on('uncaughtException', crashed)
   try {
     predecessor = (await following) ?? null
+    if (end.isBegun) predecessor?.stopped()
     end.balancer = await startBalancer(plan, {
       log,
       ...(origin === undefined ? {} : { origin }),

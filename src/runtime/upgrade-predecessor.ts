@@ -55,6 +55,7 @@ export class Predecessor implements OldSender {
   #freed!: (memory: Memory | null) => void
   #left!: () => void
   #isReady = false
+  #isAllOurs = false
   #isGone = false
   /** By pool: those who wait for its fence. Two moves of one pool may follow each other closely. */
   readonly #fences = new Map<string, (() => void)[]>()
@@ -120,6 +121,11 @@ export class Predecessor implements OldSender {
     this.#say({ kind: 'failed', message })
   }
 
+  /** This process is told to stop: as long as the other one has not given everything up, it can go on. */
+  stopped(): void {
+    if (!this.#isAllOurs) this.failed('it was told to stop')
+  }
+
   async fence(pool: string): Promise<void> {
     const fenced = new Promise<void>((resolve) => {
       this.#fences.set(pool, [...(this.#fences.get(pool) ?? []), resolve])
@@ -130,7 +136,7 @@ export class Predecessor implements OldSender {
 
   #hear(message: PredecessorMessage): void {
     if (message.kind === 'state-free') this.#freed(message.memory)
-    else if (message.kind === 'yours') this.#over()
+    else if (message.kind === 'yours') this.#own()
     else if (message.kind === 'fenced') this.#fenced(message.pool)
   }
 
@@ -145,8 +151,13 @@ export class Predecessor implements OldSender {
   #lose(): void {
     this.#isGone = true
     this.#freed(null)
-    this.#over()
+    this.#own()
     this.#left()
+  }
+
+  #own(): void {
+    this.#isAllOurs = true
+    this.#over()
   }
 
   #say(message: SuccessorMessage): void {

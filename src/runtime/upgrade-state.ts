@@ -28,6 +28,10 @@ export class LendableState implements KeptState {
   #overrides: Overrides
   readonly #saving = new Set<Promise<unknown>>()
   #waiting: ((kept: KeptState | null) => void)[] = []
+  /** It is being opened again. */
+  #taking: Promise<void> | null = null
+  /** Why nothing can be kept any more. */
+  #why = TAKEN_OVER
 
   /**
    * @param memory what a predecessor had in its memory alone
@@ -46,7 +50,7 @@ export class LendableState implements KeptState {
         this.#pools = { ...this.#pools, ...pools }
         return this.#use((one) => one.failover.save(pools))
       },
-      settled: () => this.#use((one) => one.failover.settled()).catch(() => TAKEN_OVER),
+      settled: () => this.#use((one) => one.failover.settled()).catch(() => this.#why),
       close: () => Promise.resolve(),
     }
     this.overrides = {
@@ -75,7 +79,12 @@ export class LendableState implements KeptState {
    * Takes it back, and keeps what has waited.
    * @throws StateFileError when it can't be had: then what has waited is refused
    */
-  async takeBack(): Promise<void> {
+  takeBack(): Promise<void> {
+    this.#taking = this.#takeBack()
+    return this.#taking
+  }
+
+  async #takeBack(): Promise<void> {
     const kept = await this.#open().catch((error: unknown) => {
       this.giveUp()
       throw error
@@ -86,12 +95,15 @@ export class LendableState implements KeptState {
   }
 
   /** It does not come back: nobody waits for it any longer. */
-  giveUp(): void {
+  giveUp(why = TAKEN_OVER): void {
+    this.#why = why
     this.#isLent = false
     for (const done of this.#waiting.splice(0)) done(null)
   }
 
   async close(): Promise<void> {
+    // What is being opened at this moment would stay locked until the process is gone.
+    await this.#taking?.catch(() => {})
     this.giveUp()
     await this.#letGo()
   }
@@ -108,7 +120,7 @@ export class LendableState implements KeptState {
     const kept = this.#isLent
       ? await new Promise<KeptState | null>((done) => this.#waiting.push(done))
       : this.#kept
-    if (kept === null) throw new Error(TAKEN_OVER)
+    if (kept === null) throw new Error(this.#why)
     const saving = work(kept)
     this.#saving.add(saving)
     try {

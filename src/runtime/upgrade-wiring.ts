@@ -81,6 +81,7 @@ export function makeUpgrader(parts: UpgradeParts): Upgrader {
       return kept.memory
     },
     takeBack: () => kept.takeBack(),
+    leaveFree: () => kept.giveUp('Evenkeel is stopping'),
     giveWay: async () => {
       parts.retire()
       kept.giveUp()

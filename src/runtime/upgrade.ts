@@ -27,6 +27,8 @@ export interface UpgradeHost {
   lend(): Promise<Memory | null>
   /** @throws Error (rejects) when it can't be had any more */
   takeBack(): Promise<void>
+  /** Leaves the state directory free, for this process ends: what waits for it is refused. */
+  leaveFree(): void
   /** Stops accepting, and decides and tells nothing any more. What runs goes on to its end. */
   giveWay(): Promise<void>
   /** Sends nothing to the backends of a pool any more. */
@@ -53,7 +55,11 @@ const GONE_MS = 5_000
 export class Upgrader {
   readonly #host: UpgradeHost
   #successor: Successor | null = null
-  #isCommitted = false
+  /** `committed`: there is no way back any more. `over`: this process only finishes what runs. */
+  #phase: 'before' | 'committed' | 'over' = 'before'
+  #isStopping = false
+  /** The upgrade under way, or the last one. */
+  #last: Promise<unknown> = Promise.resolve()
 
   constructor(host: UpgradeHost) {
     this.#host = host
@@ -61,9 +67,20 @@ export class Upgrader {
 
   /** Resolves when the new process has everything, or when all is as before. */
   async run(request: UpgradeRequest): Promise<UpgradeAnswer> {
-    const host = this.#host
-    const refusal = this.#successor === null ? host.refusal() : 'An upgrade is in progress already.'
+    const refusal = this.#refusal()
     if (refusal !== null) return { ok: false, code: 'refused', message: refusal }
+    const done = this.#run(request)
+    this.#last = done.catch(() => {})
+    return done
+  }
+
+  #refusal(): string | null {
+    if (this.#isStopping) return 'This process is about to stop.'
+    return this.#successor === null ? this.#host.refusal() : 'An upgrade is in progress already.'
+  }
+
+  async #run(request: UpgradeRequest): Promise<UpgradeAnswer> {
+    const host = this.#host
     const startMs = host.nowMs()
     const successor = new Successor((pool) => host.fence(pool))
     this.#successor = successor
@@ -71,7 +88,8 @@ export class Upgrader {
       await this.#prove(successor, request.timeoutMs)
     } catch (error) {
       await this.#goOn(successor)
-      const message = `${sentenceOf(error)}This process goes on as before.`
+      const rest = this.#isStopping ? 'The new one has ended.' : 'This process goes on as before.'
+      const message = `${sentenceOf(error)}${rest}`
       return { ok: false, code: 'failed', message }
     }
     return this.#giveWay(successor, startMs)
@@ -96,9 +114,21 @@ export class Upgrader {
     return answer
   }
 
-  /** This process is told to stop: a new one that has not taken over goes with it. */
-  cancel(): void {
-    if (!this.#isCommitted) this.#successor?.fail(new Error('This process was told to stop.'))
+  /**
+   * This process is told to stop, which is meant for a new one that has not taken over, too: it is killed, or, once
+   * it can't be called back, told the same. Resolves when nothing is left of one that was killed.
+   */
+  async cancel(): Promise<void> {
+    const isFirst = !this.#isStopping
+    this.#isStopping = true
+    if (this.#phase === 'over') return
+    if (this.#phase === 'committed') {
+      // Its own end is orderly, and it may take longer than this one.
+      if (isFirst) this.#successor?.tellToStop()
+      return
+    }
+    this.#successor?.fail(new Error('This process was told to stop.'))
+    await this.#last
   }
 
   /** Up to the point of no return. @throws Error (rejects) */
@@ -125,7 +155,7 @@ export class Upgrader {
       // Much may have happened meanwhile: a stop, or a configuration on trial.
       const refusal = host.refusal()
       if (refusal !== null) throw new Error(refusal)
-      this.#isCommitted = true
+      this.#phase = 'committed'
     } finally {
       clearTimeout(timer)
     }
@@ -149,6 +179,7 @@ export class Upgrader {
       successor.say({ kind: 'yours' })
       await successor.hears('taken')
     } catch (error) {
+      this.#phase = 'over'
       // Nothing is left here to go on with: whoever supervises us must start anew.
       host.end(1)
       const message = `${sentenceOf(error)}This process has stopped accepting and ends, too.`
@@ -156,6 +187,7 @@ export class Upgrader {
     } finally {
       clearTimeout(timer)
     }
+    this.#phase = 'over'
     successor.letGo()
     host.end(0)
     const tookMs = Math.round(host.nowMs() - startMs)
@@ -174,11 +206,12 @@ export class Upgrader {
     }
   }
 
-  /** As if nothing had happened. */
+  /** As if nothing had happened, unless this process ends, too. */
   async #goOn(successor: Successor): Promise<void> {
     await successor.kill()
     try {
-      if (successor.hasState) await this.#host.takeBack()
+      if (this.#isStopping) this.#host.leaveFree()
+      else if (successor.hasState) await this.#host.takeBack()
     } catch (error) {
       this.#host.info('the state directory could not be taken back', { cause: String(error) })
     }
@@ -252,6 +285,10 @@ class Successor {
   letGo(): void {
     this.#child?.unref()
     this.#child?.channel?.unref()
+  }
+
+  tellToStop(): void {
+    this.#child?.kill('SIGTERM')
   }
 
   async kill(): Promise<void> {

@@ -10,6 +10,7 @@ import {
 import { Agent } from 'node:http'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { openStateDir } from '../../src/ha/state-dir.ts'
 import { startBackend } from '../support/backend.ts'
 import { mainFile, startEvenkeel } from '../support/evenkeel.ts'
 import { temporaryFolder } from '../support/processes.ts'
@@ -176,4 +177,55 @@ test('a stop while the new process is not ready ends both', async () => {
   await ended(running)
   assert.equal(running.process.child.exitCode, 0)
   await waitFor(() => !existsSync(`/proc/${pid}`))
+})
+
+test('a stop while the new process has the state ends both, and leaves the state free', async () => {
+  const backend = await startBackend({ name: 'one' })
+  after(() => backend.stop())
+  const binary = program(
+    'borrower',
+    `process.send({ kind: 'loaded', version: '2' })
+    process.on('message', ({ kind }) => {
+      if (kind === 'state-free') require('node:fs').writeFileSync(__dirname + '/lent', String(process.pid))
+    })
+    setInterval(() => {}, 1000)`,
+  )
+  const stateDir = join(folder, 'state')
+  const running = await startEvenkeel(
+    {
+      listeners: { web: { pool: 'web' } },
+      pools: { web: { backends: { one: backend.address }, healthCheck: { http: '/health' } } },
+      runtime: { stateDir },
+    },
+    { env: { EVENKEEL_BINARY: binary } },
+  )
+  after(() => running.stop())
+  running.process.child.kill('SIGUSR2')
+  const pid = Number(await waitFor(() => readFileSync(join(folder, 'lent'), 'utf8')))
+  running.process.child.kill('SIGTERM')
+  await ended(running)
+  assert.equal(running.process.child.exitCode, 0)
+  assert.ok(!existsSync(`/proc/${pid}`))
+  const again = await openStateDir(stateDir)
+  await again.close()
+})
+
+test('a stop of the new process while it proves itself is for that one alone', async () => {
+  const backend = await startBackend({ name: 'one' })
+  after(() => backend.stop())
+  const running = await startEvenkeel({
+    listeners: { web: { pool: 'web' } },
+    pools: { web: { backends: { one: backend.address }, healthCheck: { http: '/slow' } } },
+  })
+  after(() => running.stop())
+  const upgraded = upgrade(running)
+  const pid = await waitFor(() => {
+    const line = /^.*a new process is to take over.*$/m.exec(running.logs())?.[0] ?? '{}'
+    return (JSON.parse(line) as { pid?: number }).pid ?? 0
+  })
+  process.kill(pid, 'SIGTERM')
+  const { code, stderr } = await upgraded
+  assert.equal(code, 1)
+  assert.match(stderr, /The new process .*This process goes on as before\./)
+  assert.equal(await pidOf(running), running.process.pid)
 })

@@ -49,3 +49,12 @@ test('the end of the process before is a fence of everything', async () => {
   channel.emit('disconnect')
   await both
 })
+
+test('a stop is told to the process before, as long as that one can go on', () => {
+  const { old, channel, said } = predecessor()
+  old.stopped()
+  assert.deepEqual(said, [{ kind: 'failed', message: 'it was told to stop' }])
+  channel.emit('message', { kind: 'yours' })
+  old.stopped()
+  assert.equal(said.length, 1)
+})

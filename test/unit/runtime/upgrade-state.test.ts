@@ -83,6 +83,28 @@ test('what waits for a state that cannot be opened again is refused', async () =
   await saving
 })
 
+test('a stop while the state is opened again closes it again', async () => {
+  const heard: string[] = []
+  let open!: (kept: KeptState) => void
+  const opening = new Promise<KeptState>((done) => (open = done))
+  const state = new LendableState(keptState(heard), null, () => opening)
+  await state.lend()
+  const back = state.takeBack()
+  const closed = state.close()
+  open(keptState(heard))
+  await Promise.all([back, closed])
+  assert.deepEqual(heard, ['closed', 'closed'])
+})
+
+test('what waits while the process ends is refused for that reason', async () => {
+  const state = lendable([])
+  await state.lend()
+  const settled = state.failover.settled()
+  state.giveUp('Evenkeel is stopping')
+  assert.equal(await settled, 'Evenkeel is stopping')
+  await assert.rejects(state.overrides.save([]), /Evenkeel is stopping/)
+})
+
 test('nothing is lent before what is being saved is on the disk', async () => {
   const heard: string[] = []
   const kept = keptState(heard)

@@ -5,8 +5,11 @@ import { test } from 'node:test'
 import { Upgrader, type UpgradeHost } from '../../../src/runtime/upgrade.ts'
 import type { PredecessorMessage } from '../../../src/runtime/upgrade-protocol.ts'
 
-/** A new process that does all it should; `before` is called when it gets the state. */
-function successor(before: () => void): ChildProcess {
+/**
+ * A new process that does all it should; `before` is called when it gets the state, `after` when everything is its
+ * own. Not killed by anything but SIGKILL.
+ */
+function successor(before: () => void, after = (): void => {}, heard: string[] = []): ChildProcess {
   const child = new EventEmitter()
   const send = ({ kind }: PredecessorMessage): void => {
     if (kind === 'estate') child.emit('message', { kind: 'loaded', version: '2' })
@@ -14,36 +17,105 @@ function successor(before: () => void): ChildProcess {
       before()
       child.emit('message', { kind: 'ready', isServing: true })
     }
+    if (kind === 'yours') {
+      after()
+      child.emit('message', { kind: 'taken' })
+    }
   }
-  const kill = (): void => void child.emit('exit', null, 'SIGKILL')
+  const kill = (signal: string): void => {
+    heard.push(signal)
+    if (signal === 'SIGKILL') setImmediate(() => child.emit('exit', null, 'SIGKILL'))
+  }
+  const nothing = { unref: () => {}, channel: { unref: () => {} } }
   const parts = { pid: 7, connected: true, exitCode: null, signalCode: null, send, kill }
-  return Object.assign(child, parts) as unknown as ChildProcess
+  return Object.assign(child, nothing, parts) as unknown as ChildProcess
 }
 
-test('a configuration on trial while the new process begins leaves everything as it was', async () => {
-  const heard: string[] = []
-  let refusal: string | null = null
-  const host: UpgradeHost = {
+/** A process that can be followed, and writes down what is asked of it. */
+function hostOf(heard: string[], changes: Partial<UpgradeHost> = {}): UpgradeHost {
+  return {
     version: '1',
     nowMs: () => 0,
     info: () => {},
     audit: () => {},
-    refusal: () => refusal,
+    refusal: () => null,
     moving: () => [],
     estate: async () => ({ pid: 1, version: '1', sockets: [], available: [], isAway: false }),
     lend: async () => null,
     takeBack: async () => void heard.push('taken back'),
+    leaveFree: () => void heard.push('left free'),
     giveWay: async () => void heard.push('gave way'),
     fence: async () => {},
     running: () => 0,
-    end: () => heard.push('ended'),
-    start: () => successor(() => (refusal = 'A configuration waits for: evenkeel confirm.')),
+    end: (code) => void heard.push(`ended with ${code}`),
+    start: () =>
+      successor(
+        () => {},
+        () => {},
+        heard,
+      ),
+    ...changes,
   }
-  const answer = await new Upgrader(host).run({ timeoutMs: 5_000 })
+}
+
+const request = { timeoutMs: 5_000 }
+
+test('a configuration on trial while the new process begins leaves everything as it was', async () => {
+  const heard: string[] = []
+  let refusal: string | null = null
+  const host = hostOf(heard, {
+    refusal: () => refusal,
+    start: () => successor(() => (refusal = 'A configuration waits for: evenkeel confirm.')),
+  })
+  const answer = await new Upgrader(host).run(request)
   assert.deepEqual(answer, {
     ok: false,
     code: 'failed',
     message: 'A configuration waits for: evenkeel confirm. This process goes on as before.',
   })
   assert.deepEqual(heard, ['taken back'])
+})
+
+test('a stop before the new process is ready ends it, and leaves the state free', async () => {
+  for (const moment of ['sockets', 'state'] as const) {
+    const heard: string[] = []
+    let cancelled = Promise.resolve()
+    const stop = (): void => {
+      cancelled = upgrader.cancel().then(() => void heard.push('nothing is left'))
+    }
+    const host = hostOf(heard, {
+      ...(moment === 'sockets' ? { moving: () => (stop(), ['db']) } : {}),
+      start: () => successor(stop, () => {}, heard),
+    })
+    const upgrader = new Upgrader(host)
+    const answer = await upgrader.run(request)
+    await cancelled
+    const message = 'This process was told to stop. The new one has ended.'
+    assert.deepEqual(answer, { ok: false, code: 'failed', message })
+    assert.deepEqual(heard, ['SIGKILL', 'left free', 'nothing is left'], moment)
+    const again = await upgrader.run(request)
+    assert.equal(again.message, 'This process is about to stop.')
+  }
+})
+
+test('a stop while this process gives way is passed on once, and this process ends', async () => {
+  const heard: string[] = []
+  const host = hostOf(heard, {
+    giveWay: async () => {
+      await upgrader.cancel()
+      await upgrader.cancel()
+      heard.push('gave way')
+    },
+  })
+  const upgrader = new Upgrader(host)
+  assert.equal((await upgrader.run(request)).ok, true)
+  assert.deepEqual(heard, ['SIGTERM', 'gave way', 'ended with 0'])
+})
+
+test('the end of a process that was followed is its own', async () => {
+  const heard: string[] = []
+  const upgrader = new Upgrader(hostOf(heard))
+  assert.equal((await upgrader.run(request)).ok, true)
+  await upgrader.cancel()
+  assert.deepEqual(heard, ['gave way', 'ended with 0'])
 })
