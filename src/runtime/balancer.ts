@@ -195,9 +195,11 @@ class Balancer implements RunningBalancer {
     await past.prove(this.#agreement, this.#rights, () => this.status())
     this.addresses = await this.#planes.start()
     this.#overrides.begin()
-    this.#phase = 'running'
+    // A stop that came meanwhile, or comes now, is never taken back.
+    if (this.#phase === 'starting') this.#phase = 'running'
     await past.takeOver(appear)
     await this.#ledger?.begin({ snapshot: this.#control.current(), pools: this.#control.status() })
+    if (this.#phase !== 'running') return
     this.#reloading.begin()
     this.#vip?.look()
     this.#news.publish(runningNews(this.#plan, this, this.#settings.threads))
