@@ -40,10 +40,12 @@ export function fileStore(state: StateStore, failed: (error: Error) => void): Fa
     record: FailoverRecord,
     done: (lost: string | null) => void,
   ): Promise<void> => {
+    const before = pools.get(pool)
     let lost: string | null = null
     try {
       await state.save({ [pool]: record })
-      pools.set(pool, record)
+      // What was kept since is newer.
+      if (pools.get(pool) === before) pools.set(pool, record)
     } catch (error) {
       lost = (error as Error).message
     }

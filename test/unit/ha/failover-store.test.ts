@@ -86,3 +86,16 @@ test('a pool that a reload takes out and brings back goes on with what was kept 
   assert.deepEqual(store.restore('db'), later, 'an epoch never falls')
   await state.close()
 })
+
+test('what is kept while a claim is on its way to the disk is newer than the claim', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'evenkeel-store-'))
+  const state = await openState(dir)
+  const store = fileStore(state, never)
+  const claiming = asked((done) => store.claim('db', record, done))
+  const later = { ...record, fresh: ['b'] }
+  store.save('db', later)
+  assert.equal(await claiming, null)
+  assert.equal(store.restore('db'), later)
+  await state.close()
+  assert.deepEqual(await kept(dir, 'db'), later)
+})
