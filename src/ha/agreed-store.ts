@@ -1,6 +1,7 @@
 // The keeper for pools whose replicas agree: every word goes to the agreement, and what outlives a
 // restart goes to the state file as well, so that an epoch that was once seen is never used again.
 // The agreement answers with events for the pool's failover machine, so `done` is for the file alone.
+// Must never keep a claim before etcd has it: etcd alone says what was claimed.
 
 import type { FailoverRecord } from '../core/failover-record.ts'
 import type { Frozen } from '../core/failover-contract.ts'
@@ -27,10 +28,16 @@ export function agreedStore(file: FailoverStore, voice: AgreementVoice): Failove
   return {
     restore: (pool) => file.restore(pool),
     claim(pool, record, done) {
-      file.claim(pool, record, (lost) => {
-        if (lost === null && voice.has(pool)) voice.claim(pool, record)
-        else done(lost)
-      })
+      if (!voice.has(pool)) {
+        file.claim(pool, record, done)
+        return
+      }
+      // Who remembers a claim that etcd has never heard of takes etcd for one that was set back. What
+      // is kept stays as it is, but a move that could not be kept later must not begin.
+      const kept = file.restore(pool)
+      if (kept === null) voice.claim(pool, record)
+      else
+        file.claim(pool, kept, (lost) => (lost === null ? voice.claim(pool, record) : done(lost)))
     },
     stopped(pool, epoch, done) {
       if (voice.has(pool)) voice.acknowledge(pool, epoch)
