@@ -164,6 +164,12 @@ export class Incident {
     return last !== undefined && last.backMs === null
   }
 
+  /** The first sign of its latest loss; that of the incident if there was none. */
+  get signMs(): number {
+    if (this.#unlistedMs >= 0) return this.#unlistedMs
+    return this.startMs + (this.#outages.at(-1)?.faultMs ?? 0)
+  }
+
   /** Nothing has come after its first outage. */
   get isFirst(): boolean {
     return this.#outages.length <= 1 && this.#relapses === 0

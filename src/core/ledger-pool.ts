@@ -305,7 +305,7 @@ export class LedgerPool {
     }
     const incident = this.incident!
     if (incident.trouble === 'shortage') incident.trouble = 'outage'
-    incident.lost(trigger === null ? nowMs : trigger.startMs, nowMs)
+    incident.lost(trigger === null ? nowMs : trigger.signMs, nowMs)
     incident.stage('down', now, 'no backend may be sent to')
     this.#ports.touched(incident)
   }
@@ -360,7 +360,7 @@ export class LedgerPool {
     const old = this.incident
     if (old !== null && nowMs - old.closedMs < SETTLE_MS) old.reopen()
     else {
-      const fault = trigger === null ? now : this.#samples.at(trigger.startMs, now)
+      const fault = trigger === null ? now : this.#samples.at(trigger.signMs, now)
       this.incident = new Incident(
         {
           id: this.#ports.nextId(),
