@@ -8,7 +8,6 @@ import type {
   IncidentRecord,
   LedgerRecord,
   MoveRecord,
-  PoolRecord,
   SpanRecord,
   StartRecord,
   WindowRecord,
@@ -24,6 +23,7 @@ import {
   type Outage,
   type Stretch,
 } from './report-figures.ts'
+import { PoolHistory } from './report-members.ts'
 import {
   figuresOf,
   NO_OUTAGES,
@@ -79,7 +79,7 @@ export class ReportFold {
   readonly #starts = new Map<number, StartRecord>()
   readonly #moves = new Map<string, MoveRecord>()
   readonly #actions = new Map<string, ActionRecord>()
-  readonly #pools = new Map<string, PoolRecord>()
+  readonly #pools = new Map<string, PoolHistory>()
   #firstAt = Infinity
 
   add(record: LedgerRecord): void {
@@ -111,8 +111,9 @@ export class ReportFold {
         break
       }
       case 'pool': {
-        const known = this.#pools.get(record.pool)
-        if (known === undefined || record.at >= known.at) this.#pools.set(record.pool, record)
+        let history = this.#pools.get(record.pool)
+        if (history === undefined) this.#pools.set(record.pool, (history = new PoolHistory()))
+        history.add(record)
         break
       }
       case 'stop':
@@ -184,9 +185,11 @@ export class ReportFold {
     }
   }
 
-  #pool(known: PoolRecord, spans: readonly Part[], stretch: Stretch): PoolReport {
+  #pool(history: PoolHistory, spans: readonly Part[], stretch: Stretch): PoolReport {
+    const known = history.latest
     const name = known.pool
-    const parts = spans.filter(({ span }) => span.pools[name] !== undefined)
+    // `constructor` may be the name of a pool, and every object has one.
+    const parts = spans.filter(({ span }) => Object.hasOwn(span.pools, name))
     const own = parts.map(({ span, share }) => {
       const { times, counts } = span.pools[name]!
       return { times: scaledTimes(times, share), counts: scaledCounts(counts, share) }
@@ -218,29 +221,30 @@ export class ReportFold {
         missed: verdicts.filter((met) => met === false).length,
       },
       moves,
-      backends: this.#backends(known, parts, stretch),
+      backends: this.#backends(history, parts, stretch),
     }
   }
 
-  #backends(known: PoolRecord, parts: readonly Part[], stretch: Stretch): BackendReport[] {
+  #backends(history: PoolHistory, parts: readonly Part[], stretch: Stretch): BackendReport[] {
+    const known = history.latest
     const name = known.pool
     const members = new Set(known.backends)
     for (const { span } of parts) {
       for (const backend of Object.keys(span.pools[name]!.backends)) members.add(backend)
     }
-    const current = new Set(known.backends)
+    const present = parts.map(({ span }) => new Set(history.at(span.toAt).backends))
     const outages = this.#outages(name, stretch)
     const reports = [...members].map((backend) => {
-      const own = parts.flatMap(({ span, share }) => {
-        const listed = span.pools[name]!.backends[backend]
-        if (listed !== undefined) {
-          const [up, down, maintenance, unknown, requests, failed] = listed
+      const own = parts.flatMap(({ span, share }, i) => {
+        const rows = span.pools[name]!.backends
+        if (Object.hasOwn(rows, backend)) {
+          const [up, down, maintenance, unknown, requests, failed] = rows[backend]!
           const times = scaledTimes([up, down, maintenance, unknown], share)
           const counts = scaledCounts({ ...NO_COUNTS, requests, failed }, share)
           return [{ times, counts }]
         }
         // Who isn't listed was up all the time, if it was there.
-        if (!current.has(backend)) return []
+        if (!present[i]!.has(backend)) return []
         return [{ times: scaledTimes([span.ms, 0, 0, 0], share), counts: NO_COUNTS }]
       })
       const figures = figuresOf(own, outages.get(backend) ?? NO_OUTAGES, stretch)
