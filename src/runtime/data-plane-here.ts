@@ -7,7 +7,7 @@ import type { ControlMessage, DataMessage, OpenSocket, Snapshot } from '../core/
 import { THREAD } from '../core/shared-layout.ts'
 import { Adoption } from './adoption.ts'
 import type { DataPlaneOptions } from './data-plane.ts'
-import type { DataPlanes } from './data-threads.ts'
+import type { DataPlanes } from './data-planes.ts'
 
 interface Plane {
   receive(message: ControlMessage): void

@@ -6,7 +6,7 @@ import type { ControlMessage } from '../core/snapshot.ts'
 import { SharedTable } from '../core/shared-layout.ts'
 import { seededRandom } from '../core/random.ts'
 import { systemClock } from './clock.ts'
-import type { DataPlaneModule, ThreadData } from './data-threads.ts'
+import type { DataPlaneModule, ThreadData } from './thread-worker.ts'
 
 const { plan, buffers, thread, seed, module, ...listening } = workerData as ThreadData
 const port = parentPort!

@@ -2,16 +2,16 @@
 // replaces the ones that fail. A failing thread costs its own connections and nobody else's.
 // Must never decide by itself when a thread has failed: `supervision.ts` does.
 
-import { Worker } from 'node:worker_threads'
-import { availableParallelism, totalmem } from 'node:os'
+import { availableParallelism } from 'node:os'
+import type { Worker } from 'node:worker_threads'
 import type { Clock } from '../core/clock.ts'
 import type { Address, Plan } from '../core/plan.ts'
 import type { Random } from '../core/random.ts'
 import type { ControlMessage, DataMessage, OpenSocket, Snapshot } from '../core/snapshot.ts'
-import type { SharedBuffers, SharedTable } from '../core/shared-layout.ts'
+import type { SharedTable } from '../core/shared-layout.ts'
 import { THREAD } from '../core/shared-layout.ts'
-import type { DataPlaneOptions } from './data-plane.ts'
 import { Adoption } from './adoption.ts'
+import type { DataPlanes } from './data-planes.ts'
 import type { ListenFailure } from './plane-listeners.ts'
 import type { SupervisionLimits } from './supervision.ts'
 import {
@@ -23,66 +23,7 @@ import {
   judgeThread,
   replacementDelayMs,
 } from './supervision.ts'
-
-/** What a data thread is started with. */
-export interface ThreadData {
-  readonly plan: Plan
-  readonly buffers: SharedBuffers
-  readonly thread: number
-  readonly reusePort: boolean
-  /** It opens the listeners that only one thread can have. */
-  readonly unshared: boolean
-  /** Which these are, by name, besides those on unix sockets. */
-  readonly alone: readonly string[]
-  /** Sockets that listen already, taken over from the process before this one. */
-  readonly inherited: readonly OpenSocket[]
-  readonly seed: number
-  /** URL of the module whose `DataPlane` it runs. */
-  readonly module: string
-}
-
-export interface DataPlaneModule {
-  readonly DataPlane: new (options: DataPlaneOptions) => { receive(message: ControlMessage): void }
-}
-
-/** Data planes wherever they run: what the composition root needs of them. */
-export interface DataPlanes {
-  /** Data planes whose listeners are open. */
-  readonly running: number
-  /**
-   * The lowest snapshot version that any of them has applied which may still send; Infinity if none
-   * may.
-   */
-  applied(): number
-  /** How many have failed and were replaced, or are about to be. */
-  readonly restarts: number
-  /** Opens all listeners and returns their addresses. @throws Error when that fails */
-  start(): Promise<readonly Address[]>
-  /** Where they listen, in the order of the present plan. */
-  addresses(): readonly Address[]
-  /** Hands on a snapshot. */
-  publish(snapshot: Snapshot): void
-  /**
-   * Resolves when all of them go by the last plan that was published, with its listeners open and
-   * those it left out closed; at once if none was since the start.
-   * @throws Error (rejects) when a listener can't be opened (the others are), or after 5 s
-   */
-  adopted(): Promise<void>
-  /** Sends one message to one of them; if it is gone it misses it. */
-  send(thread: number, message: ControlMessage): void
-  /**
-   * What all of them listen on, for a process that takes over. @throws Error (rejects) when one of them
-   * does not answer
-   */
-  sockets(): Promise<readonly OpenSocket[]>
-  /**
-   * Stops accepting and resolves when all has been finished.
-   * @param isHandedOver another process goes on accepting on the same sockets
-   */
-  drain(isHandedOver?: boolean): Promise<void>
-  /** Ends everything at once. */
-  close(): Promise<void>
-}
+import { endWorker, heapLimitMb, socketsOf, startWorker, type ThreadData } from './thread-worker.ts'
 
 /** What happens to data threads, for the log, the metrics and the control plane. */
 export interface ThreadEvents {
@@ -135,11 +76,6 @@ interface Seat {
   verdict: string | null
   replacement: NodeJS.Timeout | null
 }
-
-/** How long a thread may take to end by itself. */
-const CLOSE_MS = 200
-/** How long it may take to say what it listens on; it may be busy. */
-const SOCKETS_MS = 2_000
 
 const sentences = {
   'start-timeout': 'it did not open its listeners in time',
@@ -259,7 +195,10 @@ export class DataThreads implements DataPlanes {
   }
 
   async sockets(): Promise<readonly OpenSocket[]> {
-    return (await Promise.all(this.#seats.map(socketsOf))).flat()
+    const all = this.#seats.map(({ thread, worker, isRunning }) => {
+      return socketsOf(thread, isRunning ? worker : null)
+    })
+    return (await Promise.all(all)).flat()
   }
 
   async drain(isHandedOver = false): Promise<void> {
@@ -280,17 +219,7 @@ export class DataThreads implements DataPlanes {
     this.#watch = null
     await Promise.all(
       this.#seats.map(async (seat) => {
-        const { worker } = seat
-        if (worker === null) return
-        worker.postMessage({ kind: 'close' })
-        // It ends by itself once it has sent its last lines, unless it is stuck.
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(() => void worker.terminate(), CLOSE_MS)
-          worker.once('exit', () => {
-            clearTimeout(timer)
-            resolve()
-          })
-        })
+        if (seat.worker !== null) await endWorker(seat.worker)
       }),
     )
   }
@@ -317,15 +246,7 @@ export class DataThreads implements DataPlanes {
       seed: Math.floor(random.next() * 2 ** 31),
       module: (module ?? new URL('./data-plane.js', import.meta.url)).href,
     }
-    const worker = new Worker(new URL('./data-thread.js', import.meta.url), {
-      workerData: data,
-      name: `data-${seat.thread}`,
-      // A program given as text (`node -e`) hands on options that a file can't be started with.
-      ...(process.execArgv.some((option) => /^(-[ep]|--input-type|--eval|--print)/.test(option))
-        ? { execArgv: [] }
-        : {}),
-      resourceLimits: { maxOldGenerationSizeMb: heapMb ?? heapLimitMb(this.#seats.length) },
-    })
+    const worker = startWorker(data, heapMb ?? heapLimitMb(this.#seats.length))
     let cause: string | null = null
     seat.worker = worker
     seat.isRunning = false
@@ -436,35 +357,6 @@ export class DataThreads implements DataPlanes {
   #settleDrain(): void {
     if (this.#seats.every((seat) => seat.isDrained)) this.#drained?.()
   }
-}
-
-function socketsOf({ thread, worker, isRunning }: Seat): Promise<readonly OpenSocket[]> {
-  return new Promise((resolve, reject) => {
-    const end = (): void => {
-      clearTimeout(timer)
-      worker?.off('message', hear)
-    }
-    const refuse = (): void => {
-      end()
-      reject(new Error(`data thread ${thread} is not running`))
-    }
-    const hear = (message: DataMessage): void => {
-      if (message.kind !== 'sockets') return
-      end()
-      resolve(message.sockets)
-    }
-    const timer = setTimeout(refuse, SOCKETS_MS)
-    if (worker === null || !isRunning) return refuse()
-    worker.on('message', hear)
-    worker.postMessage({ kind: 'tell-sockets' })
-  })
-}
-
-// Half of what the machine or container has, shared out; the rest is for buffers outside the heap.
-function heapLimitMb(threads: number): number {
-  const constrained = process.constrainedMemory()
-  const bytes = constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()
-  return Math.min(4096, Math.max(128, Math.floor(bytes / 2 / threads / 1_048_576)))
 }
 
 function deferred(): { promise: Promise<void>; resolve: () => void; reject: (e: Error) => void } {

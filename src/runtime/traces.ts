@@ -9,7 +9,7 @@ import type { TraceRecord } from '../core/trace.ts'
 import type { Log } from '../observe/log.ts'
 import { OtlpExporter } from '../observe/otlp-exporter.ts'
 import { TraceRing } from '../observe/trace-ring.ts'
-import type { DataPlanes } from './data-threads.ts'
+import type { DataPlanes } from './data-planes.ts'
 import { packageVersion } from './version.ts'
 
 /** Those who send traces, and are told how many have arrived. */
