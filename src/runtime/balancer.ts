@@ -5,7 +5,6 @@
 import type { Address, Plan } from '../core/plan.ts'
 import { THREAD, type SharedTable } from '../core/shared-layout.ts'
 import { seededRandom } from '../core/random.ts'
-import type { DataMessage } from '../core/snapshot.ts'
 import type { ActAnswer, OperatorRequest } from '../core/operator.ts'
 import type { ReloadAnswer, ReloadWish } from '../core/reload.ts'
 import type { UpgradeAnswer, UpgradeRequest } from '../core/upgrade.ts'
@@ -23,10 +22,8 @@ import { RunningAlerts } from './alerts.ts'
 import { makeAgreement, makeStore } from './agreement-wiring.ts'
 import { systemClock, systemTimers, within } from './clock.ts'
 import { ControlPlane } from './control-plane.ts'
-import { DataPlane } from './data-plane.ts'
-import { DataPlaneHere } from './data-plane-here.ts'
 import type { DataPlanes } from './data-planes.ts'
-import { DataThreads, threadCount } from './data-threads.ts'
+import { threadCount } from './data-threads.ts'
 import { clearStaleSockets, settleAddresses } from './port-check.ts'
 import { canReusePort } from './reuse-port.ts'
 import { explainHere } from './explain.ts'
@@ -36,16 +33,15 @@ import { makeLedger, type RunningLedger } from './ledger.ts'
 import { News } from './news.ts'
 import { makeOverrides } from './override-wiring.ts'
 import type { RunningOverrides } from './overrides.ts'
-import { hearPlane } from './plane-messages.ts'
 import type { PlanKeeper } from './plan-keeper.ts'
 import { tableFor } from './plan-table.ts'
+import { makePlanes } from './plane-wiring.ts'
 import { endingNews, runningNews, versionInfo } from './process-news.ts'
 import { Reloading, makeKeeper } from './reloading.ts'
 import type { BalancerOptions, RunningBalancer } from './running-balancer.ts'
 import { RunningDiscovery } from './running-discovery.ts'
 import { RunningHooks } from './running-hooks.ts'
 import { Succession } from './succession.ts'
-import { threadNews } from './thread-news.ts'
 import { Traces } from './traces.ts'
 import { Rights } from './upgrade-rights.ts'
 import type { LendableState } from './upgrade-state.ts'
@@ -159,7 +155,7 @@ class Balancer implements RunningBalancer {
     })
     this.#overrides = this.#makeOverrides()
     this.#control = this.#makeControlPlane()
-    this.#planes = settings.inProcess ? this.#makePlaneHere() : this.#makeThreads()
+    this.#planes = this.#makePlanes()
     this.#metrics = this.#makeMetrics()
     this.#vip = this.#makeVirtualIp()
     this.#upgrader = this.#makeUpgrader()
@@ -330,44 +326,23 @@ class Balancer implements RunningBalancer {
     })
   }
 
-  /** One data plane right here. */
-  #makePlaneHere(): DataPlanes {
-    return new DataPlaneHere(
-      (options) => new DataPlane(options),
-      {
-        plan: this.#plan,
-        table: this.#table,
-        thread: 0,
-        clock: this.#clock,
-        random: this.#random,
-        reusePort: false,
-      },
-      () => this.#control.current(),
-      (message) => this.#receive(0, message),
-    )
-  }
-
-  /** Data planes in threads of their own, watched and replaced. */
-  #makeThreads(): DataPlanes {
-    const { reusePort, dataPlaneModule, past } = this.#settings
-    return new DataThreads({
-      plan: this.#plan,
+  /** The hands that carry the traffic. */
+  #makePlanes(): DataPlanes {
+    const { inProcess, reusePort, dataPlaneModule, past } = this.#settings
+    return makePlanes({
+      plan: () => this.#plan,
       table: this.#table,
       clock: this.#clock,
       random: this.#random,
+      log: this.#log,
+      events: this.#news.events,
+      control: this.#control,
+      access: this.#access,
+      traces: this.#traces,
+      inProcess,
       reusePort,
-      current: () => this.#control.current(),
-      inherited: past.shares.inherited,
-      alone: past.shares.alone,
-      // Only the first thread has the unix sockets; for another one they are rightly in use.
-      beforeReplacement: async (thread) => {
-        if (thread === 0) await clearStaleSockets(this.#plan)
-      },
-      ...(dataPlaneModule === undefined ? {} : { module: dataPlaneModule }),
-      events: {
-        message: (thread, message) => this.#receive(thread, message),
-        ...threadNews(this.#news.events, (thread) => this.#control.threadDown(thread)),
-      },
+      shares: past.shares,
+      module: dataPlaneModule,
     })
   }
 
@@ -491,13 +466,6 @@ class Balancer implements RunningBalancer {
     const voices = { events, log: this.#log, inherited }
     this.#admin = await startAdminApi({ plan: plan.admin, source, ...voices })
     this.adminAddress = this.#admin.address
-  }
-
-  // --- what they say to each other -------------------------------------------------------------
-
-  #receive(thread: number, message: DataMessage): void {
-    const parts = { control: this.#control, access: this.#access, traces: this.#traces }
-    hearPlane({ ...parts, log: this.#log }, thread, message)
   }
 
   #readiness(): Readiness {
