@@ -9,7 +9,7 @@ import { formatAddress, readBind } from '../config/address.ts'
 import { describeFileError } from '../config/environment.ts'
 import { openTls, type Trust } from './admin-tls.ts'
 import { findConfig, loadSource } from './find-config.ts'
-import { EXIT, Failure, harmless } from './terminal.ts'
+import { EXIT, Failure, harmless, plain } from './terminal.ts'
 
 export interface AdminTarget {
   /** `--admin ADDR`. */
@@ -168,6 +168,11 @@ export function postYaml(
   return sendAdmin(place, { method: 'POST', path, ...yaml, timeoutMs })
 }
 
+/** The sentence of a change that was made. */
+export function messageOf(body: string): string {
+  return (JSON.parse(body, harmless) as { message: string }).message
+}
+
 /** The sentence of an answer that is a problem (RFC 9457), with what there is instead. */
 export function detailOf(body: string): string {
   try {
@@ -176,7 +181,7 @@ export function detailOf(body: string): string {
     if (!Array.isArray(names) || names.length === 0) return String(detail)
     return `${String(detail)} There are: ${names.join(', ')}.`
   } catch {
-    return `the admin API answered what is not understood: ${body.slice(0, 200)}`
+    return `the admin API answered what is not understood: ${plain(body.slice(0, 200))}`
   }
 }
 

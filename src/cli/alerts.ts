@@ -4,7 +4,7 @@
 import { Argument, Command } from 'commander'
 import type { AlertsAnswer } from '../admin/alert-routes.ts'
 import type { AdminTarget } from './admin-client.ts'
-import { detailOf, findAdmin, postAdmin, readAnswer } from './admin-client.ts'
+import { detailOf, findAdmin, messageOf, postAdmin, readAnswer } from './admin-client.ts'
 import { loginName, outputOption, withAdminOptions } from './admin-options.ts'
 import { formatAge } from './age.ts'
 import { table } from './table.ts'
@@ -60,8 +60,7 @@ async function test(target: string | undefined, options: AlertsOptions): Promise
     say(`evenkeel: ${detailOf(reply.body)}`)
     return EXIT.failed
   }
-  const { message } = JSON.parse(reply.body, harmless) as { message: string }
-  if (options.output === 'text') put(`${message}\n`)
+  if (options.output === 'text') put(`${messageOf(reply.body)}\n`)
   return EXIT.ok
 }
 

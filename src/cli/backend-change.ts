@@ -4,7 +4,7 @@
 import type { Option } from 'commander'
 import { detailOf, findAdmin, poolPath, postAdmin } from './admin-client.ts'
 import { reasonOption, type SignedOptions, signatureOf } from './admin-options.ts'
-import { EXIT, Failure, put } from './terminal.ts'
+import { EXIT, Failure, harmless, put } from './terminal.ts'
 
 /** The change itself is quick; what runs is waited for elsewhere. */
 const CHANGE_MS = 30_000
@@ -86,7 +86,7 @@ export async function askChange(
 ): Promise<Changed> {
   const address = await findAdmin(options)
   const reply = await postAdmin(address, path, { ...body, ...signatureOf(options) }, CHANGE_MS)
-  if (reply.status === 200) return JSON.parse(reply.body) as Changed
+  if (reply.status === 200) return JSON.parse(reply.body, harmless) as Changed
   if (options.output === 'json') put(reply.body)
   throw new Failure(detailOf(reply.body))
 }

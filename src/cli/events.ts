@@ -8,7 +8,7 @@ import type { AdminPlace, AdminTarget } from './admin-client.ts'
 import { detailOf, findAdmin, openAdmin, readAnswer } from './admin-client.ts'
 import { outputOption, withAdminOptions } from './admin-options.ts'
 import type { Color } from './terminal.ts'
-import { EXIT, Failure, paint, put, say, wantsColor } from './terminal.ts'
+import { EXIT, Failure, paint, plain, put, say, wantsColor } from './terminal.ts'
 
 interface EventsOptions extends AdminTarget {
   readonly kinds?: string
@@ -166,9 +166,4 @@ function formatEvent(event: BalancerEvent, color: boolean): string {
   }
   logEvent(log, event)
   return `${paint(at, 'dim', color)} ${line}`
-}
-
-/** A terminal obeys control characters, and some words come from servers. */
-function plain(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Bidi_Control}]/gu, '?')
 }

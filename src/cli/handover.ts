@@ -2,7 +2,7 @@
 
 import { Command } from 'commander'
 import { HANDOVER_TIMEOUT_MAX_MS } from '../core/handover.ts'
-import { type AdminTarget, detailOf, findAdmin, postAdmin } from './admin-client.ts'
+import { type AdminTarget, detailOf, findAdmin, messageOf, postAdmin } from './admin-client.ts'
 import { outputOption, withAdminOptions } from './admin-options.ts'
 import { durationOption } from './duration-option.ts'
 import { EXIT, Failure, put } from './terminal.ts'
@@ -50,5 +50,5 @@ async function handover(options: HandoverOptions): Promise<void> {
   const reply = await postAdmin(address, '/v1/handover', body, timeoutMs + DRAIN_MAX_MS)
   if (reply.status !== 200) throw new Failure(detailOf(reply.body))
   if (options.output === 'json') put(reply.body)
-  else put(`${(JSON.parse(reply.body) as { message: string }).message}\n`)
+  else put(`${messageOf(reply.body)}\n`)
 }

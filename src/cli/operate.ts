@@ -2,10 +2,10 @@
 // how its end reads. The balancer alone judges whether it is safe.
 
 import { Command, Option } from 'commander'
-import { type ActAnswer, describeMove, type OperatorVerb } from '../core/operator.ts'
+import { describeMove, type OperatorVerb } from '../core/operator.ts'
 import type { MoveReport } from '../core/status.ts'
 import { type AdminReply, detailOf } from './admin-client.ts'
-import { findAdmin, poolPath, postAdmin } from './admin-client.ts'
+import { findAdmin, messageOf, poolPath, postAdmin } from './admin-client.ts'
 import {
   outputOption,
   reasonOption,
@@ -61,16 +61,12 @@ async function operate(verb: OperatorVerb, pool: string, options: OperateOptions
     if (output === 'text') put(`${sentenceOf(pool, reply)}\n`)
     return EXIT.ok
   }
-  say(`evenkeel: ${reply.status === 202 ? messageOf(reply) : detailOf(reply.body)}`)
+  say(`evenkeel: ${reply.status === 202 ? messageOf(reply.body) : detailOf(reply.body)}`)
   return EXIT.failed
 }
 
 /** What was done: a move in figures, anything else in the balancer's words. */
 function sentenceOf(pool: string, reply: AdminReply): string {
   const { report } = JSON.parse(reply.body, harmless) as { report: MoveReport | null }
-  return report === null ? messageOf(reply) : describeMove(pool, report)
-}
-
-function messageOf({ body }: AdminReply): string {
-  return (JSON.parse(body, harmless) as Pick<ActAnswer, 'message'>).message
+  return report === null ? messageOf(reply.body) : describeMove(pool, report)
 }

@@ -5,7 +5,7 @@ import { Command } from 'commander'
 import type { ConfigFinding, ReloadAnswer } from '../core/reload.ts'
 import { CONFIRM_MAX_MS, CONFIRM_MIN_MS } from '../core/reload.ts'
 import { formatDuration } from '../config/units.ts'
-import { type AdminReply, detailOf, postAdmin } from './admin-client.ts'
+import { type AdminReply, detailOf, messageOf, postAdmin } from './admin-client.ts'
 import {
   outputOption,
   type SignedOptions,
@@ -82,7 +82,7 @@ function pendingCommand(verb: 'confirm' | 'revert', finish: (code: number) => vo
     const address = await findReloadable(options)
     const path = `/v1/config/${verb}`
     const reply = await postAdmin(address, path, signatureOf(options), RELOAD_WAIT_MS)
-    if (reply.status === 200) put(`${(JSON.parse(reply.body) as { message: string }).message}\n`)
+    if (reply.status === 200) put(`${messageOf(reply.body)}\n`)
     else say(`evenkeel: ${detailOf(reply.body)}`)
     finish(reply.status === 200 ? EXIT.ok : EXIT.failed)
   })

@@ -3,13 +3,14 @@
 import type { ConfigStatus } from '../core/reload.ts'
 import { type AdminPlace, readAdmin } from './admin-client.ts'
 import { formatAge } from './age.ts'
+import { harmless } from './terminal.ts'
 
 /** Empty if none waits for a confirmation, or if that can't be told. */
 export async function pendingLine(place: AdminPlace): Promise<string> {
   const reply = await readAdmin(place, '/v1/config/status')
   // An older process knows no such path.
   if (reply.status !== 200) return ''
-  const { version, pending } = JSON.parse(reply.body) as ConfigStatus
+  const { version, pending } = JSON.parse(reply.body, harmless) as ConfigStatus
   if (pending === null) return ''
   const rest = formatAge(pending.revertsInMs)
   return `configuration ${version} is taken back in ${rest} unless it is confirmed (evenkeel confirm); applied by ${pending.by}\n\n`

@@ -35,12 +35,17 @@ export function say(line: string): void {
   process.stderr.write(`${line}\n`)
 }
 
-let isWatched = false
-
-/** Reviver of `JSON.parse` for what is shown: no text in it can steer the terminal or feign a line. */
-export function harmless(_: string, value: unknown): unknown {
-  return typeof value === 'string' ? value.replaceAll(/[\p{Cc}\p{Bidi_Control}]/gu, '?') : value
+/** A text that can't steer the terminal, feign a line or turn its direction. */
+export function plain(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Bidi_Control}]/gu, '?')
 }
+
+/** Reviver of `JSON.parse` for what is shown: all its texts become plain. */
+export function harmless(_: string, value: unknown): unknown {
+  return typeof value === 'string' ? plain(value) : value
+}
+
+let isWatched = false
 
 /** Data, as it is. */
 export function put(text: string): void {

@@ -2,7 +2,7 @@
 
 import { Command } from 'commander'
 import { UPGRADE_TIMEOUT_MAX_MS } from '../core/upgrade.ts'
-import { detailOf, findAdmin, postAdmin } from './admin-client.ts'
+import { detailOf, findAdmin, messageOf, postAdmin } from './admin-client.ts'
 import {
   outputOption,
   type SignedOptions,
@@ -52,5 +52,5 @@ async function upgrade(options: UpgradeOptions): Promise<void> {
   const reply = await postAdmin(address, '/v1/upgrade', body, timeoutMs + LAST_STEPS_MS)
   if (reply.status !== 200) throw new Failure(detailOf(reply.body))
   if (options.output === 'json') put(reply.body)
-  else put(`${(JSON.parse(reply.body) as { message: string }).message}\n`)
+  else put(`${messageOf(reply.body)}\n`)
 }

@@ -5,6 +5,7 @@ import type { AdminTarget } from './admin-client.ts'
 import { findAdmin, poolPath, readAnswer } from './admin-client.ts'
 import type { Named } from './backend-change.ts'
 import { durationOption } from './duration-option.ts'
+import { harmless } from './terminal.ts'
 
 /** `--wait` without a time. */
 const WAIT_MS = 30_000
@@ -35,7 +36,7 @@ export async function watchBackends(
   const startMs = performance.now()
   for (;;) {
     const body = await readAnswer(place, poolPath(named.pool))
-    const all = (JSON.parse(body) as PoolStatus).backends
+    const all = (JSON.parse(body, harmless) as PoolStatus).backends
     const backends = all.filter(({ name }) => named.backends.includes(name))
     const tookMs = performance.now() - startMs
     if (isOver(backends) || tookMs >= waitMs) return { backends, tookMs }
