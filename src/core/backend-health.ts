@@ -2,6 +2,7 @@
 // Holds the machines; what they mean together is core/availability.ts, what they mean for the pool
 // is core/pool-health.ts.
 
+import { formatAddress } from './address-text.ts'
 import {
   explainAvailability,
   isInPlay,
@@ -14,7 +15,7 @@ import { BREAKER, Breaker, type BreakerPlan } from './breaker.ts'
 import { ProbeHistory } from './evidence.ts'
 import type { MemberFacts } from './failover-contract.ts'
 import type { HealthState } from './health.ts'
-import type { Address, BackendPlan } from './plan.ts'
+import type { BackendPlan } from './plan.ts'
 import { ProbationGrant } from './probation.ts'
 import { BACKEND, type SharedTable } from './shared-layout.ts'
 import { slowStartNextMs, slowStartShare, type SlowStartPlan } from './slow-start.ts'
@@ -220,7 +221,7 @@ export class BackendHealth {
     const open = this.breaker.state === BREAKER.open
     return {
       name: this.plan.name,
-      address: addressText(this.plan.address),
+      address: formatAddress(this.plan.address),
       weight: this.plan.weight,
       effectiveWeight: this.weight,
       availability: this.availability,
@@ -240,10 +241,4 @@ export class BackendHealth {
       failures: table.sum(base + BACKEND.failures),
     }
   }
-}
-
-function addressText(address: Address): string {
-  if (address.kind === 'unix') return `unix:${address.path}`
-  const host = address.host.includes(':') ? `[${address.host}]` : address.host
-  return `${host}:${address.port}`
 }

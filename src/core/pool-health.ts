@@ -15,12 +15,11 @@ import type { BackendHealth } from './backend-health.ts'
 import { BREAKER, BREAKER_STEP } from './breaker.ts'
 import { backendEvidence, type BackendEvidence } from './evidence.ts'
 import type { MemberFacts } from './failover-contract.ts'
-import { reduceHealth, type HealthEvent, type HealthStep, type ProbeVerdict } from './health.ts'
-import { FRESH_MS, isQuiet, trafficFails } from './outlier.ts'
 import type { Shortage } from './override-refusal.ts'
 import type { AdminWord } from './overrides.ts'
 import type { PoolPlan } from './plan.ts'
 import { carryOver, matchBackends, windowMsOf } from './pool-adopt.ts'
+import { PoolChecks, type ProbeOutcome } from './pool-checks.ts'
 import { PoolEjection } from './pool-ejection.ts'
 import { PoolTally } from './pool-tally.ts'
 import { poolSnapshot, poolStatus, shortageOf } from './pool-view.ts'
@@ -29,9 +28,8 @@ import type { Random } from './random.ts'
 import { isSame } from './same.ts'
 import type { SharedTable } from './shared-layout.ts'
 import { SUSPICION, type PoolSnapshot } from './snapshot.ts'
-import type { BackendRole, Lag, PoolStatus, Transition } from './status.ts'
+import type { Lag, PoolStatus, Transition } from './status.ts'
 import { refreshThresholds, setThresholds } from './thresholds.ts'
-import type { BackendTraffic } from './traffic.ts'
 
 /** What the shell is to do; drained by `takeEffects`. */
 export type PoolEffect =
@@ -43,18 +41,6 @@ export type PoolEffect =
     }
   | { readonly kind: 'transition'; readonly transition: Transition }
   | { readonly kind: 'warning'; readonly message: string }
-
-/** Result of a probe as the prober saw it. */
-export interface ProbeOutcome {
-  readonly verdict: ProbeVerdict
-  readonly text: string
-  readonly tookMs: number
-  readonly suspicion: boolean
-  /** Our own loop stood still meanwhile, so the verdict is void. */
-  readonly stalled: boolean
-  readonly role?: BackendRole | null
-  readonly lag?: Lag | null
-}
 
 /** Causes that ask for a probe: those where the backend may be gone, not merely wrong. */
 const PROBE_CAUSES = SUSPICION.connect | SUSPICION.reset | SUSPICION.silence | SUSPICION.timeout
@@ -72,15 +58,13 @@ export class PoolHealth {
   changed = false
   #backends: readonly BackendHealth[]
   readonly #table: SharedTable
-  readonly #random: Random
+  readonly #checks: PoolChecks
   readonly #probation: PoolProbation
   readonly #tally = new PoolTally()
   readonly #ejection: PoolEjection
   #effects: PoolEffect[] = []
   /** Backends whose deadline may have moved. */
   #touched: number[] = []
-  #unjudged = 0
-  #urgent = false
   #newTraffic = false
   #thresholdsMs = -Infinity
   /** Until when requests wait for the first verdicts on those that a reload brought; 0: not at all. */
@@ -96,13 +80,20 @@ export class PoolHealth {
   ) {
     this.plan = plan
     this.#table = table
-    this.#random = random
+    this.#checks = new PoolChecks(random, {
+      probe: (index, timeoutMs, suspicion) => {
+        this.#effects.push({ kind: 'probe', index, timeoutMs, suspicion })
+      },
+      touched: (index) => this.#touched.push(index),
+      ramp: (backend, nowMs) => this.#ramp(backend, nowMs),
+      judge: (backend, nowMs, reason) => this.#judge(backend, nowMs, reason),
+    })
     this.#probation = new PoolProbation(table, plan.slot)
     this.#ejection = new PoolEjection(this.#tally, random, {
       judge: (backend, nowMs, reason) => this.#judge(backend, nowMs, reason),
       ramp: (backend, nowMs) => this.#ramp(backend, nowMs),
       ask: (backend, nowMs) => {
-        if (backend.health !== null) this.#health(backend, { kind: 'suspected' }, nowMs)
+        this.#checks.hear(this.plan, backend, { kind: 'suspected' }, nowMs)
       },
       warn: (message) => this.#effects.push({ kind: 'warning', message }),
       mayLose: (index) => this.mayLose(index),
@@ -114,7 +105,7 @@ export class PoolHealth {
       this.#tally.count(backend, nowMs)
       setThresholds(plan, backend, table, Infinity, 0)
       backend.disregard(table, windowMsOf(plan), nowMs)
-      if (backend.health !== null) this.#unjudged++
+      if (backend.health !== null) this.#checks.unjudged++
     }
     this.#pace(nowMs)
   }
@@ -132,7 +123,7 @@ export class PoolHealth {
   adopt(plan: PoolPlan, nowMs: number, soonMs: () => number): void {
     const before = this.plan
     const couldServe = this.available > 0
-    const moment = { nowMs, soonMs, urgent: this.#urgent }
+    const moment = { nowMs, soonMs, urgent: this.#checks.urgent }
     const { all, kept, fresh, gone, numbers } = matchBackends(plan, this.#backends, moment)
     this.plan = plan
     this.#backends = all
@@ -157,7 +148,7 @@ export class PoolHealth {
       backend.judge(nowMs)
       this.#tally.count(backend, nowMs)
     }
-    this.#unjudged = all.filter(({ health }) => health?.judged === false).length
+    this.#checks.unjudged = all.filter(({ health }) => health?.judged === false).length
     this.#touched = [...all.keys()]
     this.changed = true
     if (!isSame(before.outlierDetection, plan.outlierDetection)) {
@@ -177,7 +168,7 @@ export class PoolHealth {
 
   /** Every backend with a health check has had a verdict. */
   ready(): boolean {
-    return this.#unjudged === 0
+    return this.#checks.unjudged === 0
   }
 
   /** Something about these backends' deadlines may have changed; empties the list. */
@@ -200,44 +191,19 @@ export class PoolHealth {
   /** A data thread calls for attention: `SUSPICION` bits. Follow with `settle`. */
   suspected(index: number, causes: number, nowMs: number): void {
     const backend = this.#backends[index]!
-    if (backend.health !== null && (causes & PROBE_CAUSES) !== 0) {
-      this.#health(backend, { kind: 'suspected' }, nowMs)
-    }
+    if ((causes & PROBE_CAUSES) === 0) return
+    this.#checks.hear(this.plan, backend, { kind: 'suspected' }, nowMs)
   }
 
   /** A probe ended. Follow with `settle`. */
   probed(index: number, outcome: ProbeOutcome, nowMs: number): void {
-    const backend = this.#backends[index]!
-    const { health, traffic } = backend
-    if (health === null) return
-    const before = health.judged
-    const { suspicion, stalled, text, tookMs } = outcome
-    const verdict = stalled ? 'void' : outcome.verdict
-    backend.probes.add({ atMs: nowMs, verdict, text, tookMs, suspicion })
-    if (verdict !== 'void') {
-      backend.lastProbe = text
-    }
-    // A probe that failed has not asked: it is doubt about the backend, not about its role.
-    if (verdict === 'pass') {
-      backend.role = outcome.role ?? null
-      backend.lag = outcome.lag ?? null
-    }
-    const { breaker } = backend
-    // What was ejected while its probe ran has no traffic left that could fail.
-    const gone = breaker.state === BREAKER.open && nowMs - breaker.sinceMs <= FRESH_MS
-    const fails = gone || (traffic !== null && trafficFails(traffic, backend.thresholds, nowMs))
-    this.#health(
-      backend,
-      { kind: 'probed', verdict, tookMs, text, suspicion, stalled, trafficFails: fails },
-      nowMs,
-    )
-    if (!before && backend.health!.judged) this.#unjudged--
+    this.#checks.probed(this.plan, this.#backends[index]!, outcome, nowMs)
   }
 
   /** The deadline of a backend has come. Follow with `settle`. */
   due(index: number, nowMs: number): void {
     const backend = this.#backends[index]!
-    if (backend.health !== null) this.#health(backend, { kind: 'due' }, nowMs)
+    this.#checks.hear(this.plan, backend, { kind: 'due' }, nowMs)
     if (backend.breaker.tick(nowMs) === BREAKER_STEP.probation) {
       backend.traffic?.forget()
       // Who stands by has no live requests to be tried with.
@@ -259,7 +225,9 @@ export class PoolHealth {
     if (traffic === null) return
     const news = traffic.look(nowMs, backend.thresholds.slowMs, trusted)
     if (news) this.#newTraffic = true
-    if (backend.health !== null && news) this.#suspectQuiet(backend, traffic, nowMs)
+    if (backend.health !== null && news) {
+      this.#checks.suspectQuiet(this.plan, backend, traffic, nowMs)
+    }
     this.#ejection.look(this.plan, backend, news, nowMs)
   }
 
@@ -268,7 +236,7 @@ export class PoolHealth {
     this.#ejection.settle(this.plan, this.#backends, nowMs)
     // Who is to be the active of a new pool is decided when all have been asked.
     const isServed = this.available > 0 && this.plan.failover === null
-    const isHeld = !isServed && this.#unjudged > 0 && nowMs < this.#holdUntilMs
+    const isHeld = !isServed && this.#checks.unjudged > 0 && nowMs < this.#holdUntilMs
     if (this.#holdUntilMs > 0 && !isHeld) {
       this.#holdUntilMs = 0
       this.changed = true
@@ -382,46 +350,6 @@ export class PoolHealth {
     return poolStatus(this.plan, this.#backends, this.#table, this.available, nowMs)
   }
 
-  #health(backend: BackendHealth, event: HealthEvent, nowMs: number): void {
-    const before = backend.health!
-    const step: HealthStep = reduceHealth(
-      this.plan.healthCheck!,
-      before,
-      event,
-      nowMs,
-      this.#random,
-    )
-    backend.noteHealth(step.state, event.kind === 'probed' ? event.tookMs : 0, nowMs)
-    this.#touched.push(backend.index)
-    for (const effect of step.effects) {
-      if (effect.kind === 'probe') {
-        const { timeoutMs, suspicion } = effect
-        this.#effects.push({ kind: 'probe', index: backend.index, timeoutMs, suspicion })
-        continue
-      }
-      backend.healthReason = effect.reason
-      if (effect.to === 'up' && before.health === 'down') {
-        if (backend.breaker.state !== BREAKER.closed) backend.breaker.close(nowMs)
-        backend.traffic?.forget()
-        this.#ramp(backend, nowMs)
-      } else if (backend.isNew) this.#ramp(backend, nowMs)
-      backend.isNew = false
-      this.#judge(backend, nowMs, effect.reason)
-    }
-  }
-
-  /**
-   * One attempt that waits in silence is no reason to eject, but to ask: at its onset, and then at
-   * the pace of a backend in doubt. Threads report only what looks worse.
-   */
-  #suspectQuiet(backend: BackendHealth, traffic: BackendTraffic, nowMs: number): void {
-    const quiet = isQuiet(traffic, backend.thresholds, nowMs)
-    backend.quietMs = quiet ? Math.min(backend.quietMs, traffic.oldestWaitMs) : Infinity
-    if (!quiet) return
-    if (nowMs - backend.health!.suspectedMs < this.plan.healthCheck!.fastIntervalMs) return
-    this.#health(backend, { kind: 'suspected' }, nowMs)
-  }
-
   /** Slow start of a backend that comes back, unless nothing else is available. */
   #ramp(backend: BackendHealth, nowMs: number): void {
     backend.rampMs = this.available === 0 ? -Infinity : nowMs
@@ -456,11 +384,6 @@ export class PoolHealth {
 
   /** Tells the health checks whether to hurry. */
   #pace(nowMs: number): void {
-    const urgent = this.available === 0
-    if (urgent === this.#urgent) return
-    this.#urgent = urgent
-    for (const backend of this.#backends) {
-      if (backend.health !== null) this.#health(backend, { kind: 'urgent', urgent }, nowMs)
-    }
+    this.#checks.pace(this.plan, this.#backends, this.available === 0, nowMs)
   }
 }
