@@ -2,7 +2,7 @@
 // could else point the balancer at itself (a request would go round until the sockets run out), at
 // services of this machine that trust it, or at a cloud's metadata service.
 
-import { BlockList, isIP } from 'node:net'
+import { BlockList, isIP, SocketAddress } from 'node:net'
 import type { Found } from '../core/membership.ts'
 import type { Address } from '../core/plan.ts'
 
@@ -62,12 +62,18 @@ function refusal(address: Address, rules: FilterRules, allowed: BlockList | null
   return isOurs(host, port, rules) ? `${host}:${port} is Evenkeel itself` : null
 }
 
+/** Whoever connects to no address in particular gets to this machine, as on the loopback address. */
+const NOWHERE: ReadonlySet<string> = new Set(['', '0.0.0.0', '::'])
+const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '::1'])
+
 function isOurs(host: string, port: number, { own, machine }: FilterRules): boolean {
-  const isHere = host.startsWith('127.') || host === '::1' || machine.includes(host)
+  const isLoose = NOWHERE.has(host)
+  const isHere = isLoose || host.startsWith('127.') || host === '::1' || machine.includes(host)
   return own.some((one) => {
     if (one.kind === 'unix' || one.port !== port) return false
     const ours = plainHost(one.host)
-    return ours === host || (isHere && (ours === '' || ours === '0.0.0.0' || ours === '::'))
+    if (ours === host || (isHere && NOWHERE.has(ours))) return true
+    return isLoose && LOOPBACK.has(ours)
   })
 }
 
@@ -75,16 +81,13 @@ function contains(list: BlockList, host: string): boolean {
   return list.check(host, isIP(host) === 6 ? 'ipv6' : 'ipv4')
 }
 
-// An IPv4 address in IPv6's clothes (RFC 4291 §2.5.5.2) is connected to as the IPv4 address it is.
+// One spelling for each address. An IPv4 address in IPv6's clothes (RFC 4291 §2.5.5.2) is connected to
+// as the IPv4 address it is.
 function plainHost(host: string): string {
   const bare = host.split('%')[0]!.toLowerCase()
-  const mapped = /^(?:::ffff:|0:0:0:0:0:ffff:)(.+)$/.exec(bare)?.[1]
-  if (mapped === undefined) return bare
-  if (isIP(mapped) === 4) return mapped
-  const [high = '', low = ''] = mapped.split(':')
-  const bits = Number.parseInt(high, 16) * 65_536 + Number.parseInt(low, 16)
-  if (!Number.isFinite(bits)) return bare
-  return [24, 16, 8, 0].map((shift) => Math.floor(bits / 2 ** shift) % 256).join('.')
+  if (isIP(bare) !== 6) return bare
+  const { address } = new SocketAddress({ address: bare, family: 'ipv6' })
+  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(address)?.[1] ?? address
 }
 
 function listOf(blocks: readonly string[]): BlockList {

@@ -55,7 +55,7 @@ export class Discovery {
 
   /** Looks after the pools of this plan from now on; sources that are in it unchanged go on. */
   adopt(plan: Plan): void {
-    const own = plan.listeners.map(({ address }) => address)
+    const own = ownAddresses(plan)
     const wanted = new Map(plan.pools.map((pool) => [pool.name, pool]))
     for (const [name, running] of this.#pools) {
       if (wanted.get(name)?.discovery !== undefined) continue
@@ -279,6 +279,13 @@ class PoolDiscovery {
     if (this.#isBehind) this.#tellIn(refusal === null ? GATHER_MS : AGAIN_MS)
     this.#settled()
   }
+}
+
+/** Where this process accepts. The admin API, too: it would be asked from this machine. */
+function ownAddresses({ listeners, admin }: Plan): readonly Address[] {
+  const own = listeners.map(({ address }) => address)
+  if (admin === null) return own
+  return [...own, admin.address, ...(admin.metrics === null ? [] : [admin.metrics])]
 }
 
 const EVERYTHING = ['0.0.0.0/0', '::/0'] as const

@@ -62,6 +62,7 @@ test('an address on which this process accepts is never a backend', () => {
     { kind: 'tcp', host: '', port: 8080 },
     { kind: 'tcp', host: '10.0.0.9', port: 9090 },
     { kind: 'tcp', host: '0.0.0.0', port: 7070 },
+    { kind: 'tcp', host: '127.0.0.1', port: 9900 },
   ] as const
   const { kept, refused } = filtered(
     [
@@ -73,6 +74,14 @@ test('an address on which this process accepts is never a backend', () => {
       '10.0.0.9:80',
       '127.0.0.1:8080',
       '127.0.0.1:80',
+      // Other ways to write this machine.
+      '0.0.0.0:8080',
+      '0.0.0.0:9900',
+      '[::]:8080',
+      '[0::ffff:10.0.0.9]:8080',
+      '[0:0:0:0:0:ffff:a00:9]:8080',
+      '[fd00:0::9]:8080',
+      '[0:0::1]:8080',
     ],
     { own, allow: ['0.0.0.0/0', '::/0'] },
   )

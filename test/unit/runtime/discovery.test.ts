@@ -3,7 +3,13 @@ import { test } from 'node:test'
 import { formatAddress } from '../../../src/core/address-text.ts'
 import type { EventBody } from '../../../src/core/events.ts'
 import type { Member } from '../../../src/core/membership.ts'
-import type { DiscoveryPlan, ListenerPlan, Plan, SourcePlan } from '../../../src/core/plan.ts'
+import type {
+  AdminPlan,
+  DiscoveryPlan,
+  ListenerPlan,
+  Plan,
+  SourcePlan,
+} from '../../../src/core/plan.ts'
 import type { PoolStatus } from '../../../src/core/status.ts'
 import { Discovery } from '../../../src/runtime/discovery.ts'
 import { foundAt, ManualTime, SpokenSource, turn } from '../../support/discovery.ts'
@@ -19,6 +25,13 @@ const DNS: SourcePlan = {
   ttlMaxMs: 60_000,
 }
 const FILE: SourcePlan = { kind: 'file', path: '/etc/list.yaml' }
+
+const ADMIN: AdminPlan = {
+  address: { kind: 'tcp', host: '127.0.0.1', port: 9_900 },
+  metrics: { kind: 'tcp', host: '', port: 9_901 },
+  tokens: { admin: null, readOnly: null },
+  tls: null,
+}
 
 class World {
   readonly time = new ManualTime()
@@ -82,7 +95,7 @@ function planWith(discovery: DiscoveryPlan | undefined, backends: number): Plan 
   const pool = poolPlan(backends)
   const plan = planOf(discovery === undefined ? pool : { ...pool, discovery })
   const listener = { address: { kind: 'tcp', host: '', port: 8_080 } } as ListenerPlan
-  return { ...plan, listeners: [listener] }
+  return { ...plan, listeners: [listener], admin: ADMIN }
 }
 
 function brief(members: readonly Member[]): string {
@@ -182,6 +195,15 @@ test('several sources make one list, without what the configuration names', asyn
 function configuredAddress(): string {
   return formatAddress(poolPlan(1).backends[0]!.address)
 }
+
+test('the admin API can be no backend: who can write a DNS record would reach it from here', async () => {
+  const world = new World()
+  world.adopt({ allow: ['127.0.0.0/8', '10.0.0.0/8'] })
+  world.sources[0]!.says('127.0.0.1:80', '127.0.0.1:9900', '127.0.0.1:9901', '10.0.0.99:9901')
+  await world.time.pass(100)
+  assert.deepEqual(world.plans, ['web: 127.0.0.1:80'])
+  assert.match(world.status()![0]!.reason, /127\.0\.0\.1:9900 is Evenkeel itself and 2 more/)
+})
 
 test('DNS cannot make this machine a backend, a file can, and nobody can make Evenkeel its own', async () => {
   const world = new World()
