@@ -53,8 +53,11 @@ export class Discovery {
     this.#ports = ports
   }
 
-  /** Looks after the pools of this plan from now on; sources that are in it unchanged go on. */
-  adopt(plan: Plan): void {
+  /**
+   * Looks after the pools of this plan from now on; sources that are in it unchanged go on.
+   * @param known the members of a pool that it has not looked after until now: they stay until its sources have answered
+   */
+  adopt(plan: Plan, known: (pool: string) => readonly Member[] = () => []): void {
     const own = ownAddresses(plan)
     const wanted = new Map(plan.pools.map((pool) => [pool.name, pool]))
     for (const [name, running] of this.#pools) {
@@ -66,7 +69,7 @@ export class Discovery {
       if (pool.discovery === undefined) continue
       let running = this.#pools.get(pool.name)
       if (running === undefined) {
-        running = new PoolDiscovery(pool.name, this.#ports, () => this.#settle())
+        running = new PoolDiscovery(pool.name, this.#ports, known(pool.name), () => this.#settle())
         this.#pools.set(pool.name, running)
       }
       running.adopt(pool, pool.discovery, own)
@@ -123,7 +126,7 @@ class PoolDiscovery {
   #own: readonly Address[] = []
   #running: readonly Running[] = []
   /** What sources knew that a reload has replaced, until those in their place have answered. */
-  #left: readonly Member[] = []
+  #left: readonly Member[]
   #timer: unknown = null
   #dueMs = Infinity
   #toldMs = -Infinity
@@ -133,9 +136,10 @@ class PoolDiscovery {
   #isBehind = false
   #refusal: string | null = null
 
-  constructor(pool: string, ports: DiscoveryPorts, settled: () => void) {
+  constructor(pool: string, ports: DiscoveryPorts, known: readonly Member[], settled: () => void) {
     this.#pool = pool
     this.#ports = ports
+    this.#left = known
     this.#settled = settled
   }
 

@@ -2,6 +2,7 @@
 // members, and hands later ones to the keeper of the plan.
 
 import { networkInterfaces } from 'node:os'
+import type { Member as PlanMember } from '../core/effective-plan.ts'
 import type { EventBody } from '../core/events.ts'
 import type { Member } from '../core/membership.ts'
 import type { Plan } from '../core/plan.ts'
@@ -64,7 +65,9 @@ export class RunningDiscovery {
     // As configured, so that what was found isn't taken for what is configured; with the ports that
     // listeners really have.
     const follow = (): void => {
-      this.#discovery.adopt({ ...keeper.configured, listeners: keeper.plan.listeners })
+      const plan = { ...keeper.configured, listeners: keeper.plan.listeners }
+      // A configuration that was taken back brings its members along, which are better than seeds.
+      this.#discovery.adopt(plan, (pool) => keeper.members(pool).map(whole))
     }
     keeper.onApplied(follow)
     follow()
@@ -87,6 +90,10 @@ export class RunningDiscovery {
     const { outcome, message } = await this.#keeper.setMembers(pool, members)
     return outcome === 'refused' ? message : null
   }
+}
+
+function whole({ name, address, weight = 1, zone = null }: PlanMember): Member {
+  return { name, address, weight, zone }
 }
 
 /** IP addresses of this machine, now. */

@@ -66,7 +66,7 @@ class World {
     })
   }
 
-  adopt(changes: Partial<DiscoveryPlan> = {}, backends = 0): void {
+  adopt(changes: Partial<DiscoveryPlan> = {}, backends = 0, known: readonly Member[] = []): void {
     const discovery: DiscoveryPlan = {
       sources: [DNS],
       seed: [],
@@ -75,7 +75,7 @@ class World {
       allow: null,
       ...changes,
     }
-    this.discovery.adopt(planWith(discovery, backends))
+    this.discovery.adopt(planWith(discovery, backends), () => known)
   }
 
   messages(): readonly string[] {
@@ -181,6 +181,22 @@ test('seeds serve until the first good answer', async () => {
   world.sources[0]!.fails('no answer in time')
   await world.time.pass(2_000)
   assert.deepEqual(world.plans, ['web: 10.9.9.9:80', 'web: 10.0.0.1:80'])
+})
+
+test('members that are known already stay until the sources have answered, and no seed comes', async () => {
+  const world = new World()
+  const address = { kind: 'tcp', host: '10.0.0.5', port: 80 } as const
+  const known = [{ name: 'five', address, weight: 1, zone: null }]
+  world.adopt({ sources: [DNS, FILE], seed: [{ ...address, host: '10.0.9.9' }] }, 0, known)
+  world.sources[0]!.fails('no answer in time')
+  await world.time.pass(2_000)
+  assert.deepEqual(world.plans, ['web: five'])
+  world.sources[1]!.says('10.0.0.6:80')
+  await world.time.pass(2_000)
+  assert.equal(world.plans.at(-1), 'web: 10.0.0.6:80 five')
+  world.sources[0]!.says('10.0.0.7:80')
+  await world.time.pass(2_000)
+  assert.equal(world.plans.at(-1), 'web: 10.0.0.6:80 10.0.0.7:80')
 })
 
 test('several sources make one list, without what the configuration names', async () => {
