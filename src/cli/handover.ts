@@ -2,12 +2,17 @@
 
 import { Command } from 'commander'
 import { HANDOVER_TIMEOUT_MAX_MS } from '../core/handover.ts'
-import { type AdminTarget, detailOf, findAdmin, messageOf, postAdmin } from './admin-client.ts'
-import { outputOption, withAdminOptions } from './admin-options.ts'
+import { detailOf, findAdmin, messageOf, postAdmin } from './admin-client.ts'
+import {
+  outputOption,
+  type SignedOptions,
+  signatureOf,
+  withChangeOptions,
+} from './admin-options.ts'
 import { durationOption } from './duration-option.ts'
 import { EXIT, Failure, put } from './terminal.ts'
 
-interface HandoverOptions extends AdminTarget {
+interface HandoverOptions extends SignedOptions {
   readonly timeout: string
   readonly stay: boolean
   readonly back: boolean
@@ -23,7 +28,7 @@ export function handoverCommand(finish: (code: number) => void): Command {
     .option('--timeout <TIME>', 'how long the address may take to leave', '60s')
     .option('--stay', 'give the address away, but go on running', false)
     .option('--back', 'be ready to have the address again', false)
-  return withAdminOptions(command)
+  return withChangeOptions(command)
     .addOption(outputOption())
     .addHelpText(
       'after',
@@ -31,7 +36,7 @@ export function handoverCommand(finish: (code: number) => void): Command {
 If no other node is ready to take it, the address stays, nothing changes, and the exit code is 1.
 
 Examples:
-  evenkeel handover                    before an upgrade or a reboot of this node
+  evenkeel handover --reason "reboot"   before an upgrade or a reboot of this node
   evenkeel handover --stay             leave this node without the address for a while
   evenkeel handover --back             and end that`,
     )
@@ -46,7 +51,8 @@ async function handover(options: HandoverOptions): Promise<void> {
   if (stay && back) throw new Failure('use either --stay or --back', EXIT.usage)
   const timeoutMs = durationOption('--timeout', options.timeout, HANDOVER_TIMEOUT_MAX_MS)
   const address = await findAdmin(options)
-  const body = { timeoutMs, ...(stay ? { stay } : {}), ...(back ? { back } : {}) }
+  const wish = { ...(stay ? { stay } : {}), ...(back ? { back } : {}) }
+  const body = { timeoutMs, ...wish, ...signatureOf(options) }
   const reply = await postAdmin(address, '/v1/handover', body, timeoutMs + DRAIN_MAX_MS)
   if (reply.status !== 200) throw new Failure(detailOf(reply.body))
   if (options.output === 'json') put(reply.body)

@@ -173,7 +173,8 @@ test('the track file says ready; a rest and its end change it; a stop leaves not
 
 test('a handover ends the process with 0 once everything is finished, and its answer arrives', async () => {
   const { running, track } = await startWithAddress()
-  const done = await evenkeel('handover', '-c', running.file)
+  const signed = ['--reason', 'reboot', '--by', 'kim']
+  const done = await evenkeel('handover', '-c', running.file, ...signed)
   assert.equal(done.code, 0)
   assert.match(
     done.stdout,
@@ -182,6 +183,7 @@ test('a handover ends the process with 0 once everything is finished, and its an
   assert.deepEqual(await running.process.exited, { code: 0, signal: null })
   assert.equal(track(), '-254\n')
   assert.match(running.logs(), /"a handover is asked for"/)
+  assert.match(running.logs(), /"by":"kim".*"reason":"reboot".*"handover asked for by kim: done"/)
 })
 
 test('a track file that cannot be written keeps Evenkeel from starting', async () => {
