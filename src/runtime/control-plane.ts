@@ -19,6 +19,7 @@ import type { AdminState, PoolStatus, Transition } from '../core/status.ts'
 import type { Prober } from '../probe/contract.ts'
 import { ControlActives, type FailoverOptions } from './control-actives.ts'
 import { ControlProbes } from './control-probes.ts'
+import { BIG_POOL, ControlSnapshots } from './control-snapshots.ts'
 import { ControlWatch } from './control-watch.ts'
 import { findBackends, refuseLoss, type FoundBackends } from './control-words.ts'
 import { PoolProbing } from './pool-probing.ts'
@@ -63,10 +64,6 @@ const LOOKS_PER_TICK = 2_048
 /** Thresholds are recomputed this often; a look at a big pool costs more. */
 const THRESHOLDS_MS = 200
 const THRESHOLDS_BIG_MS = 1_000
-/** Pools bigger than this are looked at and published at a slower pace. */
-const BIG_POOL = 256
-/** Shortest time between two snapshots of a big pool. */
-const BIG_PUBLISH_MS = 5
 /** The first probes are spread over this, or longer at FIRST_PROBES_PER_MS. */
 const FIRST_SPREAD_MS = 100
 const FIRST_PROBES_PER_MS = 5
@@ -83,14 +80,11 @@ export class ControlPlane {
   readonly #vacant: VacantSlots
   readonly #watch: ControlWatch
   readonly #probing: PoolProbing
+  readonly #snapshots: ControlSnapshots
   readonly #queue: DueQueue
   readonly #slots: SlotMap
   /** Slots under suspicion, and until when. */
   readonly #suspects = new Map<number, number>()
-  readonly #publishedMs = new WeakMap<PoolHealth, number>()
-  /** A plan that the data threads have not been told of; `null`: none. */
-  #untold: Plan | null = null
-  #version = 1
   #timer: unknown = null
   #running = false
   #tickMs = -Infinity
@@ -120,6 +114,9 @@ export class ControlPlane {
       onFreed: (slots: FreedSlots) => options.onFreed?.(slots),
     }
     this.#vacant = new VacantSlots(vacant, plan)
+    this.#snapshots = new ControlSnapshots(this.#actives, this.#vacant, (snapshot) => {
+      options.publish(snapshot)
+    })
     this.#watch = new ControlWatch(table)
     this.#queue = new DueQueue(table.shape.slots)
     this.#slots = new SlotMap(table.shape.slots, this.#pools)
@@ -166,9 +163,7 @@ export class ControlPlane {
   /** Publishes the first snapshot and begins to probe. */
   start(): void {
     if (this.#running) return
-    const told = this.#untold === null ? {} : { plan: this.#untold }
-    this.#untold = null
-    this.#options.publish({ ...this.current(), ...told })
+    this.#snapshots.begin(this.#pools, this.#options.clock.nowMs())
     this.#running = true
     this.#turn(() => {})
   }
@@ -176,6 +171,7 @@ export class ControlPlane {
   /** Ends all probes and timers. Nothing is published any more. */
   stop(): void {
     this.#running = false
+    this.#snapshots.stop()
     this.#actives.stop()
     this.#probing.stop()
     if (this.#timer !== null) this.#options.timers.clear(this.#timer)
@@ -211,12 +207,7 @@ export class ControlPlane {
 
   /** All pools as they were last published: what a new thread needs. */
   current(): Snapshot {
-    this.#publish(
-      this.#pools.filter((pool) => pool.changed),
-      this.#options.clock.nowMs(),
-    )
-    const pools = this.#pools.map((pool) => this.#actives.snapshotOf(pool))
-    return { version: this.#version, pools }
+    return this.#snapshots.current(this.#pools, this.#options.clock.nowMs())
   }
 
   status(): PoolStatus[] {
@@ -322,10 +313,7 @@ export class ControlPlane {
       }
     }
     this.#actives.look(nowMs)
-    this.#publish(
-      this.#pools.filter((pool) => pool.changed && !this.#mustWait(pool, nowMs)),
-      nowMs,
-    )
+    this.#snapshots.look(this.#pools, nowMs)
     this.#arm(nowMs)
   }
 
@@ -353,7 +341,7 @@ export class ControlPlane {
       pool.tendProbation(nowMs)
     }
     const freed = this.#vacant.look(nowMs)
-    if (freed !== null) this.#send({ pools: [], freed })
+    if (freed !== null) this.#snapshots.free(freed)
   }
 
   #lookAtSuspects(nowMs: number): void {
@@ -379,39 +367,13 @@ export class ControlPlane {
     }
   }
 
-  #publish(changed: readonly PoolHealth[], nowMs: number): void {
-    const plan = this.#untold
-    const pools = plan === null ? changed : this.#pools
-    if (!this.#running || (plan === null && pools.length === 0)) return
-    this.#untold = null
-    for (const pool of pools) {
-      this.#publishedMs.set(pool, nowMs)
-      pool.published(this.#version + 1)
-      this.#actives.of(pool)?.published(this.#version + 1)
-    }
-    const all = pools.map((pool) => this.#actives.snapshotOf(pool))
-    this.#send(plan === null ? { pools: all } : { pools: all, plan })
-  }
-
-  #send(news: Omit<Snapshot, 'version'>): void {
-    if (!this.#running) return
-    const version = ++this.#version
-    if (news.plan !== undefined || news.freed !== undefined) this.#vacant.published(version)
-    this.#options.publish({ version, ...news })
-  }
-
-  /** A snapshot of a big pool is big itself: many changes at a time go in one. */
-  #mustWait(pool: PoolHealth, nowMs: number): boolean {
-    if (pool.plan.backends.length <= BIG_POOL) return false
-    return nowMs < (this.#publishedMs.get(pool) ?? -Infinity) + BIG_PUBLISH_MS
-  }
-
   #arm(nowMs: number): void {
     if (!this.#running) return
     const tickMs = this.#suspects.size > 0 ? nowMs + SUSPICION_TICK_MS : Infinity
     const activeMs = this.#actives.deadlineMs(nowMs)
-    let nextMs = Math.min(this.#tickMs + TICK_MS, tickMs, this.#queue.nextMs(), activeMs)
-    if (this.#pools.some((pool) => pool.changed)) nextMs = Math.min(nextMs, nowMs + BIG_PUBLISH_MS)
+    const publishMs = this.#snapshots.dueMs(this.#pools, nowMs)
+    const queueMs = this.#queue.nextMs()
+    const nextMs = Math.min(this.#tickMs + TICK_MS, tickMs, queueMs, activeMs, publishMs)
     const waitMs = Math.max(WAKE_MIN_MS, Math.min(TICK_MS, nextMs - nowMs))
     if (this.#timer !== null) this.#options.timers.clear(this.#timer)
     this.#timer = this.#options.timers.set(waitMs, () => this.#wake())
@@ -443,7 +405,7 @@ export class ControlPlane {
       return pool
     })
     this.#plan = plan
-    this.#untold = plan
+    this.#snapshots.adopt(plan)
     this.#probing.cancel(stale)
     for (const slot of this.#slots.adopt(this.#pools)) {
       this.#queue.set(slot, Infinity)
