@@ -11,6 +11,13 @@ export interface Clock {
   nowMs(): number
 }
 
+/** Timers as a value, so that a test can run a loop on a clock of its own. */
+export interface Timers {
+  /** Calls `fire` once in `ms` milliseconds. */
+  set(ms: number, fire: () => void): unknown
+  clear(handle: unknown): void
+}
+
 /** A clock that moves only when told to: the twin of the real one, for tests and simulations. */
 export class ManualClock implements Clock {
   #nowMs: number

@@ -1,7 +1,7 @@
 // What every source of members is, and what it is given. A source asks, watches and waits; what its
 // words mean for the pool is decided elsewhere (core/membership-source.ts).
 
-import type { Clock } from '../core/clock.ts'
+import type { Clock, Timers } from '../core/clock.ts'
 import type { SourceWord } from '../core/membership-source.ts'
 import type { Random } from '../core/random.ts'
 
@@ -9,11 +9,6 @@ export interface Source {
   start(): void
   /** Ends everything it has under way. It says nothing any more. */
   stop(): void
-}
-
-export interface Timers {
-  set(ms: number, fire: () => void): unknown
-  clear(handle: unknown): void
 }
 
 /** Who hears a source, and what it lives on. */

@@ -2,12 +2,12 @@
 // waits is bounded. Must never hold anybody up: whoever sends does not wait.
 
 import type { AlertTargetPlan } from '../core/alert-contract.ts'
+import type { Timers } from '../core/clock.ts'
 import type { AlertJson } from '../observe/alert-message.ts'
 import { alertEnvironment, bodyOf } from '../observe/alert-message.ts'
 import type { HookMessage, HookResult } from '../ha/hooks.ts'
 import { startHook } from '../ha/hooks.ts'
 import type { Log } from '../observe/log.ts'
-import type { Timers } from './control-plane.ts'
 
 /** Notifications that may wait. */
 const WAITING_MAX = 100

@@ -1,7 +1,6 @@
 // The real clock. The only place that knows how the readings of two threads are made comparable.
 
-import type { Clock } from '../core/clock.ts'
-import type { Timers } from './control-plane.ts'
+import type { Clock, Timers } from '../core/clock.ts'
 
 /**
  * The process's monotonic clock. `performance.now()` is cheap but counts from the start of its own

@@ -2,7 +2,7 @@
 // core/pool-health.ts judge, and publishes what changed. One timer for everything; a suspicion is
 // followed up in the turn it comes in. Must never touch a byte of traffic.
 
-import type { Clock } from '../core/clock.ts'
+import type { Clock, Timers } from '../core/clock.ts'
 import type { BackendEvidence } from '../core/evidence.ts'
 import { DueQueue } from '../core/due-queue.ts'
 import type { Plan, PoolPlan } from '../core/plan.ts'
@@ -25,13 +25,6 @@ import { findBackends, refuseLoss, type FoundBackends } from './control-words.ts
 import { PoolProbing } from './pool-probing.ts'
 import { SlotMap } from './slot-map.ts'
 import { VacantSlots } from './vacant-slots.ts'
-
-/** Timers as a value, so that a test can run the loop on a clock of its own. */
-export interface Timers {
-  /** Calls `fire` once in `ms` milliseconds. */
-  set(ms: number, fire: () => void): unknown
-  clear(handle: unknown): void
-}
 
 export interface ControlPlaneOptions {
   readonly plan: Plan

@@ -2,7 +2,7 @@
 // gathered for a moment, so that a roll-out is a few new plans and not one per container.
 // Must never remove a backend by itself: what a source's word means is core/membership-source.ts.
 
-import type { Clock } from '../core/clock.ts'
+import type { Clock, Timers } from '../core/clock.ts'
 import type { EventBody } from '../core/events.ts'
 import { mergeMembers, membersOf } from '../core/membership.ts'
 import type { Member } from '../core/membership.ts'
@@ -12,7 +12,7 @@ import type { Address, DiscoveryPlan, Plan, PoolPlan, SourcePlan } from '../core
 import type { Random } from '../core/random.ts'
 import type { DiscoveryStatus, PoolStatus } from '../core/status.ts'
 import { filterFound } from '../discover/address-filter.ts'
-import type { Source, SourceHost, Timers } from '../discover/contract.ts'
+import type { Source, SourceHost } from '../discover/contract.ts'
 import { describeSource, newsText, statusOf } from './discovery-text.ts'
 
 export interface DiscoveryPorts {

@@ -2,8 +2,8 @@
 // remains cut where a time for that was given. It looks again and again, for the data threads report
 // nothing about it: their gauges say it all. Must never take anything out or in itself.
 
+import type { Timers } from '../core/clock.ts'
 import type { EventBody } from '../core/events.ts'
-import type { Timers } from './control-plane.ts'
 
 export interface DrainPorts {
   readonly timers: Timers

@@ -8,7 +8,7 @@ import type { Member } from '../core/membership.ts'
 import type { Plan } from '../core/plan.ts'
 import { seededRandom } from '../core/random.ts'
 import type { PoolStatus } from '../core/status.ts'
-import { systemClock } from './clock.ts'
+import { systemClock, systemTimers } from './clock.ts'
 import { Discovery } from './discovery.ts'
 import { openSource } from './discovery-sources.ts'
 import type { PlanKeeper } from './plan-keeper.ts'
@@ -28,10 +28,7 @@ export class RunningDiscovery {
     this.#discovery = new Discovery({
       clock: systemClock(),
       random: seededRandom(Math.floor(Math.random() * 2 ** 31)),
-      timers: {
-        set: (ms, fire) => setTimeout(fire, ms),
-        clear: (handle) => clearTimeout(handle as NodeJS.Timeout),
-      },
+      timers: systemTimers,
       open: openSource,
       machine: machineAddresses,
       publish: (event) => {

@@ -1,12 +1,12 @@
 // Time that stands still until it is told to move, and a source whose words a test says itself.
 
 import { formatAddress } from '../../src/core/address-text.ts'
-import { ManualClock } from '../../src/core/clock.ts'
+import { ManualClock, type Timers } from '../../src/core/clock.ts'
 import type { Found } from '../../src/core/membership.ts'
 import type { SourceWord } from '../../src/core/membership-source.ts'
 import type { SourcePlan } from '../../src/core/plan.ts'
 import { seededRandom } from '../../src/core/random.ts'
-import type { Source, SourceHost, Timers } from '../../src/discover/contract.ts'
+import type { Source, SourceHost } from '../../src/discover/contract.ts'
 
 /** Timers on a clock of their own. */
 export class ManualTime implements Timers {

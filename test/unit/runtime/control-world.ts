@@ -1,7 +1,7 @@
 // A world of its own for the control plane: simulated time, backends that behave as told, data
 // threads that write the shared rows as the real ones do. Everything repeats from its seed.
 
-import { ManualClock } from '../../../src/core/clock.ts'
+import { ManualClock, type Timers } from '../../../src/core/clock.ts'
 import type { HealthCheckPlan, OutlierPlan, Plan, PoolPlan } from '../../../src/core/plan.ts'
 import { seededRandom, type Random } from '../../../src/core/random.ts'
 import {
@@ -26,11 +26,7 @@ import {
 import type { BackendRole, MoveReport, Transition } from '../../../src/core/status.ts'
 import type { ProbeRequest, ProbeResult, Prober } from '../../../src/probe/contract.ts'
 import type { FailoverOptions } from '../../../src/runtime/control-actives.ts'
-import {
-  ControlPlane,
-  type ControlPlaneOptions,
-  type Timers,
-} from '../../../src/runtime/control-plane.ts'
+import { ControlPlane, type ControlPlaneOptions } from '../../../src/runtime/control-plane.ts'
 
 /** How a simulated backend answers a probe. */
 export type ProbeBehaviour = 'pass' | 'refuse' | 'hang' | 'sick' | 'void'
