@@ -85,6 +85,8 @@ export class LedgerFile implements LedgerStore {
   #file: FileHandle | null = null
   #inode = 0n
   #bytes = 0
+  /** What it began with. */
+  #headBytes = 0
   /** When this file was begun, wall clock. */
   #begun: number
   #waiting: string[] = []
@@ -94,6 +96,7 @@ export class LedgerFile implements LedgerStore {
   fault: string | null = null
   #work: Promise<void> = Promise.resolve()
   #isBusy = false
+  #isClosed = false
   #syncTimer: NodeJS.Timeout | null = null
   #leftovers: readonly string[]
 
@@ -147,6 +150,7 @@ export class LedgerFile implements LedgerStore {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     await this.#run(async () => {
       await this.#writeAll()
       await this.#file?.datasync()
@@ -163,7 +167,11 @@ export class LedgerFile implements LedgerStore {
     const done = this.#attempt(this.#work, work)
     this.#work = done
     await done
-    if (this.#work === done) this.#isBusy = false
+    if (this.#work !== done) return
+    this.#isBusy = false
+    // Lines that came meanwhile; what can't be written waits for the next checkpoint.
+    const isDue = this.#waiting.length > 0 && this.fault === null
+    if (isDue && !this.#isClosed) void this.#run(() => this.#writeAll())
   }
 
   async #attempt(before: Promise<void>, work: () => Promise<void>): Promise<void> {
@@ -204,7 +212,8 @@ export class LedgerFile implements LedgerStore {
   async #ready(): Promise<void> {
     if (this.#file === null) await this.#open()
     const { bytesMax, keepMs } = this.#options
-    const isFull = this.#bytes > Math.max(FILE_BYTES_MIN, bytesMax / FILES)
+    // Of its own lines: with a long head each line would else begin the next file.
+    const isFull = this.#bytes - this.#headBytes > Math.max(FILE_BYTES_MIN, bytesMax / FILES)
     const isOld = this.#bytes > 0 && this.#options.wallMs() - this.#begun > keepMs / FILES
     if (isFull || isOld) await this.#rotate()
   }
@@ -217,6 +226,7 @@ export class LedgerFile implements LedgerStore {
     this.#file = file
     this.#inode = ino
     this.#bytes = Number(size)
+    this.#headBytes = 0
     // A crash may have left half a line.
     if (size > 0n) this.#torn = true
   }
@@ -230,7 +240,7 @@ export class LedgerFile implements LedgerStore {
     if (now === this.#inode) await rename(this.path, await nextArchive(this.path))
     await this.#open()
     this.#begun = this.#options.wallMs()
-    this.#putHead()
+    this.#headBytes = this.#putHead()
     await this.#drop()
   }
 
@@ -263,10 +273,12 @@ export class LedgerFile implements LedgerStore {
     this.#putHead()
   }
 
-  #putHead(): void {
+  /** @returns its bytes */
+  #putHead(): number {
     const head = this.#options.head().map(writeLine)
     this.#waiting.unshift(...head)
     this.#waitingChars += head.reduce((sum, line) => sum + line.length, 0)
+    return head.reduce((sum, line) => sum + Buffer.byteLength(line), 0)
   }
 
   #syncSoon(): void {

@@ -10,6 +10,8 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -19,6 +21,7 @@ import { inspectLedger, readLedger } from '../../../src/observe/ledger-files.ts'
 import { readLine, writeLine } from '../../../src/observe/ledger-lines.ts'
 import type { LedgerFileOptions } from '../../../src/observe/ledger-store.ts'
 import { LedgerFile, LedgerMemory } from '../../../src/observe/ledger-store.ts'
+import { waitFor } from '../../support/wait.ts'
 
 const NOW = Date.UTC(2026, 10, 1)
 
@@ -224,6 +227,43 @@ test('a disk without room loses nothing that was written, and what waits is writ
   file.append([action(2)])
   await file.close()
   assert.deepEqual(await readAll(path), { records: [action(1), action(2)], damaged: 0 })
+})
+
+test('a line that comes while the file is synced is written after it, without another one', async (t) => {
+  const path = newPath()
+  const file = openFile(path)
+  const handle = await open('/dev/null')
+  const { datasync } = handle
+  await handle.close()
+  let release: (() => void) | null = null
+  t.mock.method(
+    Object.getPrototypeOf(handle) as FileHandle,
+    'datasync',
+    async function (this: FileHandle) {
+      await new Promise<void>((resolve) => (release = resolve))
+      return datasync.call(this)
+    },
+  )
+  file.append([action(1)])
+  const done = await waitFor(() => release)
+  file.append([action(2)])
+  t.mock.restoreAll()
+  done()
+  await waitFor(async () => (await readAll(path)).records.length === 2, { timeoutMs: 2_000 })
+  await file.close()
+})
+
+test('a head that is larger than a file may be is written once per file, and not per line', async () => {
+  const path = newPath()
+  const head = () => Array.from({ length: 100 }, (_, i) => action(-i, 'h'.repeat(1_000)))
+  const file = openFile(path, { bytesMax: 600_000, head })
+  for (let i = 0; i < 40; i++) {
+    file.append([action(i, 'r'.repeat(5_000))])
+    await file.checkpoint([])
+  }
+  await file.close()
+  const names = readdirSync(join(path, '..')).sort()
+  assert.deepEqual(names, ['ledger-000001.jsonl', 'ledger-000002.jsonl', 'ledger.jsonl'])
 })
 
 test('what waits in vain is bounded, and counted', async () => {
