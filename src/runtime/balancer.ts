@@ -207,9 +207,10 @@ class Balancer implements RunningBalancer {
 
   async act(pool: string, request: OperatorRequest): Promise<ActAnswer> {
     const answer = await this.#control.act(pool, request)
+    if (!answer.ok || ('dryRun' in request && request.dryRun)) return answer
     // What he was told is done must survive a crash that comes right after.
     const failure = await this.#settings.kept.failover.settled()
-    if (!answer.ok || failure === null) return answer
+    if (failure === null) return answer
     return { ...answer, message: `${answer.message}; a restart would forget it: ${failure}` }
   }
 
@@ -423,14 +424,13 @@ class Balancer implements RunningBalancer {
       agreement: this.#agreement,
       vip: this.#vip,
       ledger: this.#ledger,
-      plan: () => this.#plan,
       admin: () => this.#admin,
-      status: () => this.status(),
+      control: this.#control,
       past,
       reusePort,
       isEmbedded: inProcess,
       isRunning: () => this.#phase === 'running',
-      isOnTrial: () => this.#reloading.reloader.status.pending !== null,
+      config: () => this.#reloading.reloader.status,
       retire: () => {
         this.#isReplaced = true
         void this.#finish()

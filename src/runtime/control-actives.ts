@@ -3,7 +3,7 @@
 
 import type { SiteNews } from '../core/events.ts'
 import { successors, whyNotNow } from '../core/failover-adopt.ts'
-import type { FailoverEffect } from '../core/failover-contract.ts'
+import type { FailoverEffect, FailoverState } from '../core/failover-contract.ts'
 import type { ActAnswer, OperatorRequest } from '../core/operator.ts'
 import type { HookPlan, Plan, PoolPlan } from '../core/plan.ts'
 import type { PoolHealth } from '../core/pool-health.ts'
@@ -99,6 +99,14 @@ export class ControlActives {
   /** The driver of a pool; `null` if it has no active. */
   of(pool: PoolHealth): FailoverDriver | null {
     return this.#actives.get(pool)?.driver ?? null
+  }
+
+  /** Pools on their way from one active to another. */
+  moving(): readonly string[] {
+    const isMoving = ({ phase }: FailoverState) => phase === 'failing-over' || phase === 'switching'
+    return [...this.#actives].flatMap(([{ plan }, { driver }]) =>
+      isMoving(driver.state) ? [plan.name] : [],
+    )
   }
 
   stop(): void {

@@ -208,6 +208,11 @@ export class ControlPlane {
     return this.#pools.map((pool) => this.#actives.statusOf(pool, nowMs))
   }
 
+  /** Pools on their way from one active to another. */
+  moving(): readonly string[] {
+    return this.#actives.moving()
+  }
+
   /** What stands behind the state of a backend; `null` if there is none of that name. */
   evidence(pool: string, backend: string): BackendEvidence | null {
     const found = this.#pools.find(({ plan }) => plan.name === pool)

@@ -28,6 +28,8 @@ export class LendableState implements KeptState {
   #overrides: Overrides
   readonly #saving = new Set<Promise<unknown>>()
   #waiting: ((kept: KeptState | null) => void)[] = []
+  /** Of these, words of operators. */
+  #words = 0
   /** It is being opened again. */
   #taking: Promise<void> | null = null
   /** Why nothing can be kept any more. */
@@ -50,14 +52,14 @@ export class LendableState implements KeptState {
         this.#pools = { ...this.#pools, ...pools }
         return this.#use((one) => one.failover.save(pools))
       },
-      settled: () => this.#use((one) => one.failover.settled()).catch(() => this.#why),
+      settled: () => this.#hold(this.#use((one) => one.failover.settled()).catch(() => this.#why)),
       close: () => Promise.resolve(),
     }
     this.overrides = {
       loaded: { ...overrides.loaded, overrides: this.#overrides },
       isKept: overrides.isKept,
       save: async (next) => {
-        await this.#use((one) => one.overrides.save(next))
+        await this.#hold(this.#use((one) => one.overrides.save(next)))
         this.#overrides = next
       },
     }
@@ -67,6 +69,11 @@ export class LendableState implements KeptState {
   get memory(): Memory | null {
     if (this.overrides.isKept) return null
     return { pools: this.#pools, overrides: this.#overrides }
+  }
+
+  /** While it is lent, something that an operator was to be told is kept waits for its return. */
+  get isMissed(): boolean {
+    return this.#isLent && this.#words > 0
   }
 
   /** Finishes what is being kept and gives the directory free. */
@@ -113,6 +120,16 @@ export class LendableState implements KeptState {
     this.#kept = null
     await Promise.allSettled(this.#saving)
     await kept?.close()
+  }
+
+  /** Somebody waits for this. */
+  async #hold<T>(work: Promise<T>): Promise<T> {
+    this.#words++
+    try {
+      return await work
+    } finally {
+      this.#words--
+    }
   }
 
   /** @throws Error (rejects) when another process has it for good */

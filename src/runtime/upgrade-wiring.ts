@@ -7,9 +7,10 @@ import type { Log } from '../observe/log.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Plan } from '../core/plan.ts'
 import { THREAD, type SharedTable } from '../core/shared-layout.ts'
-import type { PoolStatus } from '../core/status.ts'
+import type { ConfigStatus } from '../core/reload.ts'
 import { formatAddress } from '../config/address.ts'
 import type { AdminApi } from './admin-api.ts'
+import type { ControlPlane } from './control-plane.ts'
 import type { DataPlanes } from './data-planes.ts'
 import type { Succession } from './succession.ts'
 import type { HeritableSocket } from './upgrade-protocol.ts'
@@ -32,16 +33,14 @@ export interface UpgradeParts {
   readonly agreement: Agreement | null
   readonly vip: VirtualIp | null
   readonly ledger: RunningLedger | null
-  /** The plan in force. */
-  plan(): Plan
   admin(): AdminApi | null
-  status(): readonly PoolStatus[]
+  readonly control: Pick<ControlPlane, 'plan' | 'status' | 'moving'>
   /** It is a part of another program. */
   readonly isEmbedded: boolean
   /** It serves, and is not about to stop. */
   isRunning(): boolean
-  /** Its configuration is taken back unless somebody confirms it. */
-  isOnTrial(): boolean
+  /** Where the configuration stands. */
+  config(): Pick<ConfigStatus, 'etag' | 'pending'>
   readonly past: Succession
   /** The threads have sockets of their own on one address. */
   readonly reusePort: boolean
@@ -52,7 +51,9 @@ export interface UpgradeParts {
 }
 
 export function makeUpgrader(parts: UpgradeParts): Upgrader {
-  const { clock, log, kept, table, rights, vip, agreement } = parts
+  const { clock, log, kept, table, rights, vip, agreement, control } = parts
+  const isAway = (): boolean => vip?.isAway ?? false
+  let told = { etag: '', isAway: false }
   return new Upgrader({
     version: parts.version,
     nowMs: () => clock.nowMs(),
@@ -62,20 +63,31 @@ export function makeUpgrader(parts: UpgradeParts): Upgrader {
       if (parts.isEmbedded) return 'A balancer that is part of another program is replaced with it.'
       if (!parts.isRunning()) return 'This process is starting, or about to stop.'
       // The new process would know nothing of a trial.
-      if (parts.isOnTrial()) return 'A configuration waits for: evenkeel confirm.'
+      if (parts.config().pending !== null) return 'A configuration waits for: evenkeel confirm.'
       return placeRefusal(process.pid, process.env)
     },
-    moving: () => movingOf(parts.status()),
-    estate: async () => ({
-      pid: process.pid,
-      version: parts.version,
-      sockets: await socketsOf(parts),
-      available: parts
-        .status()
-        .filter(({ available }) => available > 0)
-        .map(({ name }) => name),
-      isAway: vip?.isAway ?? false,
-    }),
+    moving: () => control.moving(),
+    missed: () => {
+      if (parts.config().etag !== told.etag) return 'The configuration was changed meanwhile.'
+      if (isAway() !== told.isAway)
+        return 'The virtual IP address was given away or back meanwhile.'
+      const [pool] = control.moving()
+      if (pool !== undefined) return `Pool '${pool}' has to move its active.`
+      return kept.isMissed ? 'An operator has changed something meanwhile.' : null
+    },
+    estate: async () => {
+      told = { etag: parts.config().etag, isAway: isAway() }
+      return {
+        pid: process.pid,
+        version: parts.version,
+        sockets: await socketsOf(parts),
+        available: control
+          .status()
+          .filter(({ available }) => available > 0)
+          .map(({ name }) => name),
+        isAway: told.isAway,
+      }
+    },
     lend: async () => {
       await kept.lend()
       return kept.memory
@@ -91,23 +103,17 @@ export function makeUpgrader(parts: UpgradeParts): Upgrader {
       await parts.ledger?.close()
       if (agreement === null) return
       // As after a stop: the lease goes back once no thread can send any more, and not before.
-      await rights.revoke(agreedOf(parts.plan()).map(({ slot }) => slot))
+      await rights.revoke(agreedOf(control.plan).map(({ slot }) => slot))
       await agreement.stop()
     },
     fence: async (name) => {
-      const pool = parts.plan().pools.find((one) => one.name === name)
+      const pool = control.plan.pools.find((one) => one.name === name)
       if (pool !== undefined) await rights.revoke([pool.slot])
     },
     running: () => table.sum(THREAD.exchanges),
     end: (code) => parts.end(code),
     start: startSuccessor,
   })
-}
-
-function movingOf(pools: readonly PoolStatus[]): string[] {
-  return pools
-    .filter(({ failover }) => ['failing-over', 'switching'].includes(failover?.state ?? ''))
-    .map(({ name }) => name)
 }
 
 /** Pools whose replicas agree. */

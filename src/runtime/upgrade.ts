@@ -18,6 +18,8 @@ export interface UpgradeHost {
   refusal(): string | null
   /** Pools that are on their way from one active to another. */
   moving(): readonly string[]
+  /** What has happened since `estate` that a new process does not know of; `null` if nothing. */
+  missed(): string | null
   /** What is handed over, with descriptors of this process. @throws Error (rejects) */
   estate(): Promise<Omit<Estate, 'timeoutMs'>>
   /**
@@ -45,7 +47,7 @@ export interface UpgradeHost {
 const TOGETHER_MS = 250
 /** How long the last steps may take: the new one opens its admin API, and joins its replicas. */
 const LAST_STEPS_MS = 15_000
-/** How often it is looked whether moves have ended. */
+/** How often it is looked whether moves have ended, and whether something else has begun. */
 const LOOK_MS = 20
 /** Descriptors of a child before those that are handed over: the standard streams and the channel. */
 const FIRST_FD = 4
@@ -150,10 +152,9 @@ export class Upgrader {
       await this.#untilSteady(successor, deadlineMs)
       successor.hasState = true
       successor.say({ kind: 'state-free', memory: await host.lend() })
-      const { isServing } = await successor.hears('ready')
-      if (isServing) await successor.unlessFailed(after(TOGETHER_MS))
+      await this.#untilReady(successor)
       // Much may have happened meanwhile: a stop, or a configuration on trial.
-      const refusal = host.refusal()
+      const refusal = host.refusal() ?? host.missed()
       if (refusal !== null) throw new Error(refusal)
       this.#phase = 'committed'
     } finally {
@@ -193,6 +194,23 @@ export class Upgrader {
     const tookMs = Math.round(host.nowMs() - startMs)
     const message = `Process ${report.toPid} (${report.toVersion}) took over from ${report.fromPid} (${report.fromVersion}) in ${(tookMs / 1_000).toFixed(1)} s; the old one finishes what runs.`
     return { ok: true, message, report: { ...report, tookMs } }
+  }
+
+  /**
+   * As long as the state is lent, no pool can move and no operator's word can be kept: who needs either
+   * matters more than the new process, which would not know of it.
+   */
+  async #untilReady(successor: Successor): Promise<void> {
+    const timer = setInterval(() => {
+      const missed = this.#host.missed()
+      if (missed !== null) successor.fail(new Error(missed))
+    }, LOOK_MS)
+    try {
+      const { isServing } = await successor.hears('ready')
+      if (isServing) await successor.unlessFailed(after(TOGETHER_MS))
+    } finally {
+      clearInterval(timer)
+    }
   }
 
   /** A pool on its way between two backends has one who leads it: it ends the move first. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { Agent } from 'node:http'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -217,4 +217,69 @@ test('when the old process dies in the middle, the new one takes everything over
   assert.equal((await ask(running.url())).body, 'one')
   process.kill(pid, 'SIGTERM')
   await running.process.exited
+})
+
+test('what the new process could not know of ends the upgrade at once, and holds', async () => {
+  const backends = await Promise.all(['one', 'two'].map((name) => startBackend({ name })))
+  after(() => Promise.all(backends.map((backend) => backend.stop())))
+  const [one, two] = backends.map(({ address }) => address)
+  const stateDir = join(folder, 'meanwhile')
+  const running = await startEvenkeel({
+    runtime: { stateDir },
+    listeners: { web: { pool: 'web' } },
+    pools: {
+      web: {
+        mode: 'active-standby',
+        backends: { one, two },
+        healthCheck: { http: '/health', interval: '100ms' },
+        failover: { readyFor: '100ms' },
+      },
+      other: { backends: { one, two } },
+    },
+  })
+  after(() => running.stop())
+  const admin = running.adminUrl.slice('http://'.length)
+  const cli = async (...words: string[]): Promise<void> => {
+    const all = [mainFile, ...words, '--admin', admin, '--reason', 'test']
+    const { code, stderr } = await runProcess(process.execPath, all)
+    assert.equal(code, 0, stderr)
+  }
+  const text = readFileSync(running.file, 'utf8')
+  const lock = join(stateDir, 'failover.lock')
+  /** Upgrades to a process that never gets ready; once it has the state, something happens. */
+  const interrupted = async (happens: () => Promise<unknown>): Promise<string> => {
+    const never = text.replace('http: /health', 'http: { path: /health, status: 204 }')
+    writeFileSync(running.file, never)
+    const before = statSync(lock).ctimeMs
+    const upgrading = upgrade(running, '--timeout', '20s')
+    await waitFor(() => existsSync(lock) && statSync(lock).ctimeMs !== before)
+    const startMs = performance.now()
+    await happens()
+    const { code, stderr } = await upgrading
+    assert.equal(code, 1)
+    assert.ok(performance.now() - startMs < 8_000, stderr)
+    return stderr
+  }
+
+  const freeze = await interrupted(() => cli('freeze', 'web'))
+  assert.match(freeze, /An operator has changed something meanwhile\. This process goes on/)
+  await cli('unfreeze', 'web')
+  await interrupted(() => cli('drain', 'other/two'))
+  assert.match(readFileSync(join(stateDir, 'overrides.json'), 'utf8'), /"backend": "two"/)
+  const reload = await interrupted(async () => {
+    writeFileSync(running.file, text.replace('/health', '/health?other'))
+    const { code, stderr } = await runProcess(process.execPath, [
+      mainFile,
+      'reload',
+      '--admin',
+      admin,
+    ])
+    assert.equal(code, 0, stderr)
+  })
+  assert.match(reload, /The configuration was changed meanwhile\./)
+  const lost = await interrupted(async () => {
+    await backends[0]!.behave({ kind: 'refuse' })
+    assert.equal((await ask(running.url())).body, 'two')
+  })
+  assert.match(lost, /Pool 'web' has to move its active\./)
 })

@@ -105,6 +105,24 @@ test('what waits while the process ends is refused for that reason', async () =>
   await assert.rejects(state.overrides.save([]), /Evenkeel is stopping/)
 })
 
+test('whether a word of an operator waits for what is lent is known', async () => {
+  const state = lendable([])
+  const background = (): Promise<void> => state.failover.save({ web: record(4) })
+  await background()
+  await state.lend()
+  const saving = background()
+  assert.equal(state.isMissed, false)
+  const words = [() => state.failover.settled(), () => state.overrides.save([])]
+  for (const word of words) {
+    const said = word()
+    assert.equal(state.isMissed, true)
+    await state.takeBack()
+    await Promise.all([said, saving])
+    assert.equal(state.isMissed, false)
+    await state.lend()
+  }
+})
+
 test('nothing is lent before what is being saved is on the disk', async () => {
   const heard: string[] = []
   const kept = keptState(heard)

@@ -40,6 +40,7 @@ function hostOf(heard: string[], changes: Partial<UpgradeHost> = {}): UpgradeHos
     audit: () => {},
     refusal: () => null,
     moving: () => [],
+    missed: () => null,
     estate: async () => ({ pid: 1, version: '1', sockets: [], available: [], isAway: false }),
     lend: async () => null,
     takeBack: async () => void heard.push('taken back'),
@@ -74,6 +75,36 @@ test('a configuration on trial while the new process begins leaves everything as
     message: 'A configuration waits for: evenkeel confirm. This process goes on as before.',
   })
   assert.deepEqual(heard, ['taken back'])
+})
+
+test('what the new process does not know of ends it, whether it is ready or not', async () => {
+  for (const moment of ['before', 'when ready'] as const) {
+    const heard: string[] = []
+    let missed: string | null = null
+    const happens = (): void => void (missed = "Pool 'db' has to move its active.")
+    const host = hostOf(heard, {
+      missed: () => missed,
+      lend: async () => {
+        if (moment === 'before') setImmediate(happens)
+        return null
+      },
+      start: () => {
+        const child = successor(moment === 'before' ? () => {} : happens, () => {}, heard)
+        if (moment === 'when ready') return child
+        // It never gets ready.
+        const send = ({ kind }: PredecessorMessage): void => {
+          if (kind === 'estate') child.emit('message', { kind: 'loaded', version: '2' })
+        }
+        return Object.assign(child, { send })
+      },
+    })
+    assert.deepEqual(await new Upgrader(host).run(request), {
+      ok: false,
+      code: 'failed',
+      message: "Pool 'db' has to move its active. This process goes on as before.",
+    })
+    assert.deepEqual(heard, ['SIGKILL', 'taken back'], moment)
+  }
 })
 
 test('a stop before the new process is ready ends it, and leaves the state free', async () => {
