@@ -233,7 +233,7 @@ test('a line that comes while the file is synced is written after it, without an
   const path = newPath()
   const file = openFile(path)
   const handle = await open('/dev/null')
-  const { datasync } = handle
+  const datasync: (this: FileHandle) => Promise<void> = Reflect.get(handle, 'datasync')
   await handle.close()
   let release: (() => void) | null = null
   t.mock.method(
