@@ -148,22 +148,37 @@ export class OtlpExporter {
   }
 
   async #post(body: string): Promise<Outcome> {
-    const { signal } = this.#abort
+    // The agent's limits are for the head and for each piece of the answer; this one is for all of it.
+    const abort = new AbortController()
+    const { timeoutMs } = this.#pace
+    const timer = setTimeout(() => {
+      abort.abort(new Error(`it did not answer in ${timeoutMs} ms`))
+    }, timeoutMs)
+    const end = (): void => abort.abort()
+    const { signal: last } = this.#abort
+    last.addEventListener('abort', end, { once: true })
+    if (last.aborted) end()
+    try {
+      return await this.#request(body, abort.signal)
+    } catch (error) {
+      const cause = error instanceof Error ? error.message || error.name : String(error)
+      return { kind: 'again', cause, afterMs: null }
+    } finally {
+      clearTimeout(timer)
+      last.removeEventListener('abort', end)
+    }
+  }
+
+  async #request(body: string, signal: AbortSignal): Promise<Outcome> {
     const { plan } = this.#options
     const headers: Record<string, string> = { 'user-agent': 'evenkeel' }
     for (const { name, value } of plan.headers) headers[name] = value
     headers['content-type'] = 'application/json'
-    try {
-      const dispatcher = await this.#connect()
-      const options = { method: 'POST', headers, body, signal, dispatcher } as const
-      const { request } = await import('undici')
-      const response = await request(plan.endpoint, options)
-      const text = await beginning(response)
-      return judge(response, text)
-    } catch (error) {
-      const cause = error instanceof Error ? error.message || error.name : String(error)
-      return { kind: 'again', cause, afterMs: null }
-    }
+    const dispatcher = await this.#connect()
+    const { request } = await import('undici')
+    const options = { method: 'POST', headers, body, signal, dispatcher } as const
+    const response = await request(plan.endpoint, options)
+    return judge(response, await beginning(response))
   }
 
   async #connect(): Promise<Dispatcher> {

@@ -75,7 +75,7 @@ export interface Collector {
   readonly requests: { readonly path: string; readonly headers: IncomingHttpHeaders }[]
   /** What was wrong with requests. */
   readonly faults: string[]
-  /** Answers of the next requests, in order; then 200. 0 breaks the connection, −1 never answers. */
+  /** Answers of the next requests, in order; then 200. 0 breaks the connection, −1 never answers, −2 never ends. */
   readonly answers: {
     readonly status: number
     readonly headers?: Record<string, string>
@@ -97,6 +97,12 @@ export async function startCollector(): Promise<Collector> {
         body: text = '{}',
       } = collector.answers.shift() ?? {
         status: 200,
+      }
+      if (status === -2) {
+        response.writeHead(200)
+        const timer = setInterval(() => response.write(' '), 50)
+        response.on('close', () => clearInterval(timer))
+        return
       }
       if (status < 0) return
       if (status === 0) {

@@ -96,6 +96,15 @@ test('a collector that never answers costs a bounded queue, and the end does not
   assert.equal(exporter.dropped, QUEUE_MAX + 1_000)
 })
 
+test('a collector that answers byte by byte is given up, and others are not kept waiting by it', async (t) => {
+  const { collector, exporter, told } = await begin(t)
+  collector.answers.push({ status: -2 })
+  exporter.add(someTrace())
+  await waitFor(() => exporter.exported === 1, { timeoutMs: 3_000 })
+  assert.equal(collector.requests.length, 2)
+  assert.equal(told.length, 2)
+})
+
 test('what has gathered is sent before the end', async (t) => {
   const { collector, exporter } = await begin(t)
   exporter.add(someTrace())
