@@ -14,6 +14,7 @@ import {
 import type { Tree } from './document.ts'
 import { missing, problemsOf, prune } from './issues.ts'
 import { configSchema } from './schema.ts'
+import { withoutQuotes } from './secret-text.ts'
 
 export type LoadResult =
   | {
@@ -73,7 +74,10 @@ function only(severity: Severity, diagnostics: readonly Diagnostic[]): Diagnosti
 function point(problem: Problem, source: Source): Diagnostic {
   // What a secret holds must not get into a log by way of the complaint about it; one about its key
   // does not tell it.
-  if (problem.on === 'key' || !source.isSecret(problem.path)) return diagnose(problem, source)
+  if (problem.on === 'key') return diagnose(problem, source)
+  if (!source.isSecret(problem.path)) {
+    return diagnose({ ...problem, message: withoutQuotes(problem.message, problem.path) }, source)
+  }
   const message = 'the secret does not fit here'
   return diagnose({ ...problem, message, hint: null }, source)
 }

@@ -5,6 +5,7 @@
 import { type Diagnostic, formatPath, type Path, type Place, type Source } from './diagnostics.ts'
 import type { Tree } from './document.ts'
 import type { Environment } from './environment.ts'
+import { showingOf, starred } from './secret-text.ts'
 import { evaluate, failure, type LoadResult } from './evaluate.ts'
 import { nearest } from '../core/nearest.ts'
 
@@ -198,7 +199,7 @@ class EnvironmentSource implements Source {
 
   #bind(path: Path, variable: string, offset: number, length: number): void {
     const column = variable.length + 2 + offset
-    const excerpt = `${variable}=${this.#env[variable]}`
+    const excerpt = `${variable}=${starred(this.#env[variable]!, showingOf(path))}`
     const place = { line: 0, column, length, excerpt, name: variable }
     this.#bindings.push({ path: formatPath(path), place })
   }

@@ -12,6 +12,7 @@ import type {
   SitePlan,
 } from '../core/plan.ts'
 import { formatAddress } from './address.ts'
+import { showingOf } from './secret-text.ts'
 import { formatDuration, formatRatio, formatSize } from './units.ts'
 
 /** One setting. */
@@ -128,11 +129,6 @@ const poolNames: Names = {
 // Sections that `false` switches off.
 const switchable =
   /^(outlierDetection(\.(slow|silent))?|retry|admin|ledger|discovery|tracing(\.slowMs)?)$/
-// What secrets are written into: passwords, keys, header values, bytes for a server, hooks.
-const secret =
-  /(^|\.)(password|secret|login|tls|tokens?|authorization|headers|steps|command|exec|url|webhook)(\.|$)/
-// Targets of requests: what stands behind the question mark may be one as well.
-const targets = /(^|\.)(path|primary|replica|endpoint)$/
 const ratios =
   /(^|\.)(jitter|failureRate|ejectedMax|retry\.budget\.ratio|from|availability|sample)$/
 const sizes = /Bytes(Max)?$|(^|\.)bytes$/
@@ -176,9 +172,10 @@ function alertName(path: string): string {
 function leafOf(path: string, value: unknown): Word {
   const exact = JSON.stringify(value)
   if (value === null) return off
-  if (secret.test(path)) return { shown: HIDDEN, exact }
+  const showing = showingOf(path.split('.'))
+  if (showing === 'nothing') return { shown: HIDDEN, exact }
   const shown = leafText(path, value)
-  const query = targets.test(path) ? shown.indexOf('?') : -1
+  const query = showing === 'target' ? shown.indexOf('?') : -1
   return { shown: query < 0 ? shown : `${shown.slice(0, query)}?${HIDDEN}`, exact }
 }
 

@@ -17,8 +17,7 @@ interface Explanation {
 export function explainYamlError(error: YAMLError, source: YamlText): Diagnostic {
   const at = error.pos[0]
   const lineStart = source.text.lastIndexOf('\n', at - 1) + 1
-  const place = source.stretch(at, error.pos[1])
-  const line = place.excerpt ?? ''
+  const line = source.lineAt(Math.min(at, source.text.length))
   const found = pitfall(error, line, lineStart) ?? byCode(error, line, source.text)
   const start = found.start ?? at
   return {

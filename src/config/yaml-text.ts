@@ -14,6 +14,7 @@ import {
   type YAMLMap,
 } from 'yaml'
 import type { Path, Place, Source } from './diagnostics.ts'
+import { withoutSecrets } from './secret-text.ts'
 
 export class YamlText implements Source {
   readonly file: string
@@ -21,6 +22,8 @@ export class YamlText implements Source {
   /** Paths whose value came from a `${file:...}`. */
   readonly secrets = new Set<string>()
   readonly #document: Document
+  /** The text as it may be shown; `null` until it is. */
+  #shown: string | null = null
 
   constructor(file: string, text: string, document: Document) {
     this.file = file
@@ -32,14 +35,22 @@ export class YamlText implements Source {
   stretch(start: number, end: number): Place {
     // Counted here: the parser's own counter stops where it gives up on a text.
     const at = Math.min(start, this.text.length)
-    const lineStart = at === 0 ? 0 : this.text.lastIndexOf('\n', at - 1) + 1
+    const lineStart = this.#lineStart(at)
     const line = this.text.slice(0, lineStart).split('\n').length
     const col = at - lineStart + 1
-    let lineEnd = this.text.indexOf('\n', lineStart)
-    if (lineEnd < 0) lineEnd = this.text.length
-    const excerpt = this.text.slice(lineStart, lineEnd).trimEnd()
+    this.#shown ??= withoutSecrets(this.text, this.#document)
+    const excerpt = lineFrom(this.#shown, lineStart)
     const length = Math.max(1, Math.min(end, lineStart + excerpt.length) - start)
     return { line, column: col, length, excerpt }
+  }
+
+  /** The line at an offset with all that stands in it; it must not be shown. */
+  lineAt(at: number): string {
+    return lineFrom(this.text, this.#lineStart(at))
+  }
+
+  #lineStart(at: number): number {
+    return at === 0 ? 0 : this.text.lastIndexOf('\n', at - 1) + 1
   }
 
   ofNode(node: Node): Place {
@@ -93,6 +104,11 @@ export class YamlText implements Source {
     }
     return { key, value, complete: true }
   }
+}
+
+function lineFrom(text: string, start: number): string {
+  const end = text.indexOf('\n', start)
+  return text.slice(start, end < 0 ? undefined : end).trimEnd()
 }
 
 function firstKey(map: YAMLMap): Node | null {

@@ -25,7 +25,7 @@ bad(
   top('admin: { tokens: { admin: hunter2 } }'),
   `
 bad.yaml:1:27: error: admin.tokens.admin: has 7 characters; 16 are the least
-    1 | admin: { tokens: { admin: hunter2 } }
+    1 | admin: { tokens: { admin: ******* } }
       |                           ^^^^^^^
   hint: make one with: openssl rand -hex 32
 `,
@@ -36,7 +36,7 @@ bad(
   top('admin: { tokens: { admin: 0123456789 abcdef } }'),
   `
 bad.yaml:1:27: error: admin.tokens.admin: has blanks or characters beyond ASCII
-    1 | admin: { tokens: { admin: 0123456789 abcdef } }
+    1 | admin: { tokens: { admin: ********** ****** } }
       |                           ^^^^^^^^^^^^^^^^^
   hint: make one with: openssl rand -hex 32
 `,
@@ -47,7 +47,7 @@ bad(
   top('admin: { tokens: { admin: 0123456789abcdef, readOnly: 0123456789abcdef } }'),
   `
 bad.yaml:1:55: error: admin.tokens.readOnly: is the same as admin, so it would change everything
-    1 | admin: { tokens: { admin: 0123456789abcdef, readOnly: 0123456789abcdef } }
+    1 | admin: { tokens: { admin: ****************, readOnly: **************** } }
       |                                                       ^^^^^^^^^^^^^^^^
   hint: make another one, for instance with: openssl rand -hex 32
 `,

@@ -95,7 +95,7 @@ bad(
   web('pool: app, tls: { certificate: a.pem }'),
   `
 bad.yaml:2:36: error: listeners.web.tls: TLS is not in this version yet
-    2 |   web: { bind: ":8080", pool: app, tls: { certificate: a.pem } }
+    2 |   web: { bind: ":8080", pool: app, tls: { certificate: ***** } }
       |                                    ^^^
   hint: remove it
 `,

@@ -129,7 +129,7 @@ bad(
   failover('promote: { exec: "pg_ctl promote -D \'/var/my data\'" }'),
   `
 bad.yaml:9:34: error: pools.app.failover.promote.exec: "pg_ctl promote -D '/var/my data'" is a line for a shell, and there is none
-    9 |     failover: { promote: { exec: "pg_ctl promote -D '/var/my data'" } }
+    9 |     failover: { promote: { exec: "****** ******* ** '******* ****'" } }
       |                                  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   hint: write a list: [pg_ctl, promote, -D, "'/var/my", "data'"]
 `,
@@ -140,7 +140,7 @@ bad(
   failover('promote: { exec: ./promote.sh }'),
   `
 bad.yaml:9:34: error: pools.app.failover.promote.exec: "./promote.sh" depends on the directory Evenkeel is started in
-    9 |     failover: { promote: { exec: ./promote.sh } }
+    9 |     failover: { promote: { exec: ************ } }
       |                                  ^^^^^^^^^^^^
   hint: write an absolute path, or a name that is found in PATH
 `,
@@ -151,7 +151,7 @@ bad(
   failover('fence: { exec: [bin/fence, now] }'),
   `
 bad.yaml:9:33: error: pools.app.failover.fence.exec[0]: "bin/fence" depends on the directory Evenkeel is started in
-    9 |     failover: { fence: { exec: [bin/fence, now] } }
+    9 |     failover: { fence: { exec: [*********, ***] } }
       |                                 ^^^^^^^^^
   hint: write an absolute path, or a name that is found in PATH
 `,
@@ -184,7 +184,7 @@ bad(
   failover('promote: { exec: [a], webhook: "https://a.example/x" }'),
   `
 bad.yaml:9:39: error: pools.app.failover.promote.webhook: exec and webhook are both given
-    9 |     failover: { promote: { exec: [a], webhook: "https://a.example/x" } }
+    9 |     failover: { promote: { exec: [*], webhook: "*******************" } }
       |                                       ^^^^^^^
   hint: keep one of the two
 `,
@@ -195,7 +195,7 @@ bad(
   failover('promote: { exec: [a], headers: { x-a: b } }'),
   `
 bad.yaml:9:39: error: pools.app.failover.promote.headers: is for webhook only
-    9 |     failover: { promote: { exec: [a], headers: { x-a: b } } }
+    9 |     failover: { promote: { exec: [*], headers: { x-a: * } } }
       |                                       ^^^^^^^
   hint: remove it
 `,
@@ -206,7 +206,7 @@ bad(
   failover('promote: { webhook: a.example/x }'),
   `
 bad.yaml:9:37: error: pools.app.failover.promote.webhook: "a.example/x" is not a URL
-    9 |     failover: { promote: { webhook: a.example/x } }
+    9 |     failover: { promote: { webhook: *********** } }
       |                                     ^^^^^^^^^^^
   hint: write a URL such as https://example.com/failover
 `,
@@ -217,11 +217,11 @@ bad(
   failover('fence: { webhook: "https://u:p@a.example/x", timeout: 20m }'),
   `
 bad.yaml:9:35: error: pools.app.failover.fence.webhook: a URL with a password in it ends up in logs
-    9 |     failover: { fence: { webhook: "https://u:p@a.example/x", timeout: 20m } }
+    9 |     failover: { fence: { webhook: "***********************", timeout: 20m } }
       |                                   ^^^^^^^^^^^^^^^^^^^^^^^^^
   hint: give user and password apart
 bad.yaml:9:71: error: pools.app.failover.fence.timeout: 20m is too large
-    9 |     failover: { fence: { webhook: "https://u:p@a.example/x", timeout: 20m } }
+    9 |     failover: { fence: { webhook: "***********************", timeout: 20m } }
       |                                                                       ^^^
   hint: use 10ms to 10m
 `,

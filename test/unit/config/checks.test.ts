@@ -101,7 +101,7 @@ bad(
   pool('healthCheck: { postgres: { password: "a\\0b" } }'),
   `
 bad.yaml:6:42: error: pools.app.healthCheck.postgres.password: must not hold a NUL
-    6 |     healthCheck: { postgres: { password: "a\\0b" } }
+    6 |     healthCheck: { postgres: { password: "****" } }
       |                                          ^^^^^^
 `,
 )
@@ -177,7 +177,7 @@ bad(
   pool(`healthCheck: { tcp: { send: 'PING\\d' } }`),
   `
 bad.yaml:6:33: error: pools.app.healthCheck.tcp.send: \\d is no escape
-    6 |     healthCheck: { tcp: { send: 'PING\\d' } }
+    6 |     healthCheck: { tcp: { send: '******' } }
       |                                 ^^^^^^^^
   hint: there are \\r, \\n, \\t, \\0, \\xNN and \\\\; a backslash itself is \\\\
 `,

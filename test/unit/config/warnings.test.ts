@@ -153,7 +153,7 @@ doubtful(
   top('admin: { bind: 0.0.0.0:9900, tokens: { readOnly: 0123456789abcdef } }'),
   `
 bad.yaml:1:16: warning: admin.bind: tokens cross the network readable, so who listens in may use them
-    1 | admin: { bind: 0.0.0.0:9900, tokens: { readOnly: 0123456789abcdef } }
+    1 | admin: { bind: 0.0.0.0:9900, tokens: { readOnly: **************** } }
       |                ^^^^^^^^^^^^
   hint: set admin.tls with cert and key, or bind it to 127.0.0.1 and use an SSH tunnel
 `,
@@ -164,7 +164,7 @@ doubtful(
   top('admin: { bind: unix:/run/admin.sock, tokens: { admin: 0123456789abcdef } }'),
   `
 bad.yaml:1:38: warning: admin.tokens: has no effect on a unix socket: whoever may open it may do everything
-    1 | admin: { bind: unix:/run/admin.sock, tokens: { admin: 0123456789abcdef } }
+    1 | admin: { bind: unix:/run/admin.sock, tokens: { admin: **************** } }
       |                                      ^^^^^^
   hint: remove it; the mode of the socket is 0660, and its folder says who gets there
 `,
