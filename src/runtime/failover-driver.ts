@@ -19,10 +19,8 @@ import type {
   FailoverState,
   MemberFacts,
   Move,
-  OperatorWord,
 } from '../core/failover-contract.ts'
 import type { ActAnswer, OperatorRequest } from '../core/operator.ts'
-import { describeMove } from '../core/operator.ts'
 import type { PoolHealth } from '../core/pool-health.ts'
 import { tellsLag } from '../core/roles.ts'
 import type { SharedTable } from '../core/shared-layout.ts'
@@ -33,8 +31,10 @@ import { readersOf } from '../core/replica-view.ts'
 import type { MoveReport, PoolStatus, Transition } from '../core/status.ts'
 import type { FailoverStore } from '../ha/failover-store.ts'
 import type { HookFacts, HookResult } from '../ha/hooks.ts'
+import { OperatorDesk } from './operator-desk.ts'
 import type { ProbeBackend, Roster } from './roster.ts'
 import { SeatOfPool, type SeatRules } from './seat.ts'
+import { ToldMembers } from './told-members.ts'
 
 export interface FailoverPorts {
   readonly table: SharedTable
@@ -66,15 +66,13 @@ export class FailoverDriver {
   #state: FailoverState
   #deadlineMs = 0
   readonly #seat: SeatOfPool
-  #told: ({ readonly facts: MemberFacts; readonly agreed: MemberFacts } | null)[]
-  #views: readonly (boolean | null)[] = []
+  readonly #told: ToldMembers
+  readonly #desk: OperatorDesk
   #proveAtMs = Infinity
   #lastMoves: readonly MoveReport[]
   /** Answers that came within the machine's own step. */
   readonly #heard: FailoverEvent[] = []
   #busy = false
-  #reply: string | null = null
-  readonly #waiting = new Map<number, (report: MoveReport) => void>()
   #stopped = false
   /** The time of the present turn. */
   #nowMs: number
@@ -95,7 +93,8 @@ export class FailoverDriver {
     }
     const { active, epoch } = this.#state
     this.#seat = new SeatOfPool(seat, rulesOf(plan, roster), active, epoch)
-    this.#told = roster.members.map(() => null)
+    this.#told = new ToldMembers(roster.members.length, ports.store)
+    this.#desk = this.#makeDesk()
     this.#nowMs = nowMs
     pool.mayLose = (index) => this.mayLose(index)
     if (roster.isGroup) pool.elsewhere = () => this.#isElsewhere()
@@ -124,8 +123,7 @@ export class FailoverDriver {
       places.every((to, at) => to === at && roster.members[at]!.name === names[at])
     if (isAsBefore) return
     this.#state = adoptFailover(this.#machine, this.#state, places)
-    this.#told = roster.members.map((_, index) => this.#told[places.indexOf(index)] ?? null)
-    this.#views = []
+    this.#told.adopt(roster.members.length, places)
     this.#save()
   }
 
@@ -224,32 +222,20 @@ export class FailoverDriver {
   }
 
   /** Carries out what an operator asks for. A move is answered once it is over. */
-  async act(request: OperatorRequest): Promise<ActAnswer> {
-    const word = this.#wordOf(request)
-    if (word === null) {
-      const names = this.#machine.members.map(({ name }) => name)
-      const to = request.verb === 'switchover' ? request.to : ''
-      const message = `Pool '${this.#machine.pool}' has no ${this.#roster.noun} '${to}'.`
-      return { ok: false, code: 'no-backend', message, names }
-    }
-    const { reason, by } = request
-    const event: FailoverEvent = { kind: 'operator', word, reason, by }
-    if ('dryRun' in request && request.dryRun) return this.#rehearse(event)
-    if (request.verb === 'unfreeze' && !this.#state.agreement.ok) {
-      // Where etcd knows less than the replicas, this is how a person says which of them is right.
-      this.#ports.store.recover(this.#machine.pool)
-      const message = `${this.#machine.pool} is unfrozen once the replicas agree again`
-      return { ok: true, message, report: null }
-    }
-    this.#reply = null
-    this.#ports.enter((nowMs) => this.hear(event, nowMs))
-    if (this.#reply !== null) return { ok: false, code: 'refused', message: this.#reply }
-    const { move } = this.#state
-    if (move === null) return this.#answer(request, null)
-    const report = await new Promise<MoveReport>((resolve) => {
-      this.#waiting.set(move.epoch, resolve)
+  act(request: OperatorRequest): Promise<ActAnswer> {
+    return this.#desk.act(request)
+  }
+
+  #makeDesk(): OperatorDesk {
+    return new OperatorDesk({
+      machine: () => this.#machine,
+      state: () => this.#state,
+      roster: () => this.#roster,
+      inFlight: (member) => this.#seat.inFlight(member),
+      hear: (event, nowMs) => this.hear(event, nowMs),
+      enter: (work) => this.#ports.enter(work),
+      recover: () => this.#ports.store.recover(this.#machine.pool),
     })
-    return this.#answer(request, report)
   }
 
   // --- what the machine asks for ---------------------------------------------------------------
@@ -317,7 +303,7 @@ export class FailoverDriver {
     const pool = this.#machine.pool
     if (effect.kind === 'turned') this.#ports.onTurn(pool, effect)
     else if (effect.kind === 'warning') this.#ports.onWarning(effect.reason, { pool })
-    else if (effect.kind === 'refused') this.#reply = effect.reason
+    else if (effect.kind === 'refused') this.#desk.refused(effect.reason)
     else if (effect.kind === 'ended') this.#ended(effect.move, effect.outcome, effect.reason, nowMs)
   }
 
@@ -375,14 +361,13 @@ export class FailoverDriver {
 
   #tellMembers(nowMs: number): void {
     const all = this.#roster.facts(nowMs)
-    this.#tellViews(all)
+    const { pool } = this.#machine
+    this.#told.share(pool, all)
     for (const [index, facts] of all.entries()) {
-      const agreed = this.#agreed(index, facts)
-      const told = this.#told[index]!
-      if (told?.facts === facts && told.agreed.reason === agreed.reason) continue
-      this.#told[index] = { facts, agreed }
-      if (told !== null && told.facts.fit && !facts.fit) this.#holdForOthers(index, all)
-      this.hear({ kind: 'member', index, facts: agreed }, nowMs)
+      const news = this.#told.news(pool, this.#state, index, facts)
+      if (news === null) continue
+      if (news.isLostHere) this.#holdForOthers(index, all)
+      this.hear({ kind: 'member', index, facts: news.agreed }, nowMs)
     }
   }
 
@@ -395,32 +380,6 @@ export class FailoverDriver {
     if (index !== active || this.#machine.plan.agreement === 'none' || all[index]!.fit) return
     if (!all.some(({ fit }, other) => fit && other !== active)) return
     this.#seat.hold(this.#nowMs + this.#machine.plan.pauseMaxMs)
-  }
-
-  #tellViews(all: readonly MemberFacts[]): void {
-    const views = all.map(({ judged, fit }) => (judged ? fit : null))
-    if (views.every((view, index) => view === this.#views[index])) return
-    this.#views = views
-    this.#ports.store.views(this.#machine.pool, views)
-  }
-
-  /**
-   * A member as the replicas together see it: the active is lost when they agree on that, and a
-   * standby is fit when they agree on that. What only this one sees may be its own network.
-   */
-  #agreed(index: number, facts: MemberFacts): MemberFacts {
-    const seen = this.#ports.store.sees(this.#machine.pool, index)
-    if (seen === 'own') return facts
-    const { active, epoch } = this.#state
-    if (index === active) {
-      if (facts.fit || facts.withdrawn || !facts.judged || seen === 'unfit') return facts
-      const reason = `${facts.reason}, but the replicas do not agree on that`
-      return { ...facts, fit: true, doubtful: true, reason }
-    }
-    if (!facts.fit || seen === 'fit') return facts
-    const reason = 'it passes here, but not for enough other replicas'
-    // At the first start it may only be that they have not said so yet.
-    return { ...facts, fit: false, judged: epoch > 0, reason }
   }
 
   // --- reports -----------------------------------------------------------------------------------
@@ -451,50 +410,7 @@ export class FailoverDriver {
     if (outcome === 'failed') this.#seat.release()
     this.#save()
     this.#ports.onMove(pool, report)
-    this.#waiting.get(move.epoch)?.(report)
-    this.#waiting.delete(move.epoch)
-  }
-
-  #answer(request: OperatorRequest, report: MoveReport | null): ActAnswer {
-    const { pool } = this.#machine
-    if (report === null) {
-      const done = request.verb === 'freeze' ? 'frozen: nothing moves until' : 'unfrozen:'
-      const rest = request.verb === 'freeze' ? 'it is unfrozen' : 'moves are made again'
-      return { ok: true, message: `${pool} is ${done} ${rest}`, report: null }
-    }
-    if (report.outcome === 'moved') return { ok: true, message: describeMove(pool, report), report }
-    const undone = report.outcome === 'rolled-back' ? 'was undone' : 'failed'
-    const message = `the move of ${pool} to ${report.to} ${undone}: ${report.reason}`
-    return { ok: false, code: 'failed', message, report }
-  }
-
-  #rehearse(event: FailoverEvent): ActAnswer {
-    let answer: ActAnswer = { ok: false, code: 'refused', message: 'Evenkeel is stopping' }
-    this.#ports.enter((nowMs) => {
-      const { state, effects } = reduceFailover(this.#machine, this.#state, event, nowMs)
-      const refused = effects.find((effect) => effect.kind === 'refused')
-      if (refused !== undefined) {
-        answer = { ok: false, code: 'refused', message: refused.reason }
-        return
-      }
-      const { members, pool } = this.#machine
-      const { from, to, epoch } = state.move!
-      const old = from < 0 ? 'nobody' : members[from]!.name
-      const running = from < 0 ? 0 : this.#seat.inFlight(from)
-      const message = `would move ${pool} from ${old} to ${members[to]!.name} under epoch ${epoch}; ${running} sessions run on ${old} now`
-      answer = { ok: true, message, report: null }
-    })
-    return answer
-  }
-
-  #wordOf(request: OperatorRequest): OperatorWord | null {
-    if (request.verb !== 'switchover') {
-      return request.verb === 'failback'
-        ? { verb: 'failback', force: request.force }
-        : { verb: request.verb }
-    }
-    const to = this.#roster.indexOf(request.to)
-    return to < 0 ? null : { verb: 'switchover', to, force: request.force }
+    this.#desk.ended(report)
   }
 
   // --- what is kept ------------------------------------------------------------------------------
