@@ -193,7 +193,7 @@ class Balancer implements RunningBalancer {
     this.#overrides.begin()
     // A stop that came meanwhile, or comes now, is never taken back.
     if (this.#phase === 'starting') this.#phase = 'running'
-    await past.takeOver(appear)
+    await past.takeOver(appear, this.#log)
     await this.#ledger?.begin({ snapshot: this.#control.current(), pools: this.#control.status() })
     if (this.#phase !== 'running') return
     this.#reloading.begin()

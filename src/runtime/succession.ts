@@ -5,6 +5,7 @@ import type { Plan } from '../core/plan.ts'
 import type { PoolStatus } from '../core/status.ts'
 import type { Agreement } from '../ha/agreement.ts'
 import type { FailoverStore } from '../ha/failover-store.ts'
+import type { Log } from '../observe/log.ts'
 import type { KeptState } from './kept-state.ts'
 import type { BalancerOptions } from './running-balancer.ts'
 import type { Predecessor } from './upgrade-predecessor.ts'
@@ -20,6 +21,7 @@ export class Succession {
   readonly shares: SharedOut
   readonly #plan: Plan
   readonly #predecessor: Predecessor | null
+  #kept: LendableState | null = null
 
   /** @param threads how many data threads there will be */
   constructor(plan: Plan, threads: number, options: BalancerOptions) {
@@ -38,7 +40,8 @@ export class Succession {
   /** Opens what survives a restart, once nobody else has it open. @throws StateFileError */
   async openKept(open: () => Promise<KeptState>): Promise<LendableState> {
     const memory = (await this.#predecessor?.loaded(packageVersion())) ?? null
-    return new LendableState(await open(), memory, open)
+    this.#kept = new LendableState(await open(), memory, open)
+    return this.#kept
   }
 
   /** The store as this process may use it while the other one is still there. */
@@ -80,9 +83,11 @@ export class Succession {
   }
 
   /** Connections are accepted here: has the other process stop, and does what it did. */
-  async takeOver(work: () => Promise<void>): Promise<void> {
+  async takeOver(work: () => Promise<void>, log: Log): Promise<void> {
     if (this.#predecessor === null) return
     await this.#predecessor.giveWay(true)
+    const failure = (await this.#kept?.keepMemory()) ?? null
+    if (failure !== null) log.error(failure)
     await work()
     closeUnwanted(this.shares)
   }

@@ -73,7 +73,7 @@ export class Predecessor implements OldSender {
 
   /**
    * The configuration is right: waits until the state directory may be used. Resolves to what the other
-   * process had in its memory alone.
+   * process knows.
    */
   async loaded(version: string): Promise<Memory | null> {
     this.#say({ kind: 'loaded', version })

@@ -2,6 +2,7 @@
 // successor proves itself, taken back if that fails. Whoever doesn't have it can't move a pool, since
 // a move begins with a record that is kept: so there is never more than one who decides.
 
+import { isSame } from '../core/same.ts'
 import type { FailoverRecord } from '../core/failover-record.ts'
 import type { Overrides } from '../core/overrides.ts'
 import type { FailoverStore } from '../ha/failover-store.ts'
@@ -9,7 +10,7 @@ import type { OverrideStore } from '../ha/override-file.ts'
 import type { StateStore } from '../ha/state-file.ts'
 import type { KeptState } from './kept-state.ts'
 
-/** What a process without a state directory has in its memory alone. */
+/** What a process knows, for one that may not have its state directory, or another one. */
 export interface Memory {
   readonly pools: Readonly<Record<string, FailoverRecord>>
   readonly overrides: Overrides
@@ -22,6 +23,11 @@ export class LendableState implements KeptState {
   readonly failover: StateStore
   readonly overrides: OverrideStore
   readonly #open: () => Promise<KeptState>
+  /** What the files held. */
+  readonly #loaded: {
+    readonly failover: StateStore['loaded']
+    readonly overrides: OverrideStore['loaded']
+  }
   #kept: KeptState | null
   #isLent = false
   #pools: Readonly<Record<string, FailoverRecord>>
@@ -30,22 +36,24 @@ export class LendableState implements KeptState {
   #waiting: ((kept: KeptState | null) => void)[] = []
   /** Of these, words of operators. */
   #words = 0
+  /** It is ours, but could not be opened again. */
+  #isLost = false
   /** It is being opened again. */
   #taking: Promise<void> | null = null
   /** Why nothing can be kept any more. */
   #why = TAKEN_OVER
 
   /**
-   * @param memory what a predecessor had in its memory alone
+   * @param memory what a predecessor knew: newer than any file, for it has run until now
    * @param open opens the same state again, after it was lent
    */
   constructor(kept: KeptState, memory: Memory | null, open: () => Promise<KeptState>) {
     const { failover, overrides } = kept
     this.#kept = kept
+    this.#loaded = { failover: failover.loaded, overrides: overrides.loaded }
     this.#open = open
     this.#pools = newest(failover.loaded.pools, memory?.pools ?? {})
-    const isOwn = overrides.isKept && overrides.loaded.overrides.length > 0
-    this.#overrides = isOwn ? overrides.loaded.overrides : (memory?.overrides ?? [])
+    this.#overrides = memory?.overrides ?? overrides.loaded.overrides
     this.failover = {
       loaded: { ...failover.loaded, pools: this.#pools },
       save: (pools) => {
@@ -65,10 +73,22 @@ export class LendableState implements KeptState {
     }
   }
 
-  /** What would be lost with this process: nothing, if there is a state directory. */
-  get memory(): Memory | null {
-    if (this.overrides.isKept) return null
+  /** What would be lost with this process if the next one had another state directory, or none. */
+  get memory(): Memory {
     return { pools: this.#pools, overrides: this.#overrides }
+  }
+
+  /** Keeps what a predecessor knew and the files don't. @returns why it could not, or `null` */
+  async keepMemory(): Promise<string | null> {
+    const { pools } = this.#loaded.failover
+    const { overrides } = this.#loaded.overrides
+    try {
+      if (!isSame(pools, this.#pools)) await this.failover.save(this.#pools)
+      if (!isSame(overrides, this.#overrides)) await this.overrides.save(this.#overrides)
+      return null
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error)
+    }
   }
 
   /** While it is lent, something that an operator was to be told is kept waits for its return. */
@@ -93,17 +113,20 @@ export class LendableState implements KeptState {
 
   async #takeBack(): Promise<void> {
     const kept = await this.#open().catch((error: unknown) => {
-      this.giveUp()
+      this.giveUp(error instanceof Error ? error.message : String(error))
+      this.#isLost = true
       throw error
     })
     this.#kept = kept
     this.#isLent = false
+    this.#isLost = false
     for (const done of this.#waiting.splice(0)) done(kept)
   }
 
   /** It does not come back: nobody waits for it any longer. */
   giveUp(why = TAKEN_OVER): void {
     this.#why = why
+    this.#isLost = false
     this.#isLent = false
     for (const done of this.#waiting.splice(0)) done(null)
   }
@@ -134,6 +157,12 @@ export class LendableState implements KeptState {
 
   /** @throws Error (rejects) when another process has it for good */
   async #use<T>(work: (kept: KeptState) => Promise<T>): Promise<T> {
+    if (this.#isLost) {
+      this.#isLost = false
+      this.#isLent = true
+      // Whoever waits hears of the failure.
+      this.takeBack().catch(() => {})
+    }
     const kept = this.#isLent
       ? await new Promise<KeptState | null>((done) => this.#waiting.push(done))
       : this.#kept
@@ -148,7 +177,7 @@ export class LendableState implements KeptState {
   }
 }
 
-/** Of each pool the record with the higher epoch. */
+/** Of each pool what is remembered, under the higher epoch. */
 function newest(
   kept: Memory['pools'],
   remembered: Memory['pools'],
@@ -156,7 +185,7 @@ function newest(
   const pools = { ...kept }
   for (const [name, record] of Object.entries(remembered)) {
     const own = Object.hasOwn(pools, name) ? pools[name] : undefined
-    if (own === undefined || own.epoch < record.epoch) pools[name] = record
+    pools[name] = { ...record, epoch: Math.max(record.epoch, own?.epoch ?? 0) }
   }
   return pools
 }

@@ -23,8 +23,8 @@ export interface UpgradeHost {
   /** What is handed over, with descriptors of this process. @throws Error (rejects) */
   estate(): Promise<Omit<Estate, 'timeoutMs'>>
   /**
-   * Gives the state directory free, until it is taken back. Resolves to what this process has in its
-   * memory alone.
+   * Gives the state directory free, until it is taken back. Resolves to what this process knows, for
+   * one that has another state directory, or none.
    */
   lend(): Promise<Memory | null>
   /** @throws Error (rejects) when it can't be had any more */

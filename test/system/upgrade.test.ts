@@ -4,6 +4,7 @@ import { Agent } from 'node:http'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { stringify } from 'yaml'
+import type { FailoverRecord } from '../../src/core/failover-record.ts'
 import { startBackend } from '../support/backend.ts'
 import { mainFile, startEvenkeel } from '../support/evenkeel.ts'
 import { startEtcd } from '../support/etcd.ts'
@@ -141,6 +142,42 @@ test('without a state directory, too, the new process knows who is active and wh
   }
   const { body } = await ask(`${running.adminUrl}/v1/pools/web`)
   assert.equal((JSON.parse(body) as { failover: { epoch: number } }).failover.epoch, 2)
+  process.kill(await pidOf(running), 'SIGTERM')
+  await running.process.exited
+})
+
+test('a new state directory gets what the old process knew', async () => {
+  const backends = await Promise.all(['one', 'two'].map((name) => startBackend({ name })))
+  after(() => Promise.all(backends.map((backend) => backend.stop())))
+  const [one, two] = backends.map(({ address }) => address)
+  const failover = { readyFor: '100ms' }
+  const healthCheck = { http: '/health', interval: '100ms' }
+  const running = await startEvenkeel({
+    runtime: { stateDir: join(folder, 'first-place') },
+    listeners: { web: { pool: 'web' } },
+    pools: {
+      web: { mode: 'active-standby', backends: { one, two }, healthCheck, failover },
+      other: { backends: { one, two } },
+    },
+  })
+  after(() => running.stop())
+  const admin = running.adminUrl.slice('http://'.length)
+  const cli = async (...words: string[]): Promise<void> => {
+    const all = [mainFile, ...words, '--admin', admin, '--reason', 'test']
+    const { code, stderr } = await runProcess(process.execPath, all)
+    assert.equal(code, 0, stderr)
+  }
+  await cli('switchover', 'web', '--to', 'two')
+  await cli('drain', 'other/one')
+  const text = readFileSync(running.file, 'utf8')
+  writeFileSync(running.file, text.replace('first-place', 'second-place'))
+  await cli('upgrade')
+  await ended(running)
+  assert.equal((await ask(running.url('web'))).body, 'two')
+  const kept = (name: string) => readFileSync(join(folder, 'second-place', name), 'utf8')
+  const { pools } = JSON.parse(kept('failover.json')) as { pools: { web: FailoverRecord } }
+  assert.deepEqual([pools.web.active, pools.web.epoch], ['two', 2])
+  assert.match(kept('overrides.json'), /"backend": "one"/)
   process.kill(await pidOf(running), 'SIGTERM')
   await running.process.exited
 })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { FailoverRecord } from '../../../src/core/failover-record.ts'
+import type { BackendOverride } from '../../../src/core/overrides.ts'
 import type { FailoverStore } from '../../../src/ha/failover-store.ts'
 import type { KeptState } from '../../../src/runtime/kept-state.ts'
 import { afterPredecessor, LendableState } from '../../../src/runtime/upgrade-state.ts'
@@ -78,7 +79,7 @@ test('what waits for a state that cannot be opened again is refused', async () =
   }
   const state = new LendableState(keptState([]), null, failing)
   await state.lend()
-  const saving = assert.rejects(state.overrides.save([]), /another process has taken over/)
+  const saving = assert.rejects(state.overrides.save([]), /in use/)
   await assert.rejects(state.takeBack(), /in use/)
   await saving
 })
@@ -103,6 +104,76 @@ test('what waits while the process ends is refused for that reason', async () =>
   state.giveUp('Evenkeel is stopping')
   assert.equal(await settled, 'Evenkeel is stopping')
   await assert.rejects(state.overrides.save([]), /Evenkeel is stopping/)
+})
+
+test('a state that could not be opened again is tried again whenever something is to be kept', async () => {
+  const heard: string[] = []
+  let isFree = false
+  const state = new LendableState(keptState(heard), null, async () => {
+    if (!isFree) throw new Error('in use')
+    heard.push('opened')
+    return keptState(heard)
+  })
+  await state.lend()
+  await assert.rejects(state.takeBack(), /in use/)
+  await assert.rejects(state.failover.save({ web: record(4) }), /in use/)
+  assert.equal(await state.failover.settled(), 'in use')
+  isFree = true
+  await Promise.all([state.failover.save({ web: record(5) }), state.overrides.save([])])
+  assert.deepEqual(heard, ['closed', 'opened', 'saved {"web":{"epoch":5}}', '0 overrides'])
+  await state.close()
+  await assert.rejects(state.failover.save({ web: record(6) }), /another process has taken over/)
+})
+
+test('what the running process knows wins over what a directory held before it', async () => {
+  const heard: string[] = []
+  const drained = { pool: 'web', backend: 'a' } as BackendOverride
+  const memory = {
+    pools: { web: { ...record(2), active: 'a' }, db: record(7) },
+    overrides: [drained],
+  }
+  const kept = keptState(heard)
+  const failover = { loaded: { pools: { web: { ...record(3), active: 'b' } }, warnings: [] } }
+  const overrides = { loaded: { overrides: [{ pool: 'web', backend: 'b' } as BackendOverride] } }
+  const stale = {
+    ...kept,
+    failover: { ...kept.failover, ...failover },
+    overrides: { ...kept.overrides, loaded: { ...overrides.loaded, warnings: [] } },
+  }
+  const state = new LendableState(stale, memory, async () => kept)
+  // An epoch never falls, whoever it was for.
+  const pools = { web: { epoch: 3, active: 'a' }, db: { epoch: 7 } }
+  assert.deepEqual(state.failover.loaded.pools, pools)
+  assert.deepEqual(state.overrides.loaded.overrides, [drained])
+  assert.deepEqual(heard, [])
+  assert.equal(await state.keepMemory(), null)
+  assert.deepEqual(heard, [`saved ${JSON.stringify(pools)}`, '1 overrides'])
+})
+
+test('a new state directory gets what the one before held', async () => {
+  const old = new LendableState(keptState([]), null, async () => keptState([]))
+  await old.failover.save({ web: record(7) })
+  await old.overrides.save([{ pool: 'web', backend: 'a' } as BackendOverride])
+  const heard: string[] = []
+  const same = keptState(heard)
+  const next = { ...same, failover: { ...same.failover, loaded: { pools: {}, warnings: [] } } }
+  const state = new LendableState(next, old.memory, async () => same)
+  assert.equal(await state.keepMemory(), null)
+  assert.deepEqual(heard, ['saved {"web":{"epoch":7}}', '1 overrides'])
+  // What is there already is not written again.
+  const { memory } = new LendableState(keptState([]), null, async () => same)
+  const again = new LendableState(keptState(heard), memory, async () => same)
+  assert.equal(await again.keepMemory(), null)
+  assert.equal(heard.length, 2)
+})
+
+test('what could not be kept at the takeover is told', async () => {
+  const kept = keptState([])
+  const save = async (): Promise<void> => assert.fail('the disk is full')
+  const full = { ...kept, failover: { ...kept.failover, save } }
+  const memory = { pools: { web: record(9) }, overrides: [] }
+  const state = new LendableState(full, memory, async () => kept)
+  assert.equal(await state.keepMemory(), 'the disk is full')
 })
 
 test('whether a word of an operator waits for what is lent is known', async () => {
@@ -138,7 +209,7 @@ test('nothing is lent before what is being saved is on the disk', async () => {
   assert.deepEqual(heard, ['closed'])
 })
 
-test('without a state directory the memory passes on, and the higher epoch counts', async () => {
+test('the memory passes on, and the higher epoch counts', async () => {
   const old = new LendableState(keptState([], false), null, async () => keptState([], false))
   await old.failover.save({ web: record(7), db: record(2) })
   const { memory } = old
@@ -148,7 +219,6 @@ test('without a state directory the memory passes on, and the higher epoch count
   const behind = { pools: { web: record(1) }, overrides: [] }
   const other = new LendableState(keptState([]), behind, async () => keptState([]))
   assert.deepEqual(other.failover.loaded.pools, { web: record(3) })
-  assert.equal(other.memory, null)
 })
 
 test('a successor claims nothing before it has taken over, and waits until its predecessor has left', async () => {
