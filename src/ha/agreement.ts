@@ -21,7 +21,8 @@ import type { FailoverRecord } from '../core/failover-record.ts'
 import type { ClusterPlan } from '../core/plan.ts'
 import type { Random } from '../core/random.ts'
 import type { AgreementVoice } from './agreed-store.ts'
-import { EtcdClient, EtcdError } from './etcd.ts'
+import { EtcdClient } from './etcd.ts'
+import { isNotFound } from './etcd-error.ts'
 import { EtcdMirror } from './etcd-mirror.ts'
 import type { Change, Operation } from './etcd-wire.ts'
 import { askPeer, PeerServer, type Confirmations } from './peer.ts'
@@ -40,8 +41,6 @@ export interface AgreementOptions {
   onWarning(message: string, fields: Readonly<Record<string, unknown>>): void
 }
 
-/** gRPC's NOT_FOUND: etcd knows no such lease. */
-const CODE_NOT_FOUND = 5
 /** How long the end may wait for etcd to take the lease back. */
 const LEAVE_MS = 1_000
 
@@ -246,8 +245,8 @@ export class Agreement implements AgreementVoice {
       const { succeeded, revision } = await this.#client.txn([compare], [put])
       this.#hear({ kind: 'member-put', era, lease, member, revision: succeeded ? revision : 0 })
     } catch (error) {
-      const isLeaseGone = error instanceof EtcdError && error.refusal?.code === CODE_NOT_FOUND
-      this.#hear({ kind: 'member-failed', lease, isLeaseGone, reason: messageOf(error) })
+      const reason = messageOf(error)
+      this.#hear({ kind: 'member-failed', lease, isLeaseGone: isNotFound(error), reason })
     }
   }
 

@@ -6,6 +6,7 @@
 import type { Dispatcher, Pool } from 'undici'
 import type { Clock } from '../core/clock.ts'
 import type { EtcdPlan } from '../core/plan.ts'
+import { EtcdError, failed, isNotFound, isPassing, isStaleLogin, refused } from './etcd-error.ts'
 import {
   encode,
   encodeCompare,
@@ -27,31 +28,9 @@ import {
 /** Largest answer, and longest line of a stream. */
 const ANSWER_BYTES_MAX = 8 << 20
 const CONNECTIONS_MAX = 8
-/** gRPC's codes that speak of the moment, not of the request: another endpoint may do better. */
-const PASSING_CODES: ReadonlySet<number> = new Set([4, 8, 13, 14])
-const CODE_UNAUTHENTICATED = 16
 const CODE_FAILED_PRECONDITION = 9
-/** Sentences of etcd that a new token cures. */
-const STALE_LOGIN = /invalid auth token|user name is empty|revision of auth store is old/
 /** Without it a member that has lost its cluster would let us wait instead of saying so. */
 const NEEDS_LEADER = { 'grpc-metadata-hasleader': 'true' }
-
-/**
- * A request to etcd that failed. The message is a sentence with the endpoints.
- */
-export class EtcdError extends Error {
-  /** It may have been carried out though nobody said so. */
-  readonly unknown: boolean
-  /** etcd's own no; `null` if there was no answer. */
-  readonly refusal: Refusal | null
-
-  constructor(message: string, unknown: boolean, refusal: Refusal | null = null) {
-    super(message)
-    this.name = 'EtcdError'
-    this.unknown = unknown
-    this.refusal = refusal
-  }
-}
 
 export interface EtcdOptions {
   readonly plan: EtcdPlan
@@ -108,7 +87,7 @@ export class EtcdClient {
     try {
       await this.#ask('/v3/lease/revoke', { ID: lease }, () => null)
     } catch (error) {
-      if (!(error instanceof EtcdError && error.refusal?.code === 5)) throw error
+      if (!isNotFound(error)) throw error
     }
   }
 
@@ -156,10 +135,10 @@ export class EtcdClient {
         clearTimeout(timer)
         lines.push(chunk as Buffer)
       }
-      throw new EtcdError(`etcd at ${name(endpoint)} ended a stream`, true)
+      throw new EtcdError(`etcd at ${endpoint.url.origin} ended a stream`, true)
     } catch (error) {
       this.#preferOtherThan(endpoint)
-      throw error instanceof EtcdError ? error : failed(endpoint, error, this.#timeoutMs)
+      throw failed(endpoint.url.origin, error, this.#timeoutMs)
     } finally {
       clearTimeout(timer)
       signal.removeEventListener('abort', stop)
@@ -192,9 +171,8 @@ export class EtcdClient {
       try {
         return await this.#askOne(endpoint, path, body, parse)
       } catch (cause) {
-        const error = cause instanceof EtcdError ? cause : failed(endpoint, cause, this.#timeoutMs)
-        const passing = error.refusal === null || PASSING_CODES.has(error.refusal.code)
-        if (!passing) throw error
+        const error = failed(endpoint.url.origin, cause, this.#timeoutMs)
+        if (!isPassing(error)) throw error
         this.#preferOtherThan(endpoint)
         failures.push(error.message)
         unknown ||= error.unknown
@@ -260,7 +238,7 @@ export class EtcdClient {
       const answer = await this.#send(pool, endpoint, { path, body, token, signal: abort.signal })
       const object = parseObject(await readText(answer.body))
       const refusal = refusalOf(object)
-      if (refusal !== null) throw refused(endpoint, refusal)
+      if (refusal !== null) throw refused(endpoint.url.origin, refusal)
       return object
     } finally {
       clearTimeout(timer)
@@ -285,8 +263,8 @@ export class EtcdClient {
     if (answer.statusCode === 200) return answer
     const text = await readText(answer.body)
     const refusal = refusalOfText(text)
-    if (refusal !== null) throw refused(endpoint, refusal)
-    throw new EtcdError(`${name(endpoint)} is no etcd: it answers ${answer.statusCode}`, false)
+    if (refusal !== null) throw refused(endpoint.url.origin, refusal)
+    throw new EtcdError(`${endpoint.url.origin} is no etcd: it answers ${answer.statusCode}`, false)
   }
 
   async #connect(url: URL): Promise<Pool> {
@@ -345,60 +323,10 @@ async function readText(body: AsyncIterable<Buffer>): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-function isStaleLogin(error: unknown): boolean {
-  if (!(error instanceof EtcdError) || error.refusal === null) return false
-  const { code, message } = error.refusal
-  return code === CODE_UNAUTHENTICATED || STALE_LOGIN.test(message)
-}
-
 function refusalOfText(text: string): Refusal | null {
   try {
     return refusalOf(parseObject(text))
   } catch {
     return null
   }
-}
-
-function refused(endpoint: Endpoint, refusal: Refusal): EtcdError {
-  const unknown = PASSING_CODES.has(refusal.code)
-  const text = `etcd at ${name(endpoint)} refused: ${refusal.message}`
-  return new EtcdError(text, unknown, refusal)
-}
-
-/** `http://10.0.0.1:2379`, whatever else the address holds. */
-function name(endpoint: Endpoint): string {
-  return endpoint.url.origin
-}
-
-// What never got as far as a connection: the request was not carried out.
-const UNSENT: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'connection refused',
-  EHOSTUNREACH: 'host unreachable',
-  ENETUNREACH: 'network unreachable',
-  ENETDOWN: 'network unreachable',
-  ENOTFOUND: 'the name does not resolve',
-  EAI_AGAIN: 'the resolver does not answer',
-  EACCES: 'permission denied',
-  EMFILE: 'no file descriptor left here',
-  EADDRNOTAVAIL: 'no local port or address left here',
-  UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
-}
-const SENT: Readonly<Record<string, string>> = {
-  ECONNRESET: 'connection reset',
-  EPIPE: 'connection reset',
-  UND_ERR_SOCKET: 'connection closed',
-}
-
-function failed(endpoint: Endpoint, cause: unknown, timeoutMs: number): EtcdError {
-  const where = `etcd at ${name(endpoint)}`
-  if (cause instanceof WireError) return new EtcdError(`${where}: ${cause.message}`, true)
-  const { code, message, name: kind } = cause as { code?: string; message?: string; name?: string }
-  if (kind === 'AbortError' || code === 'UND_ERR_ABORTED' || code === 'UND_ERR_DESTROYED') {
-    return new EtcdError(`${where}: no answer within ${Math.round(timeoutMs)} ms`, true)
-  }
-  const unsent = UNSENT[code ?? '']
-  if (unsent !== undefined) return new EtcdError(`${where}: ${unsent}`, false)
-  // Whatever TLS complains about comes before the first byte of a request.
-  const tls = code?.startsWith('ERR_TLS') === true || /CERT|_SIGNATURE|ALTNAME/.test(code ?? '')
-  return new EtcdError(`${where}: ${SENT[code ?? ''] ?? message ?? 'failed'}`, !tls)
 }
