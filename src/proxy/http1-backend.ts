@@ -20,37 +20,11 @@ import type { DeadlineEntry } from '../core/deadlines.ts'
 import { resolve } from './dial.ts'
 import { isWhole } from './held-answer.ts'
 import type { IdleConnection } from './idle.ts'
-import type { BackendStream, ResponseView, TunnelEnd } from './message-view.ts'
+import type { BackendStream, ResponseReceiver } from './message-view.ts'
 import { latin1, noHandler } from './channel.ts'
 import { mayKeepOwnBuffer } from './handle-channel.ts'
 import { connect } from './socket.ts'
 import type { Channel, ChannelHandler } from './channel.ts'
-
-/** Who waits for the answer: the exchange. */
-export interface ResponseReceiver {
-  readonly method: string
-  /** All of the request has been handed to the connection. */
-  readonly requestSent: boolean
-  readonly upgradeWanted: boolean
-  onConnected(): void
-  onInformational(head: ResponseView): void
-  /**
-   * A 500 that came whole, `bytes[start..end)` with its head. True: it was taken (copied), and the
-   * connection is not needed any more. False: it follows like any other answer.
-   */
-  onServerError(bytes: Buffer, start: number, end: number): boolean
-  /** False: the answer isn't wanted (it will be tried elsewhere). */
-  onResponseHead(head: ResponseView, body: number): boolean
-  onResponseBytes(bytes: Buffer, start: number, end: number, owned: boolean): void
-  /** True: all of the answer has left. */
-  onResponseEnd(trailers: string): boolean
-  /** `end` is the bare connection, with what the backend sent behind its 101. */
-  onUpgraded(head: ResponseView, end: TunnelEnd): void
-  /** After each read: what was collected should leave. */
-  onReadDone(): void
-  onSendDrain(): void
-  onAttemptFailed(cause: Fault, detail: string): void
-}
 
 const STATE = { connecting: 0, idle: 1, waiting: 2, body: 3, closed: 4 } as const
 

@@ -1,6 +1,7 @@
 // What an exchange sees of a request and a response: no socket, no HTTP/1 bytes. HTTP/1 fills these
 // views lazily from the bytes of the head; HTTP/2 will fill them from its header lists.
 
+import type { Fault } from '../core/fault.ts'
 import type { HeaderChanges } from '../core/plan.ts'
 import type { RouteRequest } from '../route/match.ts'
 import type { Channel } from './channel.ts'
@@ -79,4 +80,30 @@ export interface BackendStream {
   resumeResponse(): void
   /** Gives the attempt up; the connection can't be used again. */
   abort(): void
+}
+
+/** Who waits for the answer of a backend: the exchange. */
+export interface ResponseReceiver {
+  readonly method: string
+  /** All of the request has been handed to the connection. */
+  readonly requestSent: boolean
+  readonly upgradeWanted: boolean
+  onConnected(): void
+  onInformational(head: ResponseView): void
+  /**
+   * A 500 that came whole, `bytes[start..end)` with its head. True: it was taken (copied), and the
+   * connection is not needed any more. False: it follows like any other answer.
+   */
+  onServerError(bytes: Buffer, start: number, end: number): boolean
+  /** False: the answer isn't wanted (it will be tried elsewhere). */
+  onResponseHead(head: ResponseView, body: number): boolean
+  onResponseBytes(bytes: Buffer, start: number, end: number, owned: boolean): void
+  /** True: all of the answer has left. */
+  onResponseEnd(trailers: string): boolean
+  /** `end` is the bare connection, with what the backend sent behind its 101. */
+  onUpgraded(head: ResponseView, end: TunnelEnd): void
+  /** After each read: what was collected should leave. */
+  onReadDone(): void
+  onSendDrain(): void
+  onAttemptFailed(cause: Fault, detail: string): void
 }
