@@ -4,7 +4,7 @@
 import type { OverrideAnswer, OverrideRequest, OverrideWish } from '../core/override-request.ts'
 import type { PlanOverrides } from '../core/effective-plan.ts'
 import { holdsIn } from '../core/effective-plan.ts'
-import type { BackendOverride, MemberWish, Overrides } from '../core/overrides.ts'
+import type { MemberWish, Overrides } from '../core/overrides.ts'
 import { planOverrides } from '../core/overrides.ts'
 import type { Plan, PoolPlan } from '../core/plan.ts'
 import { formatAddress, readBackendAddress } from '../config/address.ts'
@@ -23,11 +23,11 @@ export type WishedMember =
 type MemberRequest = OverrideRequest & Extract<OverrideWish, { verb: 'add' | 'remove' }>
 type AddRequest = Extract<MemberRequest, { verb: 'add' }>
 
-/** @param now what holds for a backend of this name already */
+/** @param now what operators have made of a backend of this name */
 export function wishedMember(
   request: MemberRequest,
   pool: PoolPlan,
-  now: BackendOverride | null,
+  now: MemberWish | null,
 ): WishedMember {
   if (!holdsIn(pool)) {
     return refuse(
@@ -43,7 +43,7 @@ export function wishedMember(
   }
   if (names.length === 1) return refuse(`'${backend}' is the last backend of pool '${pool.name}'.`)
   const says = 'removed; what runs there may finish'
-  if (now?.member?.wish.kind === 'added') return { ok: true, wish: null, says }
+  if (now?.kind === 'added') return { ok: true, wish: null, says }
   return {
     ok: true,
     wish: { kind: 'removed' },
@@ -51,7 +51,7 @@ export function wishedMember(
   }
 }
 
-function wishedAdd(request: AddRequest, pool: PoolPlan, now: BackendOverride | null): WishedMember {
+function wishedAdd(request: AddRequest, pool: PoolPlan, now: MemberWish | null): WishedMember {
   const { backend, address, weight, zone, site } = request
   const there = pool.backends.find(({ name }) => name === backend)
   if (there !== undefined) {
@@ -59,7 +59,7 @@ function wishedAdd(request: AddRequest, pool: PoolPlan, now: BackendOverride | n
       `Pool '${pool.name}' has a backend '${backend}' already, at ${formatAddress(there.address)}.`,
     )
   }
-  if (now?.member?.wish.kind === 'removed') {
+  if (now?.kind === 'removed') {
     if (address === null && weight === null) return { ok: true, wish: null, says: 'back again' }
     return refuse(
       `'${backend}' is a backend of pool '${pool.name}' that was removed: leave the address and the weight out to bring it back as it was, or take another name.`,

@@ -241,7 +241,10 @@ export class RunningOverrides {
 
   async #changeMember(request: Wish<'add' | 'remove'>, plan: PoolPlan): Promise<OverrideAnswer> {
     const { pool, backend } = request
-    const now = findOverride(this.#overrides, pool, backend)
+    const said = findOverride(this.#overrides, pool, backend)?.member?.wish ?? null
+    // Who was added may be configured by now, and who was removed may be gone: then it says nothing.
+    const isKnown = this.#ports.exists(pool, backend)
+    const now = said !== null && (said.kind === 'removed') === isKnown ? said : null
     const wished = wishedMember(request, plan, now)
     if (!wished.ok) return wished
     if (request.verb === 'remove' && !request.force) {

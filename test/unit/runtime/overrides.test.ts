@@ -200,6 +200,39 @@ test('backends come and go beside the configuration, and what was said of one go
   assert.deepEqual([backends(), held()], ['a×1 b×4 c×1', []])
 })
 
+test('a backend that was added, and is configured by now, can be removed', async () => {
+  const { keeper, ask, backends, held } = world()
+  await ask({ ...dRequest, address: '10.0.0.4:80' })
+  const { web } = text.pools
+  const more = { ...web, backends: { ...web.backends, d: '10.0.0.9:80' } }
+  await keeper.setConfigured(planOf({ ...text, pools: { ...text.pools, web: more } }))
+  assert.equal(backends(), 'a×1 b×4 c×1 d×1')
+  assert.equal(
+    await ask({ verb: 'remove', backend: 'd', force: false }),
+    'web/d: removed; what runs there may finish. evenkeel backend add brings it back.',
+  )
+  assert.equal(backends(), 'a×1 b×4 c×1')
+  assert.deepEqual(held(), ['web/d removed by kim: test'])
+  assert.equal(await ask({ ...dRequest, address: null }), 'web/d: back again.')
+  assert.equal(backends(), 'a×1 b×4 c×1 d×1')
+})
+
+test('a name that was removed, and that no configuration has any more, can be added', async () => {
+  const { keeper, ask, backends, held } = world()
+  await ask({ verb: 'remove', backend: 'c', force: false })
+  const { a, b } = text.pools.web.backends
+  const web = { ...text.pools.web, backends: { a, b } }
+  await keeper.setConfigured(planOf({ ...text, pools: { ...text.pools, web } }))
+  const again = { ...dRequest, backend: 'c' }
+  assert.equal(
+    await ask({ ...again, address: null }),
+    "refused: No backend 'c' was removed from pool 'web': say its address.",
+  )
+  assert.equal(await ask({ ...again, address: '10.0.0.4:80' }), 'web/c: added at 10.0.0.4:80.')
+  assert.equal(backends(), 'a×1 b×4 c×1')
+  assert.deepEqual(held(), ['web/c added by kim: test'])
+})
+
 test('what makes no sense is explained', async () => {
   const { ask, held } = world()
   const weight = { kind: 'absolute', value: 3 }
