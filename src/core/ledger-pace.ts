@@ -1,6 +1,6 @@
 // How much may be written: what flaps must fill neither the disk nor the time of whoever reads. What
-// is not written now is written later, as it is then; only what has ended and finds no room for long
-// is left out, and counted.
+// is not written now is written later, as it is then; only what has ended, was never written and finds
+// no room for long is left out, and counted.
 
 import type { Incident } from './ledger-incident.ts'
 import type { MaintenanceWindow } from './ledger-window.ts'
@@ -13,7 +13,7 @@ const RESERVED = 300
 /** Shortest time between two writings of something that goes on; doubles with each writing. */
 const AGAIN_MS = 1_000
 const AGAIN_MAX_MS = 60_000
-/** What waits to be written for the last time. */
+/** What waits to be written, when more of it is left out. */
 const WAITING_MAX = 2_000
 
 /** A token bucket. */
@@ -52,13 +52,20 @@ export class Outbox {
     return this.#things.size
   }
 
-  /** What may be written now; those of pools first. */
+  /** What has ended, and is not written as that. */
+  get ended(): readonly Thing[] {
+    return [...this.#things].filter(({ open }) => !open)
+  }
+
+  /** What may be written now; those of pools first, then the ends of what was told of already. */
   take(pace: Pace, nowMs: number): Thing[] {
     const due = [...this.#things].filter((thing) => this.#isDue(thing, nowMs))
     const weighty = due.filter(({ backend }) => backend === null)
     const light = due.filter(({ backend }) => backend !== null)
+    const ends = light.filter((thing) => this.#isEnd(thing))
+    const rest = light.filter((thing) => !this.#isEnd(thing))
     const taken: Thing[] = []
-    for (const thing of [...weighty, ...light]) {
+    for (const thing of [...weighty, ...ends, ...rest]) {
       if (!pace.take(thing.backend === null, nowMs)) continue
       this.#things.delete(thing)
       const times = (this.#writtenMs.get(thing)?.times ?? 0) + 1
@@ -67,6 +74,11 @@ export class Outbox {
     }
     this.#trim()
     return taken
+  }
+
+  /** Without it, what was written of the thing would go on for ever. */
+  #isEnd(thing: Thing): boolean {
+    return !thing.open && this.#writtenMs.has(thing)
   }
 
   #isDue(thing: Thing, nowMs: number): boolean {
@@ -80,7 +92,7 @@ export class Outbox {
     if (this.#things.size <= WAITING_MAX) return
     for (const thing of this.#things) {
       if (this.#things.size <= WAITING_MAX) break
-      if (thing.open) continue
+      if (thing.open || this.#isEnd(thing)) continue
       this.#things.delete(thing)
       this.leftOut++
     }

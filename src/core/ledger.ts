@@ -254,10 +254,14 @@ export class Ledger {
     return span
   }
 
-  /** Drafts of what goes on at this moment, those of pools first; at most `max`. */
+  /**
+   * Drafts of what goes on at this moment, and of what has ended and waits to be written; those of pools first, at
+   * most `max`.
+   */
   open(nowMs: number, max = Infinity): (IncidentRecord | WindowRecord)[] {
     const things: (Incident | MaintenanceWindow)[] = []
     for (const pool of this.#order) things.push(...pool.openThings())
+    things.push(...this.#outbox.ended)
     const ranked = things.sort((a, b) => Number(a.backend !== null) - Number(b.backend !== null))
     // Above what was written, and below what will be.
     return ranked.slice(0, max).map((thing) => {

@@ -161,7 +161,8 @@ export class RunningLedger implements LedgerReader {
     const nowMs = this.#parts.clock.nowMs()
     ledger.sample(nowMs)
     store.append(ledger.take(nowMs))
-    store.append(ledger.open(nowMs))
+    // Should they be more than can wait, the first ones are lost: those of pools come last.
+    store.append(ledger.open(nowMs).reverse())
     const span = ledger.nextSpan(nowMs)
     store.append([span, { kind: 'stop', run: span.run, at: span.toAt }])
     let timer: NodeJS.Timeout | undefined
