@@ -44,8 +44,15 @@ export function rawAnswer({ status, type, body }: Answer): string {
   return `${fields.join('\r\n')}\r\n\r\n${text}`
 }
 
-/** Writes an answer. The body of an answer to HEAD is left out by Node. */
-export function send(response: ServerResponse, { status, type, body, headers }: Answer): void {
+/**
+ * Writes an answer. The body of an answer to HEAD is left out by Node.
+ * @param unreadMs a client that reads none of it for so long, or twice as long, is cut
+ */
+export function send(
+  response: ServerResponse,
+  { status, type, body, headers }: Answer,
+  unreadMs: number,
+): void {
   const common = {
     'content-type': type,
     'cache-control': 'no-store',
@@ -55,6 +62,8 @@ export function send(response: ServerResponse, { status, type, body, headers }: 
     const length = { 'content-length': Buffer.byteLength(body) }
     response.writeHead(status, { ...common, ...length, ...headers })
     response.end(body)
+    // Node takes the limit back when all is written; as long as some of it goes out it does not fire.
+    if (!response.writableFinished) response.setTimeout(unreadMs, () => response.destroy())
     return
   }
   response.writeHead(status, { ...common, ...headers })

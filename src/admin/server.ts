@@ -28,6 +28,9 @@ const HEAD_BYTES_MAX = 8_192
 const REQUEST_MS = 2_000
 const KEEP_ALIVE_MS = 30_000
 const CONNECTIONS_MAX = 128
+/** With more than this, those without a request give their room to the next ones. */
+const CONNECTIONS_FEW = 96
+const UNREAD_MS = 5_000
 /** How long the answers to requests under way may take to be read at the end. */
 const LAST_ANSWERS_MS = 500
 
@@ -52,6 +55,8 @@ export interface AdminAccess extends Pick<AdminPlan, 'tokens' | 'tls'> {
   readonly reach: Reach
   /** It tells nothing that a page of another site could not have. */
   readonly anyHost?: boolean
+  /** How long an answer may lie unread; default 5 s. */
+  readonly unreadMs?: number
 }
 
 export class AdminServer {
@@ -75,6 +80,14 @@ export class AdminServer {
     this.#server = makeServer(access, (request, response) => void this.#serve(request, response))
     this.#server.on('clientError', answerUnreadable)
     this.#server.maxConnections = CONNECTIONS_MAX
+    this.#server.on('connection', () => this.#makeRoom())
+  }
+
+  /** Whoever keeps a connection for later must not keep those out who ask now. */
+  #makeRoom(): void {
+    this.#server.getConnections((_error, count) => {
+      if (count > CONNECTIONS_FEW) this.#server.closeIdleConnections()
+    })
   }
 
   /** Opens the listener and returns its address. @throws Error when that fails */
@@ -162,7 +175,7 @@ export class AdminServer {
       response.on('close', () => this.#streams.delete(response))
     }
     this.#answers.set(answer.status, (this.#answers.get(answer.status) ?? 0) + 1)
-    send(response, answer)
+    send(response, answer, this.#access.unreadMs ?? UNREAD_MS)
   }
 
   async #answer(request: IncomingMessage): Promise<Answer> {

@@ -5,7 +5,10 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { connect } from 'node:net'
 import { test } from 'node:test'
+import { readRoute } from '../../src/admin/route.ts'
+import { AdminServer } from '../../src/admin/server.ts'
 import { startFakeAdmin } from '../support/fake-admin.ts'
+import { pause } from '../support/wait.ts'
 
 const admin = await startFakeAdmin()
 const port = Number(admin.host.split(':')[1])
@@ -191,4 +194,68 @@ test('a crowd of idle connections does not keep others out for long', async () =
   while (answer === '' && performance.now() - started < 6_000) answer = await send(get('/livez'))
   assert.equal(statusOf(answer), 200)
   for (const socket of crowd) socket.destroy()
+})
+
+test('a crowd that has asked once and keeps its connections leaves room for others', async () => {
+  const crowd = await Promise.all(
+    Array.from({ length: 128 }, async () => {
+      const socket = connect(port, '127.0.0.1')
+      socket.on('error', () => {})
+      socket.write('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n')
+      await once(socket, 'data')
+      return socket.resume()
+    }),
+  )
+  const started = performance.now()
+  let answer = ''
+  while (answer === '' && performance.now() - started < 3_000) answer = await send(get('/livez'))
+  assert.equal(statusOf(answer), 200)
+  for (const socket of crowd) socket.destroy()
+})
+
+test('whoever does not read a large answer loses the connection', async (t) => {
+  const size = 64 << 20
+  const body = Buffer.alloc(size)
+  const route = readRoute({
+    path: '/large',
+    access: 'open',
+    tag: 'process',
+    summary: 'much',
+    result: { says: 'Much.' },
+    answer: () => ({ status: 200, type: 'text/plain', body }),
+  })
+  const tokens = { admin: null, readOnly: null }
+  const access = { reach: 'loopback', tokens, tls: null, unreadMs: 200 } as const
+  const events = { audit: () => {}, failed: (error: unknown) => assert.fail(String(error)) }
+  const server = new AdminServer([route], access, events)
+  const address = await server.listen({
+    address: { kind: 'tcp', host: '127.0.0.1', port: 0 },
+    where: { host: '127.0.0.1', port: 0 },
+    isLasting: false,
+    opened: () => Promise.resolve(),
+    removed: () => {},
+  })
+  t.after(() => server.close())
+  assert.ok(address.kind === 'tcp')
+  const socket = connect(address.port, '127.0.0.1')
+  socket.on('error', () => {})
+  socket.write(get('/large'))
+  await once(socket, 'readable')
+  await pause(1_000)
+  let bytes = 0
+  socket.on('data', (chunk: Buffer) => (bytes += chunk.length))
+  await new Promise((resolve) => socket.once('close', resolve))
+  assert.ok(bytes > 0 && bytes < size, `${bytes} bytes`)
+  // Who reads slowly gets all of it.
+  const slow = connect(address.port, '127.0.0.1')
+  let read = 0
+  slow.write(get('/large'))
+  slow.on('data', (chunk: Buffer) => {
+    read += chunk.length
+    if (read % 5 !== 0) return
+    slow.pause()
+    setTimeout(() => slow.resume(), 5)
+  })
+  await once(slow, 'end')
+  assert.ok(read > size)
 })
