@@ -13,6 +13,7 @@ import { BACKEND } from '../../src/core/shared-layout.ts'
 import { SUPERVISION_LIMITS, SUPERVISION_TICK_MS } from '../../src/runtime/supervision.ts'
 import { TICK_MS } from '../../src/runtime/control-plane.ts'
 import { CHECK, OUTLIER, poolPlan, World } from '../unit/runtime/control-world.ts'
+import { FAILOVER_DEFAULTS } from '../support/failover-machine.ts'
 
 const behaviours = { process: 'refuse', hung: 'hang' } as const
 type Kind = keyof typeof behaviours
@@ -162,22 +163,10 @@ for (const kind of kinds) {
 }
 
 const failover: FailoverPlan = {
-  failback: 'manual',
-  stableForMs: 30_000,
-  holdDownMs: 2000,
-  holdDownMaxMs: 600_000,
+  ...FAILOVER_DEFAULTS,
   readyForMs: 1000,
   sessions: 'destroy',
-  drainMs: 1000,
-  pauseMaxMs: 1000,
   proveMs: 2000,
-  elect: 'priority',
-  allDown: 'stay',
-  promote: null,
-  fence: null,
-  agreement: 'none',
-  replicaLag: { ms: null, bytes: null },
-  overflow: false,
 }
 const hook = (timeoutMs: number) => ({ kind: 'exec', command: ['x'], timeoutMs }) as const
 const redis = { ...CHECK, check: { kind: 'redis', user: null, password: null } } as const

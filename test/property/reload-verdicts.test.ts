@@ -17,6 +17,7 @@ import {
   type ProbeBehaviour,
   type TrafficBehaviour,
 } from '../unit/runtime/control-world.ts'
+import { FAILOVER_DEFAULTS } from '../support/failover-machine.ts'
 
 const ROOM = 24
 const PROBES: readonly ProbeBehaviour[] = ['pass', 'pass', 'refuse', 'hang', 'sick', 'void']
@@ -24,7 +25,7 @@ const TRAFFIC: readonly TrafficBehaviour[] = [
   ...([5, 5, 400, 'refuse', 'reset', 'hang', 'error', 'cut'] as const),
 ]
 const FAILOVER: FailoverPlan = {
-  failback: 'manual',
+  ...FAILOVER_DEFAULTS,
   stableForMs: 5_000,
   holdDownMs: 500,
   holdDownMaxMs: 10_000,
@@ -33,13 +34,6 @@ const FAILOVER: FailoverPlan = {
   drainMs: 500,
   pauseMaxMs: 500,
   proveMs: 1_000,
-  elect: 'priority',
-  allDown: 'stay',
-  promote: null,
-  fence: null,
-  agreement: 'none',
-  replicaLag: { ms: null, bytes: null },
-  overflow: false,
 }
 
 const BETWEEN_SITES: FailoverPlan = { ...FAILOVER, failback: 'auto', allDown: 'any' }

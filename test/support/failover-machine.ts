@@ -1,20 +1,21 @@
-// Machines and facts for tests of the failover machine, with settings that make short stories.
+// Settings of failover, and machines and facts for tests of the failover machine.
 
 import type { FailoverMachine, Member, MemberFacts } from '../../src/core/failover-contract.ts'
 import type { FailoverPlan, HookPlan } from '../../src/core/plan.ts'
 
 export const HOOK: HookPlan = { kind: 'exec', command: ['/bin/true'], timeoutMs: 10_000 }
 
-export const PLAN: FailoverPlan = {
+/** What an active-standby pool gets that says nothing of its own. */
+export const FAILOVER_DEFAULTS: FailoverPlan = {
   failback: 'manual',
   stableForMs: 30_000,
   holdDownMs: 2_000,
-  holdDownMaxMs: 60_000,
-  readyForMs: 5_000,
+  holdDownMaxMs: 600_000,
+  readyForMs: 10_000,
   sessions: 'drain',
-  drainMs: 3_000,
-  pauseMaxMs: 5_000,
-  proveMs: 4_000,
+  drainMs: 1_000,
+  pauseMaxMs: 1_000,
+  proveMs: 5_000,
   elect: 'priority',
   allDown: 'stay',
   promote: null,
@@ -22,6 +23,16 @@ export const PLAN: FailoverPlan = {
   agreement: 'none',
   replicaLag: { ms: null, bytes: null },
   overflow: false,
+}
+
+/** Settings that make short stories. */
+export const PLAN: FailoverPlan = {
+  ...FAILOVER_DEFAULTS,
+  holdDownMaxMs: 60_000,
+  readyForMs: 5_000,
+  drainMs: 3_000,
+  pauseMaxMs: 5_000,
+  proveMs: 4_000,
 }
 
 /** @param members names in order of preference, or members */

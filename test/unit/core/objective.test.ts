@@ -3,30 +3,17 @@ import { test } from 'node:test'
 import { assessObjective, assessObjectives, type PoolUse } from '../../../src/core/objective.ts'
 import type { CheckPlan, FailoverPlan, PoolPlan } from '../../../src/core/plan.ts'
 import { CHECK, planOf, poolPlan } from '../runtime/control-world.ts'
+import { FAILOVER_DEFAULTS } from '../../support/failover-machine.ts'
 
-const failover: FailoverPlan = {
-  failback: 'manual',
-  stableForMs: 30_000,
-  holdDownMs: 2000,
-  holdDownMaxMs: 600_000,
-  readyForMs: 10_000,
-  sessions: 'drain',
-  drainMs: 1000,
-  pauseMaxMs: 1000,
-  proveMs: 5000,
-  elect: 'priority',
-  allDown: 'stay',
-  promote: null,
-  fence: null,
-  agreement: 'none',
-  replicaLag: { ms: null, bytes: null },
-  overflow: false,
-}
 const redis: CheckPlan = { kind: 'redis', user: null, password: null }
 const use: PoolUse = { tcp: false, remembers: true, ttlMs: null }
 
 function standby(changes: Partial<FailoverPlan> = {}, pool: Partial<PoolPlan> = {}): PoolPlan {
-  return poolPlan(2, { mode: 'active-standby', failover: { ...failover, ...changes }, ...pool })
+  return poolPlan(2, {
+    mode: 'active-standby',
+    failover: { ...FAILOVER_DEFAULTS, ...changes },
+    ...pool,
+  })
 }
 
 const withCheck = (check: CheckPlan) => ({ healthCheck: { ...CHECK, check } })
@@ -162,7 +149,10 @@ test('sites: mirrors are one tier, and cold ones are no way out', () => {
   const site = (kind: 'mirror' | 'hot' | 'cold', index: number) =>
     ({ name: `s${index}`, kind, minHealthy: 1 }) as const
   const placed = (...kinds: ('mirror' | 'hot' | 'cold')[]) => {
-    const pool = poolPlan(kinds.length, { failover, sites: kinds.map(site) })
+    const pool = poolPlan(kinds.length, {
+      failover: FAILOVER_DEFAULTS,
+      sites: kinds.map(site),
+    })
     const backends = pool.backends.map((backend, index) => Object.assign(backend, { site: index }))
     return { ...pool, backends }
   }

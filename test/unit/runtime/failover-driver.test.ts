@@ -9,30 +9,12 @@ import { BACKEND } from '../../../src/core/shared-layout.ts'
 import { ELIGIBILITY } from '../../../src/core/snapshot.ts'
 import type { ActAnswer, OperatorRequest } from '../../../src/core/operator.ts'
 import { CHECK, poolPlan, World, type WorldOptions } from './control-world.ts'
-
-const FAILOVER: FailoverPlan = {
-  failback: 'manual',
-  stableForMs: 30_000,
-  holdDownMs: 2_000,
-  holdDownMaxMs: 600_000,
-  readyForMs: 10_000,
-  sessions: 'drain',
-  drainMs: 1_000,
-  pauseMaxMs: 1_000,
-  proveMs: 5_000,
-  elect: 'priority',
-  allDown: 'stay',
-  promote: null,
-  fence: null,
-  agreement: 'none',
-  replicaLag: { ms: null, bytes: null },
-  overflow: false,
-}
+import { FAILOVER_DEFAULTS } from '../../support/failover-machine.ts'
 
 function standbyPool(failover: Partial<FailoverPlan> = {}, pool: Partial<PoolPlan> = {}): PoolPlan {
   return poolPlan(2, {
     mode: 'active-standby',
-    failover: { ...FAILOVER, ...failover },
+    failover: { ...FAILOVER_DEFAULTS, ...failover },
     objective: { rtoMs: 5_000, availability: null },
     ...pool,
   })

@@ -11,31 +11,13 @@ import type { OperatorRequest } from '../../../src/core/operator.ts'
 import type { BackendPlan, FailoverPlan, PoolPlan, SitePlan } from '../../../src/core/plan.ts'
 import { ELIGIBILITY, type PoolSnapshot } from '../../../src/core/snapshot.ts'
 import { CHECK, planOf, plansOf, poolPlan, World, type WorldOptions } from './control-world.ts'
-
-const FAILOVER: FailoverPlan = {
-  failback: 'manual',
-  stableForMs: 30_000,
-  holdDownMs: 2_000,
-  holdDownMaxMs: 600_000,
-  readyForMs: 10_000,
-  sessions: 'drain',
-  drainMs: 1_000,
-  pauseMaxMs: 1_000,
-  proveMs: 5_000,
-  elect: 'priority',
-  allDown: 'stay',
-  promote: null,
-  fence: null,
-  agreement: 'none',
-  replicaLag: { ms: null, bytes: null },
-  overflow: false,
-}
+import { FAILOVER_DEFAULTS } from '../../support/failover-machine.ts'
 
 function standby(failover: Partial<FailoverPlan> = {}, pool: Partial<PoolPlan> = {}): PoolPlan {
   return poolPlan(2, {
     name: 'db',
     mode: 'active-standby',
-    failover: { ...FAILOVER, ...failover },
+    failover: { ...FAILOVER_DEFAULTS, ...failover },
     ...pool,
   })
 }
@@ -150,7 +132,7 @@ test('settings of the failover hold from the reload on', () => {
   world.heal(0)
   world.run(60_000)
   assert.equal(reign(world), 'b 2', 'failback is manual')
-  world.reload({ failover: { ...FAILOVER, failback: 'auto' } })
+  world.reload({ failover: { ...FAILOVER_DEFAULTS, failback: 'auto' } })
   world.run(5_000)
   assert.equal(reign(world), 'a 3')
 })
@@ -175,7 +157,7 @@ test('the active can’t be removed, nor get another address', () => {
 test('who may have the latest data can’t be removed while nobody is the active', () => {
   const pool = standby()
   const members = pool.backends.map(({ name }) => ({ name, takeover: 'auto' }) as const)
-  const machine = { pool: 'db', plan: FAILOVER, members, asksRole: false }
+  const machine = { pool: 'db', plan: FAILOVER_DEFAULTS, members, asksRole: false }
   const idle = initialFailover(machine, null, 0)
   const refusal = (state: FailoverState, name: string) => {
     const backends = pool.backends.filter((one) => one.name !== name)
@@ -235,7 +217,7 @@ test('with agreement, members and settings are for all replicas to change', () =
   const why = /^pool 'db' has `agreement: etcd`.*restart them one by one$/
   assert.match(refusal({ backends: world.pool.backends.slice(0, 1) })!, why)
   assert.match(refusal({ failover: { ...pool.failover!, holdDownMs: 1 } })!, why)
-  assert.match(refusal({ failover: FAILOVER })!, why)
+  assert.match(refusal({ failover: FAILOVER_DEFAULTS })!, why)
   assert.equal(refusal({ minAvailable: 0, healthCheck: { ...CHECK, intervalMs: 500 } }), null)
   assert.match(world.plane.refusal({ ...world.plan, pools: [] })!, why)
   const more = { ...pool, name: 'db2', slot: 1, backends: [backend('x', 1, { slot: 7 })] }
@@ -336,7 +318,7 @@ function sites(names: readonly (readonly [string, SitePlan['kind'], number])[]):
   return poolPlan(1, {
     name: 'db',
     sites: all,
-    failover: { ...FAILOVER, failback: 'auto', allDown: 'any' },
+    failover: { ...FAILOVER_DEFAULTS, failback: 'auto', allDown: 'any' },
     slowStart: { durationMs: 0, from: 1 },
     backends: backends.map((one, slot) => Object.assign(one, { slot })),
   })

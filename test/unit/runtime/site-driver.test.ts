@@ -8,24 +8,12 @@ import { ELIGIBILITY } from '../../../src/core/snapshot.ts'
 import type { ActAnswer, OperatorRequest } from '../../../src/core/operator.ts'
 import type { HookFacts } from '../../../src/ha/hooks.ts'
 import { CHECK, poolPlan, World, type WorldOptions } from './control-world.ts'
+import { FAILOVER_DEFAULTS } from '../../support/failover-machine.ts'
 
 const FAILOVER: FailoverPlan = {
+  ...FAILOVER_DEFAULTS,
   failback: 'auto',
-  stableForMs: 30_000,
-  holdDownMs: 2_000,
-  holdDownMaxMs: 600_000,
-  readyForMs: 10_000,
-  sessions: 'drain',
-  drainMs: 1_000,
-  pauseMaxMs: 1_000,
-  proveMs: 5_000,
-  elect: 'priority',
   allDown: 'any',
-  promote: null,
-  fence: null,
-  agreement: 'none',
-  replicaLag: { ms: null, bytes: null },
-  overflow: false,
 }
 
 type Kinds = Readonly<Record<string, SitePlan['kind'] | readonly [SitePlan['kind'], number]>>
