@@ -300,8 +300,9 @@ function querySchemaOf({ query, dryRun }: ChangeRoute): z.ZodObject {
 }
 
 /**
- * Node takes the first of several Host fields, and of several Authorization fields, and drops the others; a
- * proxy in front may have judged by another one. RFC 9112 §3.2 asks for 400 with more than one Host.
+ * Node takes the first of several Host fields, and of several Authorization fields, and drops the
+ * others; a proxy in front may have judged by another one. RFC 9112 §3.2 asks for 400 with more than
+ * one Host.
  */
 function fieldSentTwice({ headersDistinct }: IncomingMessage): string | null {
   if ((headersDistinct['host']?.length ?? 0) > 1) return 'Host'

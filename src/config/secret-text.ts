@@ -50,7 +50,7 @@ function stars(text: string): string {
   return text.replaceAll(/[^\s"']/g, '*')
 }
 
-/** What hooks are called by: hidden where a configuration is shown, but a mistake in it has to be explained. */
+/** What hooks are called by: hidden in lines and lists, but a mistake in it has to be explained. */
 const hookKeys = /^(exec|webhook)$/
 
 /** A message about the value at a path, without what it quotes of a secret. */

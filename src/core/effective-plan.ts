@@ -85,8 +85,9 @@ export function effectivePlan(configured: Plan, inputs: PlanInputs): Composed {
 }
 
 /**
- * Whether operators can change weights and backends of this pool beside its configuration. What was said of an
- * active-active pool says nothing about one of its name in which the backends are an order of preference.
+ * Whether operators can change weights and backends of this pool beside its configuration. What was
+ * said of an active-active pool says nothing about one of its name in which the backends are an order
+ * of preference.
  */
 export function holdsIn({ mode }: Pick<PoolPlan, 'mode'>): boolean {
   return mode !== 'active-standby'

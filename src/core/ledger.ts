@@ -255,8 +255,8 @@ export class Ledger {
   }
 
   /**
-   * Drafts of what goes on at this moment, and of what has ended and waits to be written; those of pools first, at
-   * most `max`.
+   * Drafts of what goes on at this moment, and of what has ended and waits to be written; those of
+   * pools first, at most `max`.
    */
   open(nowMs: number, max = Infinity): (IncidentRecord | WindowRecord)[] {
     const things: (Incident | MaintenanceWindow)[] = []

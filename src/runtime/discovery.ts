@@ -55,7 +55,8 @@ export class Discovery {
 
   /**
    * Looks after the pools of this plan from now on; sources that are in it unchanged go on.
-   * @param known the members of a pool that it has not looked after until now: they stay until its sources have answered
+   * @param known the members of a pool that it has not looked after until now: they stay until its
+   *   sources have answered
    */
   adopt(plan: Plan, known: (pool: string) => readonly Member[] = () => []): void {
     const own = ownAddresses(plan)

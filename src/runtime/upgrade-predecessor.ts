@@ -121,7 +121,7 @@ export class Predecessor implements OldSender {
     this.#say({ kind: 'failed', message })
   }
 
-  /** This process is told to stop: as long as the other one has not given everything up, it can go on. */
+  /** This process is told to stop: until the other one has given everything up, that one goes on. */
   stopped(): void {
     if (!this.#isAllOurs) this.failed('it was told to stop')
   }

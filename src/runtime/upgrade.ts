@@ -54,6 +54,8 @@ const FIRST_FD = 4
 /** How long a killed process may take to be gone. */
 const GONE_MS = 5_000
 
+const STOPPING = 'This process was told to stop.'
+
 export class Upgrader {
   readonly #host: UpgradeHost
   #successor: Successor | null = null
@@ -77,7 +79,7 @@ export class Upgrader {
   }
 
   #refusal(): string | null {
-    if (this.#isStopping) return 'This process is about to stop.'
+    if (this.#isStopping) return STOPPING
     return this.#successor === null ? this.#host.refusal() : 'An upgrade is in progress already.'
   }
 
@@ -117,8 +119,9 @@ export class Upgrader {
   }
 
   /**
-   * This process is told to stop, which is meant for a new one that has not taken over, too: it is killed, or, once
-   * it can't be called back, told the same. Resolves when nothing is left of one that was killed.
+   * This process is told to stop, which is meant for a new one that has not taken over, too: it is
+   * killed, or, once it can't be called back, told the same. Resolves when nothing is left of one
+   * that was killed.
    */
   async cancel(): Promise<void> {
     const isFirst = !this.#isStopping
@@ -129,7 +132,7 @@ export class Upgrader {
       if (isFirst) this.#successor?.tellToStop()
       return
     }
-    this.#successor?.fail(new Error('This process was told to stop.'))
+    this.#successor?.fail(new Error(STOPPING))
     await this.#last
   }
 
@@ -154,7 +157,7 @@ export class Upgrader {
       successor.say({ kind: 'state-free', memory: await host.lend() })
       await this.#untilReady(successor)
       // Much may have happened meanwhile: a stop, or a configuration on trial.
-      const refusal = host.refusal() ?? host.missed()
+      const refusal = this.#isStopping ? STOPPING : (host.refusal() ?? host.missed())
       if (refusal !== null) throw new Error(refusal)
       this.#phase = 'committed'
     } finally {

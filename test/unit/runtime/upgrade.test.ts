@@ -6,8 +6,8 @@ import { Upgrader, type UpgradeHost } from '../../../src/runtime/upgrade.ts'
 import type { PredecessorMessage } from '../../../src/runtime/upgrade-protocol.ts'
 
 /**
- * A new process that does all it should; `before` is called when it gets the state, `after` when everything is its
- * own. Not killed by anything but SIGKILL.
+ * A new process that does all it should; `before` is called when it gets the state, `after` when
+ * everything is its own. Not killed by anything but SIGKILL.
  */
 function successor(before: () => void, after = (): void => {}, heard: string[] = []): ChildProcess {
   const child = new EventEmitter()
@@ -125,7 +125,7 @@ test('a stop before the new process is ready ends it, and leaves the state free'
     assert.deepEqual(answer, { ok: false, code: 'failed', message })
     assert.deepEqual(heard, ['SIGKILL', 'left free', 'nothing is left'], moment)
     const again = await upgrader.run(request)
-    assert.equal(again.message, 'This process is about to stop.')
+    assert.equal(again.message, 'This process was told to stop.')
   }
 })
 
