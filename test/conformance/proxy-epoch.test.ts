@@ -7,6 +7,7 @@ import { READ_INTO, withPlane } from '../support/plane.ts'
 import { field, ok, request, response } from '../support/raw.ts'
 import type { Message, Script } from '../support/raw.ts'
 import { message, publishActive, silent, withStandby } from '../support/standby.ts'
+import { SWITCHED } from '../support/tunnels.ts'
 
 const STRIPPED: readonly [string, string][] = [
   ['plain', 'Evenkeel-Epoch: 9\r\n'],
@@ -92,11 +93,10 @@ for (const readInto of READ_INTO) {
     })
 
     test('the upgrade of a WebSocket carries it, and the client’s own goes', async () => {
-      const switched = 'HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
       const heads: string[] = []
       const notes: Script = async (peer) => {
         heads.push(await peer.until('\r\n\r\n'))
-        peer.write(switched)
+        peer.write(SWITCHED)
       }
       await withStandby({ readInto, backends: [notes] }, async (plane) => {
         const client = await plane.connect()

@@ -12,23 +12,11 @@ import { freePort, isListening } from '../support/ports.ts'
 import { connectTo, ok, request, response } from '../support/raw.ts'
 import type { Peer, RawServer, Script } from '../support/raw.ts'
 import { CLUSTER, STANDBY, answering, message, silent } from '../support/standby.ts'
+import { echo, switching, upgrade } from '../support/tunnels.ts'
 
 const GET = message('GET')
-const upgrade = message('GET', null, 'Connection: Upgrade\r\nUpgrade: websocket\r\n')
-const switched = 'HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
 const DRAIN_MS = 8_000
 const quick = { retry: { backoff: { min: '0ms', max: '0ms' } } }
-
-/** Switches protocols and sends back what comes. */
-const switching: Script = async (peer) => {
-  await peer.until('\r\n\r\n')
-  peer.write(switched)
-  peer.socket.on('data', (bytes) => peer.socket.write(bytes))
-}
-
-const echo: Script = (peer) => {
-  peer.socket.on('data', (bytes) => peer.socket.write(bytes))
-}
 
 async function ask(client: Peer, text = GET): Promise<string> {
   client.write(text)

@@ -8,23 +8,11 @@ import type { TestPlane, Tree } from '../support/plane.ts'
 import { ok, request, response, serve } from '../support/raw.ts'
 import type { Peer, Script } from '../support/raw.ts'
 import { answering, message, silent } from '../support/standby.ts'
+import { echo, switching, upgrade } from '../support/tunnels.ts'
 
 const GET = message('GET')
 const respond = (body: string): object => ({ routes: [{ respond: { status: 200, body } }] })
-const upgrade = message('GET', null, 'Connection: Upgrade\r\nUpgrade: websocket\r\n')
-const switched = 'HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
 const quick = { retry: { backoff: { min: '0ms', max: '0ms' } } }
-
-/** Switches protocols and sends back what comes. */
-const switching: Script = async (peer) => {
-  await peer.until('\r\n\r\n')
-  peer.write(switched)
-  peer.socket.on('data', (bytes) => peer.socket.write(bytes))
-}
-
-const echo: Script = (peer) => {
-  peer.socket.on('data', (bytes) => peer.socket.write(bytes))
-}
 
 /** Addresses of the plane's own servers, as backends of these names, in this order. */
 function named(plane: TestPlane, names: string): Record<string, string> {

@@ -10,14 +10,10 @@ import type { TestPlane } from '../support/plane.ts'
 import { request, response, serve } from '../support/raw.ts'
 import type { Script } from '../support/raw.ts'
 import { answering, message, publishActive, silent, withStandby } from '../support/standby.ts'
+import { echo, SWITCHED, upgrade } from '../support/tunnels.ts'
 
 /** Enough for one retry. */
 const poor = { retry: { budget: { ratio: '0%', minPerSecond: 0, burst: 1 } } }
-const upgrade = message('GET', null, 'Connection: Upgrade\r\nUpgrade: websocket\r\n')
-const switched = 'HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
-const echo: Script = (peer) => {
-  peer.socket.on('data', (bytes) => peer.socket.write(bytes))
-}
 
 let full: FullPort
 before(async () => {
@@ -161,7 +157,7 @@ for (const readInto of READ_INTO) {
         const accepts: Script = async (peer) => {
           if (protocol === 'http') {
             await request(peer)
-            peer.write(switched)
+            peer.write(SWITCHED)
           }
           echo(peer, 0)
         }

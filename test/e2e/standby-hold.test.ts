@@ -8,6 +8,7 @@ import type { TestPlane } from '../support/plane.ts'
 import { connectTo, ok, request, response } from '../support/raw.ts'
 import type { Peer, Script } from '../support/raw.ts'
 import { answering, message, publishActive, silent, withStandby } from '../support/standby.ts'
+import { echo } from '../support/tunnels.ts'
 
 const HOLD = { epoch: 2, holdMs: 60_000 }
 /** Nothing but the hold itself ends a wait, however slow the machine. */
@@ -92,9 +93,6 @@ for (const readInto of READ_INTO) {
     })
 
     test('a TCP client is held, and what it said beforehand arrives', async () => {
-      const echo: Script = (peer) => {
-        peer.socket.on('data', (bytes) => peer.socket.write(bytes))
-      }
       const options = {
         readInto,
         pool: PATIENT,

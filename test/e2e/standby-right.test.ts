@@ -18,6 +18,7 @@ import {
   silent,
   withStandby,
 } from '../support/standby.ts'
+import { echo, switching, upgrade } from '../support/tunnels.ts'
 
 const TTL = 20_000
 
@@ -39,16 +40,6 @@ async function refused(client: Peer): Promise<void> {
   assert.match(answer.start, /^HTTP\/1\.1 503 /)
   assert.equal(answer.field('evenkeel-fault'), 'no-agreement')
 }
-
-const echo: Script = (peer) => {
-  peer.socket.on('data', (bytes) => peer.socket.write(bytes))
-}
-const switching: Script = async (peer) => {
-  await request(peer)
-  peer.write('HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
-  await echo(peer, 0)
-}
-const upgrade = message('GET', null, 'Connection: Upgrade\r\nUpgrade: websocket\r\n')
 
 for (const readInto of READ_INTO) {
   describe(`the right to send, reading into ${readInto} buffers`, () => {

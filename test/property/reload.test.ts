@@ -9,6 +9,7 @@ import type { PlaneChange, TestPlane, Tree } from '../support/plane.ts'
 import { ok, request } from '../support/raw.ts'
 import type { Peer, Script } from '../support/raw.ts'
 import { message } from '../support/standby.ts'
+import { SWITCHED } from '../support/tunnels.ts'
 
 const NAMES = ['a', 'b', 'c', 'd'] as const
 
@@ -81,7 +82,7 @@ function backend(held: Peer[]): Script {
       } else if (start.includes('/fail')) {
         peer.write('HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n')
       } else if (start.includes('/tunnel')) {
-        peer.write('HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+        peer.write(SWITCHED)
         return
       } else peer.write(ok('yes'))
     }
