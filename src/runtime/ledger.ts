@@ -109,6 +109,8 @@ export class RunningLedger implements LedgerReader {
   async begin(standing: Standing | null = null): Promise<void> {
     if (this.#life !== null || this.#closed) return
     const { found, path } = await this.#inspect()
+    // It may have been told to end while it looked.
+    if (this.#closed) return
     const { plan, table, clock, events } = this.#parts
     const nowMs = clock.nowMs()
     const wall = new LedgerClock(Date.now(), nowMs)
