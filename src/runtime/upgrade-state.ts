@@ -210,7 +210,11 @@ export function afterPredecessor(
   return {
     ...store,
     claim: (pool, record, done) => {
-      void predecessor.isOver.then(() => store.claim(pool, record, done))
+      // A move from nobody stops nobody; but the old configuration may have an active that ours has not.
+      const isFirst = record.active === null && isExclusive(pool)
+      void predecessor.isOver
+        .then(() => (isFirst ? predecessor.fence(pool) : undefined))
+        .then(() => store.claim(pool, record, done))
     },
     stopped: (pool, epoch, done) => {
       const left = isExclusive(pool) ? predecessor.fence(pool) : Promise.resolve()

@@ -250,3 +250,31 @@ test('a successor claims nothing before it has taken over, and waits until its p
   await new Promise(setImmediate)
   assert.equal(heard.at(-1), 'stopped db')
 })
+
+test('a successor that knows of no active has its predecessor leave the one it may have', async () => {
+  const heard: string[] = []
+  const store = {
+    claim: (pool: string) => heard.push(`claim ${pool}`),
+  } as unknown as FailoverStore
+  let fenced!: () => void
+  const predecessor = {
+    isOver: Promise.resolve(),
+    fence: (pool: string) => {
+      heard.push(`fence ${pool}`)
+      return new Promise<void>((done) => (fenced = done))
+    },
+  }
+  const after = afterPredecessor(store, predecessor, (pool) => pool === 'db')
+  const first: FailoverRecord = { ...record(1), active: null, movingTo: 'b' }
+  after.claim('sites', first, () => {})
+  after.claim('db', first, () => {})
+  await new Promise(setImmediate)
+  assert.deepEqual(heard, ['fence db', 'claim sites'])
+  fenced()
+  await new Promise(setImmediate)
+  assert.equal(heard.at(-1), 'claim db')
+  // From one that it knows, the move itself stops it.
+  after.claim('db', { ...record(2), active: 'b', movingTo: 'a' }, () => {})
+  await new Promise(setImmediate)
+  assert.deepEqual(heard.slice(2), ['claim db', 'claim db'])
+})
