@@ -120,8 +120,8 @@ export interface AgreedPoolState {
   readonly commit: Pick<PoolKey, 'epoch' | 'active' | 'pinned'> | null
   /** The epoch for which `stopped` was said. */
   readonly stoppedEpoch: number
-  /** An operator's word that is not in the key yet. */
-  readonly freeze: { readonly frozen: Frozen | null } | null
+  /** An operator's word that is not in the key yet, and under which holder's key it was said. */
+  readonly freeze: { readonly frozen: Frozen | null; readonly holder: number } | null
   /** The last answer of the other replicas while etcd is away: `null` when all confirmed. */
   readonly unconfirmed: string | null
 }

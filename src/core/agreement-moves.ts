@@ -33,7 +33,9 @@ export function orderMove(draft: AgreementDraft, event: Order): void {
       acknowledge(draft, index, event.epoch)
       break
     case 'freeze':
-      changePool(draft, index, { freeze: { frozen: event.frozen } })
+      changePool(draft, index, {
+        freeze: { frozen: event.frozen, holder: draft.state.holder?.createRevision ?? 0 },
+      })
       break
     default:
       if (!isHolder(draft.setup, draft.state) || isAway(draft)) break
@@ -239,8 +241,21 @@ function sendsUntil(other: OtherReplica, pool: string, key: PoolKey): number {
 
 function advanceFreeze(draft: AgreementDraft, index: number): void {
   const { freeze, leads, writing, key } = draft.state.pools[index]!
-  if (freeze === null || !leads || writing !== null) return
+  if (freeze === null || writing !== null) return
   const { frozen } = freeze
+  const { holder } = draft.state
+  if (holder !== null && holder.createRevision !== freeze.holder) {
+    // It was meant for the time it was said: others may have decided, and said, something else since.
+    changePool(draft, index, { freeze: null })
+    if (sameFrozen(key?.frozen ?? null, frozen)) return
+    const { name } = draft.setup.pools[index]!
+    const what =
+      frozen === null ? `'unfreeze' of pool ${name}` : `'freeze' of pool ${name} by ${frozen.by}`
+    const reason = `${what} came to nothing: the say has passed on since`
+    draft.effects.push({ kind: 'warning', reason })
+    return
+  }
+  if (!leads) return
   if (sameFrozen(key?.frozen ?? null, frozen)) {
     changePool(draft, index, { freeze: null })
     return

@@ -465,6 +465,35 @@ test('a freeze is written into the key, for all', () => {
   assert.deepEqual(kinds(hand.wait(0)), [], 'and only once')
 })
 
+test('a freeze that etcd did not take is written later, but not after another replica has decided', () => {
+  const frozen = { by: 'mia', reason: 'backup' }
+  for (const other of [false, true]) {
+    const hand = new AgreementHand()
+    hand.hold({ 'pools/db': KEY })
+    hand.hear({ kind: 'freeze', pool: 0, frozen })
+    hand.wait(3_600)
+    hand.hear({ kind: 'write-failed', pool: 0, reason: 'no answer' })
+    assert.equal(hand.state.pools[0]!.leads, false)
+    if (!other) {
+      // The lease has outlived the outage, and so has the say.
+      const again = hand.renew().find(({ kind }) => kind === 'write')
+      assert.ok(again?.kind === 'write')
+      assert.deepEqual(again.value.frozen, frozen)
+      continue
+    }
+    const lost = hand.mirror({ holder: { replica: 'r2', incarnation: 'two' } })
+    const reason = "'freeze' of pool db by mia came to nothing: the say has passed on since"
+    assert.deepEqual(
+      lost.filter(({ kind }) => kind === 'warning'),
+      [{ kind: 'warning', reason }],
+    )
+    hand.renew()
+    const won = hand.mirror({ holder: { replica: 'r1', incarnation: 'one' } })
+    assert.equal(hand.state.pools[0]!.leads, true)
+    assert.ok(!kinds(won).includes('write'), 'what was meant for another time')
+  }
+})
+
 test('a verdict takes more than half of the live replicas, this one among them', () => {
   const hand = new AgreementHand()
   hand.join()
