@@ -15,8 +15,8 @@ export interface LedgerStore {
   /** `null`: in memory, gone with the process. */
   readonly path: string | null
   append(records: readonly LedgerRecord[]): void
-  /** What is known of what goes on, in case that this process ends without a word. */
-  checkpoint(records: readonly LedgerRecord[]): Promise<void>
+  /** What is known of what goes on, in case that this process ends without a word. Gives its bytes. */
+  checkpoint(records: readonly LedgerRecord[]): Promise<number>
   /** Everything that is kept, the oldest first, some of it perhaps twice. */
   read(damage: Damage): AsyncIterable<LedgerRecord>
   /** Records that could not be written. */
@@ -43,8 +43,8 @@ export class LedgerMemory implements LedgerStore {
     if (excess > 0) this.#records.splice(0, excess)
   }
 
-  checkpoint(): Promise<void> {
-    return Promise.resolve()
+  checkpoint(): Promise<number> {
+    return Promise.resolve(0)
   }
 
   async *read(): AsyncIterable<LedgerRecord> {
@@ -124,7 +124,7 @@ export class LedgerFile implements LedgerStore {
     if (!this.#isBusy && this.#waiting.length > 0) void this.#run(() => this.#writeAll())
   }
 
-  async checkpoint(records: readonly LedgerRecord[]): Promise<void> {
+  async checkpoint(records: readonly LedgerRecord[]): Promise<number> {
     const path = checkpointPath(this.path, this.#options.run)
     const text = records.map(writeLine).join('')
     await this.#run(async () => {
@@ -143,6 +143,7 @@ export class LedgerFile implements LedgerStore {
       await this.#writeAll()
       await this.#clearLeftovers()
     })
+    return Buffer.byteLength(text)
   }
 
   read(damage: Damage): AsyncIterable<LedgerRecord> {

@@ -3,6 +3,7 @@
 // Must never hold up the control plane: it writes in the background and reads in pieces.
 
 import { join } from 'node:path'
+import { CheckpointPace } from '../core/checkpoint-pace.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Counts, IncidentRecord, LedgerRecord, StartRecord } from '../core/ledger-contract.ts'
 import { Ledger, LedgerClock } from '../core/ledger.ts'
@@ -22,9 +23,6 @@ import { packageVersion } from './version.ts'
 const LOOK_MS = 1_000
 /** A change is written this soon, together with what comes meanwhile. */
 const WRITE_MS = 50
-const CHECKPOINT_MS = 60_000
-/** The same while a pool is down: what a sudden end may cost of the time it was. */
-const CHECKPOINT_DOWN_MS = 2_000
 const HOUR_MS = 3_600_000
 /** The wall clock was set if it is off by more. */
 const CLOCK_MS = 2_000
@@ -84,7 +82,7 @@ export class RunningLedger implements LedgerReader {
   #looking: NodeJS.Timeout | null = null
   #writing: NodeJS.Timeout | null = null
   #hour = 0
-  #checkpointMs = 0
+  readonly #pace = new CheckpointPace()
   #adopted = 0
   #turns = 0
   #lost = 0
@@ -234,8 +232,9 @@ export class RunningLedger implements LedgerReader {
       store.append([ledger.nextSpan(nowMs)])
     }
     this.#write()
-    const afterMs = ledger.isDown ? CHECKPOINT_DOWN_MS : CHECKPOINT_MS
-    if (nowMs - this.#checkpointMs >= afterMs) void this.#checkpoint(life)
+    if (this.#pace.isDue(nowMs, { isDown: ledger.isDown, turned: false })) {
+      void this.#checkpoint(life)
+    }
     this.#tellLost(store.lost)
   }
 
@@ -250,14 +249,16 @@ export class RunningLedger implements LedgerReader {
     this.#hour = Math.floor(wallMs / HOUR_MS)
   }
 
-  #checkpoint({ ledger, store }: Life): Promise<void> {
+  async #checkpoint({ ledger, store }: Life): Promise<void> {
     const nowMs = this.#parts.clock.nowMs()
-    this.#checkpointMs = nowMs
+    this.#pace.begun(nowMs)
+    this.#turns = ledger.turns
     if (ledger.adopted !== this.#adopted) {
       this.#adopted = ledger.adopted
       store.append(ledger.pools(nowMs))
     }
-    return store.checkpoint([ledger.span(nowMs), ...ledger.open(nowMs, CHECKPOINT_THINGS_MAX)])
+    const standing = [ledger.span(nowMs), ...ledger.open(nowMs, CHECKPOINT_THINGS_MAX)]
+    this.#pace.written(await store.checkpoint(standing))
   }
 
   #writeSoon(): void {
@@ -271,12 +272,14 @@ export class RunningLedger implements LedgerReader {
 
   #write(): void {
     const life = this.#life!
-    const records = life.ledger.take(this.#parts.clock.nowMs())
-    if (records.length > 0) life.store.append(records)
-    const { turns } = life.ledger
-    if (turns === this.#turns) return
-    this.#turns = turns
-    void this.#checkpoint(life)
+    const { ledger, store } = life
+    const nowMs = this.#parts.clock.nowMs()
+    const records = ledger.take(nowMs)
+    if (records.length > 0) store.append(records)
+    const turned = ledger.turns !== this.#turns
+    if (turned && this.#pace.isDue(nowMs, { isDown: ledger.isDown, turned })) {
+      void this.#checkpoint(life)
+    }
   }
 
   #tellLost(lost: number): void {
