@@ -433,7 +433,7 @@ class Balancer implements RunningBalancer {
       config: () => this.#reloading.reloader.status,
       retire: () => {
         this.#isReplaced = true
-        void this.#finish()
+        return this.#finish()
       },
       end: (code) => this.#settings.replaced?.(code),
     })

@@ -53,6 +53,18 @@ export class Succession {
     )
   }
 
+  /** The process before, if it still finishes something, sends nothing to the backends of a pool any more. */
+  async fence(pool: string): Promise<void> {
+    await this.#predecessor?.fence(pool)
+  }
+
+  /** This process ends, and whoever follows it could not reach the one before: that must not send on. */
+  leave(): void {
+    for (const { name, mode } of this.#plan.pools) {
+      if (mode === 'active-standby') void this.fence(name)
+    }
+  }
+
   /** Does at once what must wait if another process is doing it still. */
   async unlessFollowing(work: () => Promise<void> | undefined): Promise<void> {
     if (this.#predecessor === null) await work()

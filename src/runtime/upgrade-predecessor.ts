@@ -15,7 +15,7 @@ const GRANTED_MS = 5_000
 /** The part of `process` that talks to the parent. */
 export interface Channel {
   readonly connected?: boolean
-  send?(message: SuccessorMessage): void
+  send?(message: SuccessorMessage, done: () => void): void
   on(event: 'message', listener: (message: PredecessorMessage) => void): void
   on(event: 'disconnect', listener: () => void): void
 }
@@ -161,7 +161,8 @@ export class Predecessor implements OldSender {
   }
 
   #say(message: SuccessorMessage): void {
-    if (this.#channel.connected !== false) this.#channel.send?.(message)
+    // An error here is its end, which is heard of anyway.
+    if (this.#channel.connected !== false) this.#channel.send?.(message, () => {})
   }
 }
 

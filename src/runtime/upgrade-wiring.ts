@@ -44,8 +44,8 @@ export interface UpgradeParts {
   readonly past: Succession
   /** The threads have sockets of their own on one address. */
   readonly reusePort: boolean
-  /** Stops accepting and begins to finish what runs. */
-  retire(): void
+  /** Stops accepting and finishes what runs; resolves when that is over. */
+  retire(): Promise<unknown>
   /** The process may end, with this exit code. */
   end(code: number): void
 }
@@ -95,7 +95,7 @@ export function makeUpgrader(parts: UpgradeParts): Upgrader {
     takeBack: () => kept.takeBack(),
     leaveFree: () => kept.giveUp('Evenkeel is stopping'),
     giveWay: async () => {
-      parts.retire()
+      void parts.retire().then(() => parts.past.leave())
       kept.giveUp()
       vip?.release()
       parts.admin()?.release()
@@ -108,7 +108,9 @@ export function makeUpgrader(parts: UpgradeParts): Upgrader {
     },
     fence: async (name) => {
       const pool = control.plan.pools.find((one) => one.name === name)
-      if (pool !== undefined) await rights.revoke([pool.slot])
+      const own = pool === undefined ? undefined : rights.revoke([pool.slot])
+      // After two upgrades in a row there may be three of us.
+      await Promise.all([own, parts.past.fence(name)])
     },
     running: () => table.sum(THREAD.exchanges),
     end: (code) => parts.end(code),

@@ -109,6 +109,43 @@ test('who is active is handed over with the state directory, and taken back if t
   assert.deepEqual(starts, ['first', 'stopped'])
 })
 
+test('a move after two upgrades in a row stops the first process, too', async () => {
+  const backends = await Promise.all(['one', 'two'].map((name) => startBackend({ name })))
+  after(() => Promise.all(backends.map((backend) => backend.stop())))
+  const [one, two] = backends.map(({ address }) => address)
+  const port = await freePort()
+  const running = await startEvenkeel({
+    runtime: { stateDir: join(folder, 'twice'), drain: '30s' },
+    listeners: { web: { bind: `127.0.0.1:${port}`, pool: 'web' } },
+    pools: {
+      web: {
+        mode: 'active-standby',
+        backends: { one, two },
+        healthCheck: { http: '/health', interval: '100ms' },
+        failover: { readyFor: '100ms' },
+      },
+    },
+  })
+  after(() => running.stop())
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  after(() => agent.destroy())
+  const onFirst = { host: '127.0.0.1', port, agent }
+  assert.equal((await ask(onFirst)).body, 'one')
+  for (let i = 0; i < 2; i++) {
+    const { code, stderr } = await upgrade(running)
+    assert.equal(code, 0, stderr)
+  }
+  const admin = running.adminUrl.slice('http://'.length)
+  const words = ['switchover', 'web', '--to', 'two', '--admin', admin, '--reason', 'test']
+  const moved = await runProcess(process.execPath, [mainFile, ...words])
+  assert.equal(moved.code, 0, moved.stderr)
+  assert.equal((await ask(running.url())).body, 'two')
+  const { status, body } = await ask(onFirst)
+  assert.equal(status, 503, body)
+  process.kill(await pidOf(running), 'SIGTERM')
+  await running.process.exited
+})
+
 test('without a state directory, too, the new process knows who is active and what was drained', async () => {
   const backends = await Promise.all(['one', 'two'].map((name) => startBackend({ name })))
   after(() => Promise.all(backends.map((backend) => backend.stop())))
