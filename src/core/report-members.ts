@@ -7,6 +7,7 @@ export class PoolHistory {
   /** By time once it is asked. */
   #records: PoolRecord[] = []
   #isSorted = true
+  readonly #members = new WeakMap<PoolRecord, ReadonlySet<string>>()
 
   add(record: PoolRecord): void {
     const last = this.#records.at(-1)
@@ -21,10 +22,26 @@ export class PoolHistory {
     return this.#sorted().at(-1)!
   }
 
-  /** As it was at a time; before the first record, what that one says. */
-  at(time: number): PoolRecord {
+  /** Who was in it at a time; before the first record, whom that one names. */
+  membersAt(time: number): ReadonlySet<string> {
+    const record = this.#at(time)
+    const known = this.#members.get(record)
+    if (known !== undefined) return known
+    const members = new Set(record.backends)
+    this.#members.set(record, members)
+    return members
+  }
+
+  #at(time: number): PoolRecord {
     const records = this.#sorted()
-    return records.findLast(({ at }) => at <= time) ?? records[0]!
+    let low = 0
+    let high = records.length
+    while (high - low > 1) {
+      const middle = (low + high) >> 1
+      if (records[middle]!.at <= time) low = middle
+      else high = middle
+    }
+    return records[low]!
   }
 
   #sorted(): readonly PoolRecord[] {

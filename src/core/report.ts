@@ -162,6 +162,7 @@ export class ReportFold {
       return share > 0 ? [{ span, share }] : []
     })
     const names = pool === null ? this.poolNames() : [pool]
+    const outages = this.#outages(stretch)
     const incidents = this.incidents(stretch, pool)
     const ranMs = spans.reduce((sum, { span, share }) => sum + span.ms * share, 0)
     const inStretch = ({ at }: { at: number }) => at >= since && at < stretch.until
@@ -171,7 +172,9 @@ export class ReportFold {
       notRunningMs: Math.max(0, stretch.until - since - ranMs),
       pools: names.flatMap((name) => {
         const known = this.#pools.get(name)
-        return known === undefined ? [] : [this.#pool(known, spans, stretch)]
+        if (known === undefined) return []
+        const own = outages.get(name) ?? NOTHING_OUT
+        return [this.#pool(known, { spans, outages: own, stretch })]
       }),
       incidents: incidents.sort(byWeight),
       windows: [...this.#windows.values()]
@@ -185,7 +188,7 @@ export class ReportFold {
     }
   }
 
-  #pool(history: PoolHistory, spans: readonly Part[], stretch: Stretch): PoolReport {
+  #pool(history: PoolHistory, { spans, outages: all, stretch }: Material): PoolReport {
     const known = history.latest
     const name = known.pool
     // `constructor` may be the name of a pool, and every object has one.
@@ -194,7 +197,7 @@ export class ReportFold {
       const { times, counts } = span.pools[name]!
       return { times: scaledTimes(times, share), counts: scaledCounts(counts, share) }
     })
-    const { outages, leftOut } = this.#outages(name, stretch).get(null) ?? NO_OUTAGES
+    const { outages, leftOut } = all.get(null) ?? NO_OUTAGES
     const figures = figuresOf(own, { outages, leftOut }, stretch)
     const { rtoMs, availability } = known
     const recoveries = outages.flatMap((outage) => recoveryOf(outage) ?? [])
@@ -221,58 +224,74 @@ export class ReportFold {
         missed: verdicts.filter((met) => met === false).length,
       },
       moves,
-      backends: this.#backends(history, parts, stretch),
+      backends: backendReports(history, { spans: parts, outages: all, stretch }),
     }
   }
 
-  #backends(history: PoolHistory, parts: readonly Part[], stretch: Stretch): BackendReport[] {
-    const known = history.latest
-    const name = known.pool
-    const members = new Set(known.backends)
-    for (const { span } of parts) {
-      for (const backend of Object.keys(span.pools[name]!.backends)) members.add(backend)
-    }
-    const present = parts.map(({ span }) => new Set(history.at(span.toAt).backends))
-    const outages = this.#outages(name, stretch)
-    const reports = [...members].map((backend) => {
-      const own = parts.flatMap(({ span, share }, i) => {
-        const rows = span.pools[name]!.backends
-        if (Object.hasOwn(rows, backend)) {
-          const [up, down, maintenance, unknown, requests, failed] = rows[backend]!
-          const times = scaledTimes([up, down, maintenance, unknown], share)
-          const counts = scaledCounts({ ...NO_COUNTS, requests, failed }, share)
-          return [{ times, counts }]
-        }
-        // Who isn't listed was up all the time, if it was there.
-        if (!present[i]!.has(backend)) return []
-        return [{ times: scaledTimes([span.ms, 0, 0, 0], share), counts: NO_COUNTS }]
-      })
-      const figures = figuresOf(own, outages.get(backend) ?? NO_OUTAGES, stretch)
-      return Object.assign({ name: backend }, figures)
-    })
-    return reports.sort((a, b) => (a.availability ?? 1) - (b.availability ?? 1) || order(a, b))
-  }
-
-  /** Outages that began in the stretch, by backend; the pool's own under `null`. */
-  #outages(pool: string, stretch: Stretch): Map<string | null, Outages> {
-    const found = new Map<string | null, Outages>()
+  /** Outages that began in the stretch. */
+  #outages(stretch: Stretch): ReadonlyMap<string, PoolOutages> {
+    const found = new Map<string, Map<string | null, { outages: Outage[]; leftOut: number }>>()
     for (const incident of this.#incidents.values()) {
-      if (incident.pool !== pool) continue
-      const known = found.get(incident.backend) ?? NO_OUTAGES
-      const isWithin = incident.at >= stretch.since && incident.at < stretch.until
-      found.set(incident.backend, {
-        outages: [...known.outages, ...outagesOf(incident, stretch)],
-        leftOut: known.leftOut + (isWithin ? incident.outagesLeftOut : 0),
-      })
+      const { pool, backend, at } = incident
+      const own = found.get(pool) ?? new Map()
+      found.set(pool, own)
+      const known = own.get(backend) ?? { outages: [], leftOut: 0 }
+      own.set(backend, known)
+      // There may be very many: nothing is copied.
+      known.outages.push(...outagesOf(incident, stretch))
+      const isWithin = at >= stretch.since && at < stretch.until
+      if (isWithin) known.leftOut += incident.outagesLeftOut
     }
     return found
   }
 }
 
+/** By backend; the pool's own under `null`. */
+type PoolOutages = ReadonlyMap<string | null, Outages>
+
+/** What a report of a pool is made from. */
+interface Material {
+  readonly spans: readonly Part[]
+  readonly outages: PoolOutages
+  readonly stretch: Stretch
+}
+
+const NOTHING_OUT: PoolOutages = new Map()
+
 interface Part {
   readonly span: SpanRecord
   /** Of it, within the stretch. */
   readonly share: number
+}
+
+function backendReports(
+  history: PoolHistory,
+  { spans: parts, outages, stretch }: Material,
+): BackendReport[] {
+  const known = history.latest
+  const name = known.pool
+  const members = new Set(known.backends)
+  for (const { span } of parts) {
+    for (const backend of Object.keys(span.pools[name]!.backends)) members.add(backend)
+  }
+  const present = parts.map(({ span }) => history.membersAt(span.toAt))
+  const reports = [...members].map((backend) => {
+    const own = parts.flatMap(({ span, share }, i) => {
+      const rows = span.pools[name]!.backends
+      if (Object.hasOwn(rows, backend)) {
+        const [up, down, maintenance, unknown, requests, failed] = rows[backend]!
+        const times = scaledTimes([up, down, maintenance, unknown], share)
+        const counts = scaledCounts({ ...NO_COUNTS, requests, failed }, share)
+        return [{ times, counts }]
+      }
+      // Who isn't listed was up all the time, if it was there.
+      if (!present[i]!.has(backend)) return []
+      return [{ times: scaledTimes([span.ms, 0, 0, 0], share), counts: NO_COUNTS }]
+    })
+    const figures = figuresOf(own, outages.get(backend) ?? NO_OUTAGES, stretch)
+    return Object.assign({ name: backend }, figures)
+  })
+  return reports.sort((a, b) => (a.availability ?? 1) - (b.availability ?? 1) || order(a, b))
 }
 
 function outagesOf(incident: IncidentRecord, { since, until }: Stretch): Outage[] {
