@@ -3,7 +3,7 @@
 // Must never forget an epoch: a file that can't be read is never taken for an empty one.
 
 import type { SafeFile } from './state-dir.ts'
-import { StateFileError, openStateDir } from './state-dir.ts'
+import { StateFileError } from './state-dir.ts'
 import type { PoolRecords } from './state-record.ts'
 import { readState, writeState } from './state-record.ts'
 
@@ -27,31 +27,14 @@ export interface StateStore {
 const NAME = 'failover'
 
 /**
- * Opens a directory for this file alone, and reads it. `null` keeps nothing. Closing it gives the
- * directory free.
- * @throws StateFileError when it is in use, or can't be read
- */
-export async function openState(path: string | null): Promise<StateStore> {
-  if (path === null) return new Memory()
-  const dir = await openStateDir(path)
-  try {
-    return await readStateFile(dir.file(NAME), () => dir.close())
-  } catch (error) {
-    await dir.close()
-    throw error
-  }
-}
-
-/**
  * Reads the state of a directory that is open, and stays so. `null` keeps nothing.
  * @throws StateFileError when it can't be read
  */
-export function openStateIn(dir: { file(name: string): SafeFile } | null): Promise<StateStore> {
-  if (dir === null) return Promise.resolve(new Memory())
-  return readStateFile(dir.file(NAME), () => Promise.resolve())
-}
-
-async function readStateFile(file: SafeFile, closed: () => Promise<void>): Promise<StateStore> {
+export async function openStateIn(
+  dir: { file(name: string): SafeFile } | null,
+): Promise<StateStore> {
+  if (dir === null) return new Memory()
+  const file = dir.file(NAME)
   const { value, isOlder, warnings } = await file.read(readState, {
     advice: `It holds which backend is active and under which epoch, so nothing is assumed in its place: restore it, or, if you know that no other backend than the preferred one was ever active, remove it and ${NAME}.json.old`,
     older: ', with epochs raised by one',
@@ -63,7 +46,7 @@ async function readStateFile(file: SafeFile, closed: () => Promise<void>): Promi
       return [name, { ...pool, epoch: pool.epoch + ahead }]
     }),
   )
-  return new StateFile(file, { pools, warnings }, closed)
+  return new StateFile(file, { pools, warnings })
 }
 
 class Memory implements StateStore {
@@ -90,7 +73,6 @@ interface Waiter {
 class StateFile implements StateStore {
   readonly loaded: StateStore['loaded']
   readonly #file: SafeFile
-  readonly #closed: () => Promise<void>
   /** As it is on the disk. */
   #kept: PoolRecords
   /** What waits to be written; what could not be written is forgotten, since its caller knows. */
@@ -100,9 +82,8 @@ class StateFile implements StateStore {
   #failure: string | null = null
   #isClosed = false
 
-  constructor(file: SafeFile, loaded: StateStore['loaded'], closed: () => Promise<void>) {
+  constructor(file: SafeFile, loaded: StateStore['loaded']) {
     this.#file = file
-    this.#closed = closed
     this.loaded = loaded
     this.#kept = loaded.pools
   }
@@ -128,7 +109,6 @@ class StateFile implements StateStore {
     if (this.#isClosed) return
     this.#isClosed = true
     await this.#writing
-    await this.#closed()
   }
 
   async #writeAll(): Promise<void> {

@@ -3,7 +3,7 @@
 //   node dist/test/support/state-writer.js FOLDER
 
 import { writeSync } from 'node:fs'
-import { openState } from '../../src/ha/state-file.ts'
+import { openState } from './open-state.ts'
 import type { FailoverRecord } from '../../src/core/failover-record.ts'
 
 /** A record all of whose parts tell its number. */

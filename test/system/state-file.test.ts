@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { openState } from '../../src/ha/state-file.ts'
+import { openState } from '../support/open-state.ts'
 import { runProcess, temporaryFolder } from '../support/processes.ts'
 import { numbered } from '../support/state-writer.ts'
 

@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import type { FailoverRecord } from '../../../src/core/failover-record.ts'
 import { agreedStore, type AgreementVoice } from '../../../src/ha/agreed-store.ts'
 import { fileStore } from '../../../src/ha/failover-store.ts'
-import { openState } from '../../../src/ha/state-file.ts'
+import { openState } from '../../support/open-state.ts'
 
 const reigns: FailoverRecord = {
   active: 'a',

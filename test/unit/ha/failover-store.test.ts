@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import type { FailoverRecord } from '../../../src/core/failover-record.ts'
 import type { FailoverStore } from '../../../src/ha/failover-store.ts'
 import { fileStore } from '../../../src/ha/failover-store.ts'
-import { openState } from '../../../src/ha/state-file.ts'
+import { openState } from '../../support/open-state.ts'
 
 const record: FailoverRecord = {
   active: 'a',

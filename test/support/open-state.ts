@@ -1,0 +1,25 @@
+// The state file alone in its directory, for tests that have nothing else to keep there.
+
+import { openStateDir } from '../../src/ha/state-dir.ts'
+import { openStateIn, type StateStore } from '../../src/ha/state-file.ts'
+
+/** Closing it gives the directory free. `null` keeps nothing. @throws StateFileError (rejects) */
+export async function openState(path: string | null): Promise<StateStore> {
+  if (path === null) return openStateIn(null)
+  const dir = await openStateDir(path)
+  try {
+    const state = await openStateIn(dir)
+    return {
+      loaded: state.loaded,
+      save: (pools) => state.save(pools),
+      settled: () => state.settled(),
+      close: async () => {
+        await state.close()
+        await dir.close()
+      },
+    }
+  } catch (error) {
+    await dir.close()
+    throw error
+  }
+}
