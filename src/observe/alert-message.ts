@@ -142,14 +142,16 @@ const BELIEVED_MS = 5 * 60_000
 export function alertmanagerAlert(json: AlertJson, wallMs: number): object {
   const { rule, status, severity, labels, message, startsAt, endsAt, source } = json
   const name = rule ?? status
+  // Labels make an alert the one it is: where a pool has moved to may be another place the next time.
+  const { to, ...place } = labels
   return {
     labels: {
       alertname: `Evenkeel${name[0]!.toUpperCase()}${name.slice(1)}`,
       severity,
       instance: source.host,
-      ...labels,
+      ...place,
     },
-    annotations: { summary: message },
+    annotations: { summary: message, ...(to === undefined ? {} : { to }) },
     startsAt,
     endsAt: endsAt ?? new Date(wallMs + BELIEVED_MS).toISOString(),
   }

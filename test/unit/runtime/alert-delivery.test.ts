@@ -89,3 +89,15 @@ test('Alertmanager gets labels, and an end that is near enough to forget by', ()
     },
   ])
 })
+
+test('an alert is the same one for Alertmanager when it happens again with another outcome', () => {
+  const moved = { ...json, rule: 'failover', subject: 'db' } as const
+  const [first, second] = ['b', 'a'].map((to) => {
+    const [alert] = JSON.parse(
+      bodyOf('alertmanager', { ...moved, labels: { pool: 'db', to }, message: `to ${to}` }, 0),
+    ) as { labels: object; annotations: object }[]
+    return alert!
+  })
+  assert.deepEqual(first!.labels, second!.labels)
+  assert.deepEqual(second!.annotations, { summary: 'to a', to: 'a' })
+})
