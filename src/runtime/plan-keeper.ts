@@ -170,10 +170,12 @@ export class PlanKeeper {
    * configured backends, which win over members of the same name. After a refusal, ask again.
    */
   setMembers(pool: string, members: readonly Member[]): Promise<KeeperResult> {
-    return this.#wish(`members ${pool}`, (inputs) => ({
-      ...inputs,
-      members: new Map([...inputs.members, [pool, members]]),
-    }))
+    const wasFound = isDiscovered(this.configured, pool)
+    return this.#wish(`members ${pool}`, (inputs) => {
+      // A configuration that came before has ended the discovery that speaks here.
+      if (wasFound && !isDiscovered(inputs.configured, pool)) return inputs
+      return { ...inputs, members: new Map([...inputs.members, [pool, members]]) }
+    })
   }
 
   /** All overrides that are to hold; the answer may speak for a later call that came before. */
@@ -329,6 +331,10 @@ export class PlanKeeper {
     this.#gone = joinSlots(this.#gone, slotsLeft(this.#plan, plan))
     this.#plan = plan
   }
+}
+
+function isDiscovered({ pools }: Plan, name: string): boolean {
+  return pools.some((pool) => pool.name === name && pool.discovery !== undefined)
 }
 
 function at(listener: ListenerPlan, address: Address): ListenerPlan {

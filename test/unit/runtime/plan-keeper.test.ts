@@ -125,6 +125,23 @@ test('members go with the discovery that found them', async () => {
   assert.deepEqual(names(keeper.plan), ['a', 'b'])
 })
 
+test('members that were found while a reload ended their discovery do not come back after it', async () => {
+  const found = [
+    'listeners: { front: { bind: "127.0.0.1:0", pool: web } }',
+    'pools: { web: { discovery: { dns: { name: web.internal, port: 80 } } } }',
+  ].join('\n')
+  const world = start()
+  const { keeper } = world
+  await keeper.setConfigured(planOf(found))
+  let late: Promise<unknown> | null = null
+  world.during = async () => {
+    late ??= keeper.setMembers('web', [member])
+  }
+  assert.deepEqual(await keeper.setConfigured(first), applied)
+  assert.deepEqual(await late, { outcome: 'unchanged', message: '' })
+  assert.deepEqual(names(keeper.plan), ['a', 'b'])
+})
+
 test('a plan that fails while everything ends is not taken back', async () => {
   const world = start()
   world.during = async () => {
