@@ -133,12 +133,10 @@ test('members that were found while a reload ended their discovery do not come b
   const world = start()
   const { keeper } = world
   await keeper.setConfigured(planOf(found))
-  let late: Promise<unknown> | null = null
-  world.during = async () => {
-    late ??= keeper.setMembers('web', [member])
-  }
+  const late: Promise<unknown>[] = []
+  world.during = async () => void late.push(keeper.setMembers('web', [member]))
   assert.deepEqual(await keeper.setConfigured(first), applied)
-  assert.deepEqual(await late, { outcome: 'unchanged', message: '' })
+  assert.deepEqual(await Promise.all(late), [{ outcome: 'unchanged', message: '' }])
   assert.deepEqual(names(keeper.plan), ['a', 'b'])
 })
 
