@@ -2,6 +2,7 @@
 
 import { Command } from 'commander'
 import { assessObjectives } from '../core/objective.ts'
+import { formatAddress } from '../core/address-text.ts'
 import type { Plan } from '../core/plan.ts'
 import type { Diagnostic } from '../config/diagnostics.ts'
 import { outputOption } from './admin-options.ts'
@@ -105,7 +106,6 @@ async function objectiveTexts(plan: Plan): Promise<string> {
 
 /** What the configuration does, in a few lines: the listeners and where they lead. */
 async function textSummary(name: string, plan: Plan): Promise<string> {
-  const { formatAddress } = await import('../config/address.ts')
   const lines = [`${name} is right`]
   for (const { name: listener, address, protocol, routes, pool } of plan.listeners) {
     const pools =

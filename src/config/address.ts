@@ -6,8 +6,6 @@ import { formatAddress } from '../core/address-text.ts'
 import type { Address } from '../core/plan.ts'
 import { accept, quote, type Reading, refuse } from './units.ts'
 
-export { formatAddress }
-
 /** Longest path of a unix socket: `sun_path` of Linux less its final NUL. */
 const unixPathMax = 107
 

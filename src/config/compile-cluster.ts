@@ -1,7 +1,8 @@
 // `cluster` to its plan, and what its settings say together.
 
 import type { ClusterPlan, EtcdPlan, ReplicaPlan } from '../core/plan.ts'
-import { canonicalAddress, formatAddress, isLocal } from './address.ts'
+import { formatAddress } from '../core/address-text.ts'
+import { canonicalAddress, isLocal } from './address.ts'
 import type { Path } from './diagnostics.ts'
 import { namePattern } from './leaf.ts'
 import { orderedNames } from './names.ts'

@@ -10,7 +10,8 @@ import type {
   RetryPlan,
   SitePlan,
 } from '../core/plan.ts'
-import { canonicalAddress, formatAddress } from './address.ts'
+import { formatAddress } from '../core/address-text.ts'
+import { canonicalAddress } from './address.ts'
 import { checkStandby } from './check-standby.ts'
 import { compileHealthCheck } from './compile-check.ts'
 import { compileDiscovery } from './compile-discovery.ts'

@@ -2,7 +2,8 @@
 // settings say together is checked. Pure; finds everything it can before it gives up.
 
 import type { Address, ClusterPlan, ListenerPlan, Plan, PoolPlan, RoutePlan } from '../core/plan.ts'
-import { formatAddress, isLocal, overlap } from './address.ts'
+import { formatAddress } from '../core/address-text.ts'
+import { isLocal, overlap } from './address.ts'
 import { checkObjectives } from './check-objective.ts'
 import { checkMemory, checkReading } from './check-standby.ts'
 import { compileAdmin } from './compile-admin.ts'

@@ -11,7 +11,7 @@ import type {
   RoutePlan,
   SitePlan,
 } from '../core/plan.ts'
-import { formatAddress } from './address.ts'
+import { formatAddress } from '../core/address-text.ts'
 import { showingOf } from './secret-text.ts'
 import { formatDuration, formatRatio, formatSize } from './units.ts'
 

@@ -3,6 +3,7 @@
 
 import fs from 'node:fs'
 import net from 'node:net'
+import { formatAddress } from '../core/address-text.ts'
 import type { Address } from '../core/plan.ts'
 import { SocketName } from './socket-name.ts'
 
@@ -141,7 +142,7 @@ function handleOf(server: net.Server): ServerHandle | undefined {
 }
 
 function listenError(address: Address, error: NodeJS.ErrnoException): string {
-  const where = address.kind === 'unix' ? `unix:${address.path}` : `${address.host}:${address.port}`
+  const where = formatAddress(address)
   switch (error.code) {
     case 'EADDRINUSE':
     case 'EEXIST':

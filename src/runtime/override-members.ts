@@ -7,7 +7,8 @@ import { holdsIn } from '../core/effective-plan.ts'
 import type { MemberWish, Overrides } from '../core/overrides.ts'
 import { planOverrides } from '../core/overrides.ts'
 import type { Plan, PoolPlan } from '../core/plan.ts'
-import { formatAddress, readBackendAddress } from '../config/address.ts'
+import { readBackendAddress } from '../config/address.ts'
+import { formatAddress } from '../core/address-text.ts'
 import { namePattern } from '../config/leaf.ts'
 
 export type WishedMember =

@@ -5,7 +5,8 @@
 import { lstat, unlink } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import type { Address, ListenerPlan, Plan } from '../core/plan.ts'
-import { formatAddress, overlap } from '../config/address.ts'
+import { overlap } from '../config/address.ts'
+import { formatAddress } from '../core/address-text.ts'
 import { findOccupant } from './occupant.ts'
 
 /** An address that can't be listened on, with the reason in words for the operator. */

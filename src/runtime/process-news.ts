@@ -1,7 +1,7 @@
 // What the process as a whole announces of itself.
 
 import type { VersionInfo } from '../admin/process-routes.ts'
-import { formatAddress } from '../config/address.ts'
+import { formatAddress } from '../core/address-text.ts'
 import type { EventBody } from '../core/events.ts'
 import type { Plan } from '../core/plan.ts'
 import type { RunningBalancer } from './running-balancer.ts'

@@ -18,7 +18,7 @@ import {
   type Service,
 } from '../core/tier-view.ts'
 import { Tiers } from '../core/tiers.ts'
-import { formatAddress } from '../config/address.ts'
+import { formatAddress } from '../core/address-text.ts'
 import type { HookBackend } from '../ha/hooks.ts'
 import type { ProbeResult } from '../probe/contract.ts'
 import { standing } from './backend-roster.ts'

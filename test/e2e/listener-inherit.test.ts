@@ -88,3 +88,12 @@ test('a unix socket does not take the place of a file', async () => {
   await assert.rejects(listener.open(), new RegExp(`unix:${path} is in use`))
   assert.ok(existsSync(path))
 })
+
+test('an address that is taken is named as it is written in a configuration', async () => {
+  const first = listenerAt({ kind: 'tcp', host: '::1', port: 0 })
+  await first.listener.open()
+  const { port } = first.listener.address as { port: number }
+  const second = listenerAt({ kind: 'tcp', host: '::1', port })
+  const message = `[::1]:${port} is in use by another program`
+  await assert.rejects(second.listener.open(), (error: Error) => error.message.includes(message))
+})

@@ -253,7 +253,7 @@ test('one etcd: leases, transactions, and a mirror that loses nothing', async (t
     const error = await rejection(one.range(PREFIX))
     const tookMs = clock.nowMs() - startedMs
     assert.equal(error.message, `etcd at ${store.endpoints[0]}: no answer within 1000 ms`)
-    assert.ok(tookMs > 950 && tookMs < 1_500, `took ${tookMs} ms`)
+    assert.ok(tookMs > 950 && tookMs < 3_000, `took ${tookMs} ms`)
     assert.ok((await rejection(one.txn([], []))).unknown, 'nobody knows what became of it')
     await store.members[0]!.kill('SIGCONT')
     await one.range(PREFIX)

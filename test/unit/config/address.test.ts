@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
+import { formatAddress } from '../../../src/core/address-text.ts'
 import {
   canonicalAddress,
-  formatAddress,
   isLocal,
   overlap,
   readBackendAddress,

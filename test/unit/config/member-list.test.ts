@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { formatAddress } from '../../../src/config/address.ts'
+import { formatAddress } from '../../../src/core/address-text.ts'
 import { readMemberList } from '../../../src/config/member-list.ts'
 
 function read(text: string): unknown {
