@@ -80,12 +80,10 @@ export class ReportFold {
   readonly #moves = new Map<string, MoveRecord>()
   readonly #actions = new Map<string, ActionRecord>()
   readonly #pools = new Map<string, PoolHistory>()
-  #firstAt = Infinity
+  /** When the first span that is kept of each run began. */
+  readonly #firstSpans = new Map<number, number>()
 
   add(record: LedgerRecord): void {
-    if (record.kind === 'span' || record.kind === 'start') {
-      this.#firstAt = Math.min(this.#firstAt, record.at)
-    }
     switch (record.kind) {
       case 'incident':
         keepLatest(this.#incidents, record)
@@ -97,6 +95,10 @@ export class ReportFold {
         const key = `${record.run}/${record.n}`
         // Of an hour that was cut short there may be a draft.
         if (record.ms >= (this.#spans.get(key)?.ms ?? 0)) this.#spans.set(key, record)
+        this.#firstSpans.set(
+          record.run,
+          Math.min(this.#firstSpans.get(record.run) ?? Infinity, record.at),
+        )
         break
       }
       case 'start':
@@ -124,7 +126,13 @@ export class ReportFold {
 
   /** Since when somebody has watched; Infinity if nobody did. */
   get firstAt(): number {
-    return this.#firstAt
+    let first = Infinity
+    for (const at of this.#firstSpans.values()) first = Math.min(first, at)
+    for (const { run, at } of this.#starts.values()) {
+      // Each file begins with the start of its process, which may be long before what is kept of it.
+      if (!this.#firstSpans.has(run)) first = Math.min(first, at)
+    }
+    return first
   }
 
   incident(id: string): IncidentRecord | null {
@@ -155,7 +163,7 @@ export class ReportFold {
 
   /** @param asked what was asked for; nothing is known of the time before the first record */
   report(asked: Stretch, pool: string | null): Report {
-    const since = Math.min(asked.until, Math.max(asked.since, this.#firstAt))
+    const since = Math.min(asked.until, Math.max(asked.since, this.firstAt))
     const stretch = { since, until: asked.until }
     const spans = [...this.#spans.values()].flatMap((span) => {
       const share = shareWithin(span.at, span.toAt, stretch)

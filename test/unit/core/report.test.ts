@@ -97,3 +97,14 @@ test('a report of a backend that has flapped for weeks takes a moment', () => {
   // A hundred times as long, when each incident had the list of all before it copied.
   assert.ok(tookMs < 2_000, `${Math.round(tookMs)} ms`)
 })
+
+test('a report begins where its records do, though each file names the start of its process', () => {
+  const fold = new ReportFold()
+  const start = { run: 1, version: '1', before: 'first', lastAt: null } as const
+  fold.add({ kind: 'start', at: 0, ...start })
+  assert.equal(fold.firstAt, 0)
+  fold.add(pool(2 * HOUR, 'web', ['a']))
+  fold.add(span(3, { web: upSpan() }))
+  const { since, notRunningMs, pools } = fold.report(whole, null)
+  assert.deepEqual([since, notRunningMs, pools[0]!.unknownMs], [2 * HOUR, 0, 0])
+})
