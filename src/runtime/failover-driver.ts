@@ -130,6 +130,7 @@ export class FailoverDriver {
   /** Ends it: answers that come later are void. */
   stop(): void {
     this.#stopped = true
+    this.#desk.stop()
   }
 
   /** Live traffic to a backend failed or is silent: the first sign of what may become a failover. */

@@ -27,11 +27,14 @@ export interface DeskHost {
   recover(): void
 }
 
+const STOPPING: ActAnswer = { ok: false, code: 'refused', message: 'Evenkeel is stopping' }
+
 export class OperatorDesk {
   readonly #host: DeskHost
   #refusal: string | null = null
   /** Who waits for the end of a move, by its epoch. */
-  readonly #waiting = new Map<number, (report: MoveReport) => void>()
+  readonly #waiting = new Map<number, (report: MoveReport | null) => void>()
+  #isStopped = false
 
   constructor(host: DeskHost) {
     this.#host = host
@@ -48,8 +51,16 @@ export class OperatorDesk {
     this.#waiting.delete(report.epoch)
   }
 
+  /** No move is ended here any more: whoever waits for one is told so. */
+  stop(): void {
+    this.#isStopped = true
+    for (const tell of this.#waiting.values()) tell(null)
+    this.#waiting.clear()
+  }
+
   /** Carries out what an operator asks for. */
   async act(request: OperatorRequest): Promise<ActAnswer> {
+    if (this.#isStopped) return STOPPING
     const { pool, members } = this.#host.machine()
     const word = this.#wordOf(request)
     if (word === null) {
@@ -71,16 +82,18 @@ export class OperatorDesk {
     this.#host.enter((nowMs) => this.#host.hear(event, nowMs))
     if (this.#refusal !== null) return { ok: false, code: 'refused', message: this.#refusal }
     const { move } = this.#host.state()
-    if (move === null) return answerOf(pool, request, null)
-    const report = await new Promise<MoveReport>((resolve) => {
+    // What an unfreeze lets begin is nobody's answer.
+    const isMove = request.verb === 'switchover' || request.verb === 'failback'
+    if (move === null || !isMove) return answerOf(pool, request, null)
+    const report = await new Promise<MoveReport | null>((resolve) => {
       this.#waiting.set(move.epoch, resolve)
     })
-    return answerOf(pool, request, report)
+    return report === null ? STOPPING : answerOf(pool, request, report)
   }
 
   /** What the machine would do. */
   #rehearse(event: FailoverEvent): ActAnswer {
-    let answer: ActAnswer = { ok: false, code: 'refused', message: 'Evenkeel is stopping' }
+    let answer = STOPPING
     this.#host.enter((nowMs) => {
       const machine = this.#host.machine()
       const { state, effects } = reduceFailover(machine, this.#host.state(), event, nowMs)

@@ -378,3 +378,30 @@ test('requests are held as soon as the active is lost, while the claim is being 
   assert.equal(world.moves.at(-1)!.outcome, 'failed')
   assert.equal(world.snapshots.at(-1)!.pools[0]!.holdUntilMs, 0)
 })
+
+test('an unfreeze is answered at once, whatever becomes of the move that it lets begin', async () => {
+  const world = started(standbyPool({ sessions: 'drain', drainMs: 5_000 }))
+  assert.ok((await ask(world, { verb: 'freeze', ...by })).ok)
+  world.break(0, 'refuse', 'refuse')
+  world.run(5_000)
+  assert.equal(world.plane.status()[0]!.failover!.active, 'a')
+  world.threads[0]!.applyMs = 100_000
+  let answer: ActAnswer | null = null
+  void world.plane.act('web', { verb: 'unfreeze', ...by }).then((is) => (answer = is))
+  await Promise.resolve()
+  await new Promise(setImmediate)
+  assert.equal(world.plane.status()[0]!.failover!.state, 'failing-over')
+  const message = 'web is unfrozen: moves are made again'
+  assert.deepEqual(answer, { ok: true, message, report: null })
+})
+
+test('who waits for a move hears of it when the balancer stops, and who comes later at once', async () => {
+  const world = started(standbyPool())
+  world.threads[0]!.applyMs = 100_000
+  const answer = world.plane.act('web', toB)
+  world.run(100)
+  world.plane.stop()
+  const stopping = { ok: false, code: 'refused', message: 'Evenkeel is stopping' }
+  assert.deepEqual(await answer, stopping)
+  assert.deepEqual(await world.plane.act('web', toB), stopping)
+})
