@@ -120,6 +120,7 @@ export class Ledger {
 
   /**
    * What an earlier process left open: incidents go on, windows ended with it.
+   * @param open as long as they had lasted when it was last seen
    * @param past when that process was last seen, wall clock, and whether it ended as told
    */
   resume(
@@ -130,14 +131,12 @@ export class Ledger {
     const gapMs = Math.max(0, this.#options.clock.at(nowMs) - lastAt)
     for (const record of open) {
       if (record.kind === 'window') {
-        const ms = Math.max(record.ms, lastAt - record.at)
-        this.#note({ ...record, rev: record.rev + 1, open: false, ms })
+        this.#note({ ...record, rev: record.rev + 1, open: false })
         continue
       }
       const pool = this.#pools.get(record.pool)
-      const known = Math.max(record.ms, lastAt - record.at)
       const resumed = { nowMs, gapMs, counts: this.#countsOf(record), stopped }
-      const incident = Incident.resume({ ...record, ms: known }, resumed, this.#ports.wallOf)
+      const incident = Incident.resume(record, resumed, this.#ports.wallOf)
       if (pool?.resume(incident) !== true) {
         const now = { ms: nowMs, counts: NO_COUNTS, exact: true }
         incident.close('removed', now, 'no longer in the configuration')

@@ -147,6 +147,9 @@ class Scan {
   readonly pools = new Map<string, PoolRecord>()
   readonly #spans = new Map<string, number>()
   readonly #things = new Map<string, IncidentRecord | WindowRecord>()
+  /** By how much the wall clock was set so far, and had been when a thing was first told of. */
+  #stepsMs = 0
+  readonly #stepsBefore = new Map<string, number>()
 
   add(record: LedgerRecord): void {
     this.count++
@@ -161,10 +164,23 @@ class Scan {
     if (record.kind === 'stop') this.stops.add(record.run)
     if (record.kind === 'pool') this.pools.set(record.pool, record)
     if (record.kind === 'span') this.#spans.set(`${record.run}/${record.n}`, record.ms)
-    if (record.kind === 'incident' || record.kind === 'window') {
-      if (isNewer(record, this.#things.get(record.id))) this.#things.set(record.id, record)
+    if (record.kind === 'clock') {
+      this.#stepsMs += record.at - record.from
+      // What was later by the clock before says nothing now.
+      this.lastAt = null
     }
-    this.lastAt = Math.max(this.lastAt ?? 0, endOf(record))
+    let steppedMs = 0
+    if (record.kind === 'incident' || record.kind === 'window') {
+      const { id } = record
+      if (isNewer(record, this.#things.get(id))) this.#things.set(id, record)
+      if (!this.#stepsBefore.has(id)) this.#stepsBefore.set(id, this.#stepsMs)
+      steppedMs = this.#steppedSince(id)
+    }
+    this.lastAt = Math.max(this.lastAt ?? 0, endOf(record) + steppedMs)
+  }
+
+  #steppedSince(id: string): number {
+    return this.#stepsMs - this.#stepsBefore.get(id)!
   }
 
   /** It says more than what was read so far. */
@@ -176,8 +192,14 @@ class Scan {
     return isNewer(record, this.#things.get(record.id))
   }
 
+  /** As long as they had lasted when anything was last known. */
   open(): (IncidentRecord | WindowRecord)[] {
-    return [...this.#things.values()].filter((thing) => thing.open)
+    const { lastAt } = this
+    const things = [...this.#things.values()].filter((thing) => thing.open)
+    return things.map((thing) => {
+      const { id, at, ms } = thing
+      return { ...thing, ms: Math.max(ms, (lastAt ?? 0) - at - this.#steppedSince(id)) }
+    })
   }
 }
 

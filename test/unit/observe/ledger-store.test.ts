@@ -16,7 +16,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import type { ActionRecord, LedgerRecord, SpanRecord } from '../../../src/core/ledger-contract.ts'
+import type {
+  ActionRecord,
+  IncidentRecord,
+  LedgerRecord,
+  SpanRecord,
+} from '../../../src/core/ledger-contract.ts'
 import { inspectLedger, readLedger } from '../../../src/observe/ledger-files.ts'
 import { readLine, writeLine } from '../../../src/observe/ledger-lines.ts'
 import type { LedgerFileOptions } from '../../../src/observe/ledger-store.ts'
@@ -318,6 +323,36 @@ test('a process that ended as told is told from one that was killed', async () =
   const { run, stopped, lastAt } = await inspectLedger(path)
   assert.deepEqual([run, stopped, lastAt], [3, true, NOW + 5])
 })
+
+test('a clock that was set makes no open incident longer, and no gap shorter', async () => {
+  const day = 86_400_000
+  for (const step of [day, -day]) {
+    const path = newPath()
+    const file = openFile(path)
+    const [from, end] = [NOW + 5_000, NOW + step + 10_000]
+    file.append([
+      { kind: 'start', run: 1, at: NOW - 1, version: '1', before: 'first', lastAt: null },
+      openIncident(1, 1_000),
+      { kind: 'clock', run: 1, from, at: from + step },
+      openIncident(2, 7_000),
+      { ...span(1, 5_000), at: from + step, toAt: end },
+    ])
+    await file.checkpoint([])
+    const { lastAt, open } = await inspectLedger(path)
+    assert.deepEqual([lastAt, open.map(({ ms }) => ms)], [end, [10_000]])
+    await file.close()
+  }
+})
+
+function openIncident(rev: number, ms: number): IncidentRecord {
+  const about = { id: '1-1', rev, pool: 'web', backend: null, parent: null, at: NOW, ms }
+  const state = { trouble: 'outage', cause: '', open: true, relapses: 0, rtoMs: null } as const
+  const lengths = { gapMs: 0, leftOutMs: 0, stagesLeftOut: 0, outagesLeftOut: 0 }
+  const counts = { requests: 0, failed: 0, retried: 0, rescued: 0, unknown: 0 }
+  const fault = { name: 'fault', at: NOW, ms: 0, note: '', counts, exact: true } as const
+  const lists = { stages: [fault], outages: [], moves: [], actions: [] }
+  return { kind: 'incident', ...about, ...state, ...lengths, ...lists }
+}
 
 test('a file of another kind is skipped line by line', async () => {
   const path = newPath()
