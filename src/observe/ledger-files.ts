@@ -195,11 +195,13 @@ class Scan {
   /** As long as they had lasted when anything was last known. */
   open(): (IncidentRecord | WindowRecord)[] {
     const { lastAt } = this
-    const things = [...this.#things.values()].filter((thing) => thing.open)
-    return things.map((thing) => {
-      const { id, at, ms } = thing
-      return { ...thing, ms: Math.max(ms, (lastAt ?? 0) - at - this.#steppedSince(id)) }
-    })
+    const found: (IncidentRecord | WindowRecord)[] = []
+    for (const thing of this.#things.values()) {
+      if (!thing.open) continue
+      const wallMs = (lastAt ?? 0) - thing.at - this.#steppedSince(thing.id)
+      found.push({ ...thing, ms: Math.max(thing.ms, wallMs) })
+    }
+    return found
   }
 }
 
