@@ -67,6 +67,12 @@ export function lastActive(
   return { ok: false, code: 'refused', message }
 }
 
+/** It is the active of its pool, and this replica can't move the pool to another one. */
+export function decidedElsewhere(pool: string, backend: string): Refusal {
+  const message = `'${backend}' is the active of pool '${pool}', and another replica decides who takes over from it; ask that one first`
+  return { ok: false, code: 'refused', message }
+}
+
 export function noPool(pool: string, names: readonly string[]): Refusal {
   return { ok: false, code: 'no-pool', message: `there is no pool '${pool}'`, names }
 }

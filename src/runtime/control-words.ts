@@ -1,7 +1,14 @@
 // An operator's words about backends, before the control plane takes them: whom they are about, and
 // whether the pool can do without. Changes nothing.
 
-import { lastActive, noBackend, noPool, tooFew, type Refusal } from '../core/override-refusal.ts'
+import {
+  decidedElsewhere,
+  lastActive,
+  noBackend,
+  noPool,
+  tooFew,
+  type Refusal,
+} from '../core/override-refusal.ts'
 import type { PoolHealth } from '../core/pool-health.ts'
 import type { FailoverDriver } from './failover-driver.ts'
 
@@ -36,6 +43,13 @@ export function refuseLoss(
   nowMs: number,
 ): Refusal | null {
   const { name, backends } = health.plan
+  if (driver !== null && !driver.state.leads) {
+    const { active, members } = driver.state
+    // The others would not follow: here alone nobody would be served.
+    if (indexes.includes(active) && members[active]!.fit) {
+      return decidedElsewhere(name, backends[active]!.name)
+    }
+  }
   const active = indexes.find((one) => driver !== null && !driver.mayLose(one, indexes))
   if (driver !== null && active !== undefined) {
     const { failover } = driver.status(health.status(nowMs), nowMs)

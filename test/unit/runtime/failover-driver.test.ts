@@ -201,6 +201,28 @@ test('taking the active out moves to the standby first; without one it is refuse
   assert.equal(refused.ok ? '' : refused.code, 'refused')
 })
 
+test('with agreement the active can be taken out where it is decided who follows, not elsewhere', () => {
+  const world = started(standbyPool({ agreement: 'etcd' }))
+  const key = { epoch: 1, active: 0, moving: false, to: -1, frozen: null }
+  world.plane.hear('web', { kind: 'followed', ...key })
+  world.run(1_000)
+  assert.deepEqual(seats(world), ['yes cut'])
+  const refused = {
+    ok: false,
+    code: 'refused',
+    message:
+      "'a' is the active of pool 'web', and another replica decides who takes over from it; ask that one first",
+  }
+  assert.deepEqual(world.plane.setAdminState('web', 'a', 'drain', 'kernel'), refused)
+  assert.deepEqual(world.plane.setAdminState('web', 'b', 'drain', 'kernel'), { ok: true })
+  assert.deepEqual(world.plane.setAdminState('web', 'b', 'ready', ''), { ok: true })
+  assert.deepEqual(world.plane.setAdminState('web', 'a', 'drain', 'kernel', true), { ok: true })
+  world.plane.setAdminState('web', 'a', 'ready', '')
+  world.run(12_000)
+  world.plane.hear('web', { kind: 'lead', leads: true })
+  assert.deepEqual(world.plane.setAdminState('web', 'a', 'drain', 'kernel'), { ok: true })
+})
+
 test('an active whose checks pass but whose traffic fails is left, if somebody can take over', () => {
   const world = started(standbyPool())
   world.backends[0]!.traffic = 'error'
