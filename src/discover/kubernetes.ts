@@ -27,6 +27,8 @@ export interface KubernetesNeeds {
 
 const PAGE = 500
 const PAGES_MAX = 50
+/** How often a list may be begun anew because it has changed meanwhile. */
+const LISTS_MAX = 3
 /** How long the server keeps a watch open; each one a little different, so they don't end together. */
 const WATCH_S = 270
 const WATCH_SPREAD_S = 60
@@ -86,7 +88,7 @@ class Watcher {
     }
   }
 
-  async #list(): Promise<void> {
+  async #list(times = 1): Promise<void> {
     const slices = new EndpointSlices(this.#subject.plan.port)
     let next: string | null = ''
     let version: string | null = null
@@ -94,7 +96,10 @@ class Watcher {
       if (page >= PAGES_MAX) throw new ApiError('its list of endpoints has no end')
       const more: string = next === '' ? '' : `&continue=${encodeURIComponent(next)}`
       const { status, body } = await this.#get(`${this.#path}&limit=${PAGE}${more}`)
-      if (status === GONE && page > 0) return this.#list()
+      if (status === GONE && page > 0) {
+        if (times < LISTS_MAX) return this.#list(times + 1)
+        throw new ApiError('its list of endpoints changes faster than it can be read', status)
+      }
       if (status !== 200) throw refused(status, messageIn(body))
       const items = fieldsOf(body)['items']
       if (!Array.isArray(items)) throw new ApiError('its list of endpoints makes no sense')
