@@ -63,10 +63,15 @@ function stemOf(path: string): string {
   return path.slice(0, path.length - extname(path).length)
 }
 
-/** All records of a ledger, the oldest first. */
+/** All records of a ledger, the oldest first; of a file that was closed meanwhile, last, and perhaps twice. */
 export async function* readLedger(path: string, damage: Damage): AsyncGenerator<LedgerRecord> {
   const { archives, checkpoints } = await listFiles(path)
   for (const file of [...archives, path, ...checkpoints]) yield* readFile(file, damage)
+  // The file may have become an archive meanwhile.
+  const read = new Set(archives)
+  for (const file of (await listFiles(path)).archives) {
+    if (!read.has(file)) yield* readFile(file, damage)
+  }
 }
 
 /** The records of one file; one that is not there has none. @throws Error when it can't be read */

@@ -354,6 +354,21 @@ function openIncident(rev: number, ms: number): IncidentRecord {
   return { kind: 'incident', ...about, ...state, ...lengths, ...lists }
 }
 
+test('a file that becomes an archive while it is read is read all the same', async () => {
+  const path = newPath()
+  const archive = (n: number) => path.replace('.jsonl', `-00000${n}.jsonl`)
+  writeFileSync(archive(1), writeLine(action(1)))
+  writeFileSync(path, writeLine(action(2)))
+  const numbers: number[] = []
+  for await (const record of readLedger(path, { lines: 0 })) {
+    numbers.push(record.at - NOW)
+    if (numbers.length > 1) continue
+    renameSync(path, archive(2))
+    writeFileSync(path, writeLine(action(3)))
+  }
+  assert.deepEqual(new Set(numbers), new Set([1, 2, 3]))
+})
+
 test('a file of another kind is skipped line by line', async () => {
   const path = newPath()
   writeFileSync(path, 'a: 1\nb: 2\n')
