@@ -3,6 +3,8 @@
 
 import type {
   AgreementEvent,
+  AgreementSetup,
+  AgreementState,
   AgreedPoolState,
   OtherReplica,
   PoolKey,
@@ -21,7 +23,6 @@ type Order = Extract<
 /** Takes an order of a pool's failover machine. */
 export function orderMove(draft: AgreementDraft, event: Order): void {
   const { pool: index } = event
-  const pool = draft.state.pools[index]!
   switch (event.kind) {
     case 'claim':
       claim(draft, event)
@@ -38,10 +39,26 @@ export function orderMove(draft: AgreementDraft, event: Order): void {
       })
       break
     default:
-      if (!isHolder(draft.setup, draft.state) || isAway(draft)) break
-      if (!isLost(pool) && pool.doubtMs === -Infinity) break
-      recover(draft, index)
+      if (refuseRecovery(draft.setup, draft.state, index, draft.nowMs) === null) {
+        recover(draft, index)
+      }
   }
+}
+
+/** Why an operator can't take the present state of a pool for good; `null` if he can. */
+export function refuseRecovery(
+  setup: AgreementSetup,
+  state: AgreementState,
+  index: number,
+  nowMs: number,
+): string | null {
+  const pool = state.pools[index]!
+  const isDoubted = isLost(pool) || pool.doubtMs > -Infinity
+  if (isAway(setup, state, nowMs) || !isDoubted) {
+    return `the replicas do not agree at present: ${pool.reason}`
+  }
+  if (!isHolder(setup, state)) return 'another replica decides; ask that one'
+  return pool.writing === null ? null : 'etcd has not answered the last writing yet'
 }
 
 function claim(draft: AgreementDraft, event: Extract<Order, { kind: 'claim' }>): void {
@@ -89,8 +106,7 @@ function acknowledge(draft: AgreementDraft, index: number, epoch: number): void 
 }
 
 function recover(draft: AgreementDraft, index: number): void {
-  const { key, known, seen, writing } = draft.state.pools[index]!
-  if (writing !== null) return
+  const { key, known, seen } = draft.state.pools[index]!
   const epoch = seen + 1
   const active = known?.active ?? key?.active ?? null
   const pinned = (known ?? key)?.pinned ?? false

@@ -17,8 +17,12 @@ export function isOverdue({ state, setup, nowMs }: AgreementDraft): boolean {
 }
 
 /** Nor for so long that it counts as out of reach. */
-export function isAway({ state, setup, nowMs }: AgreementDraft): boolean {
-  return nowMs >= state.renewedMs + lostMs(setup)
+export function isAway(
+  setup: AgreementSetup,
+  { renewedMs }: AgreementState,
+  nowMs: number,
+): boolean {
+  return nowMs >= renewedMs + lostMs(setup)
 }
 
 /** This process holds the say, as far as it knows. */
@@ -62,7 +66,7 @@ function judge(draft: AgreementDraft, index: number): Verdict {
     const reason = `another process is registered in etcd as replica '${setup.replica}'`
     return { ok: false, reason }
   }
-  if (isAway(draft)) return { ok: false, reason: awayReason(draft, pool) }
+  if (isAway(setup, state, draft.nowMs)) return { ok: false, reason: awayReason(draft, pool) }
   if (isLost(pool)) {
     const held = pool.key === null ? 'no key' : `epoch ${pool.key.epoch}`
     const reason = `etcd holds ${held} for it, but epoch ${pool.seen} was seen: etcd was set back or emptied. Nothing moves until an operator says 'unfreeze'`

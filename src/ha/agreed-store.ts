@@ -16,7 +16,8 @@ export interface AgreementVoice {
   /** No byte of this replica goes out under an earlier epoch. */
   acknowledge(pool: string, epoch: number): void
   freeze(pool: string, frozen: Frozen | null): void
-  recover(pool: string): void
+  /** Why not, or `null`. */
+  recover(pool: string): string | null
   /** How this replica sees each member; `null`: not known yet. */
   views(pool: string, members: readonly (boolean | null)[]): void
   /** How the live replicas together see one. */
@@ -55,9 +56,7 @@ export function agreedStore(file: FailoverStore, voice: AgreementVoice): Failove
     freeze(pool, frozen) {
       if (voice.has(pool)) voice.freeze(pool, frozen)
     },
-    recover(pool) {
-      if (voice.has(pool)) voice.recover(pool)
-    },
+    recover: (pool) => (voice.has(pool) ? voice.recover(pool) : null),
     save: (pool, record) => file.save(pool, record),
     views(pool, members) {
       if (voice.has(pool)) voice.views(pool, members)

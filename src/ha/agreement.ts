@@ -14,6 +14,7 @@ import type {
   Reign,
 } from '../core/agreement-contract.ts'
 import { initialAgreement, reduceAgreement } from '../core/agreement.ts'
+import { refuseRecovery } from '../core/agreement-moves.ts'
 import { quorumSees } from '../core/agreement-votes.ts'
 import type { Clock } from '../core/clock.ts'
 import type { FailoverEvent, Frozen } from '../core/failover-contract.ts'
@@ -145,8 +146,12 @@ export class Agreement implements AgreementVoice {
     this.#hear({ kind: 'freeze', pool: this.#poolOf(pool), frozen })
   }
 
-  recover(pool: string): void {
-    this.#hear({ kind: 'recover', pool: this.#poolOf(pool) })
+  recover(pool: string): string | null {
+    const index = this.#poolOf(pool)
+    const nowMs = this.#options.clock.nowMs()
+    const refusal = refuseRecovery(this.#setup, this.#state, index, nowMs)
+    if (refusal === null) this.#hear({ kind: 'recover', pool: index })
+    return refusal
   }
 
   views(pool: string, members: readonly (boolean | null)[]): void {

@@ -18,8 +18,8 @@ export interface FailoverStore {
   acknowledge(pool: string, epoch: number): void
   /** An operator's freeze, which holds for all replicas. */
   freeze(pool: string, frozen: Frozen | null): void
-  /** An operator takes the present state for good although etcd has lost a later one. */
-  recover(pool: string): void
+  /** An operator takes the present state for good although etcd has lost a later one. Why not, or `null`. */
+  recover(pool: string): string | null
   /** Keeps the rest, some time soon. */
   save(pool: string, record: FailoverRecord): void
   /** How this process sees each member of a pool; `null`: not known yet. */
@@ -58,7 +58,7 @@ export function fileStore(state: StateStore, failed: (error: Error) => void): Fa
     commit: (pool, record, done) => void keep(pool, record, done),
     acknowledge: () => {},
     freeze: () => {},
-    recover: () => {},
+    recover: () => null,
     views: () => {},
     sees: () => 'own',
     save(pool, record) {

@@ -23,8 +23,8 @@ export interface DeskHost {
   hear(event: FailoverEvent, nowMs: number): void
   /** Runs something as a turn of the control loop: what follows from it is published. */
   enter(work: (nowMs: number) => void): void
-  /** Declares what the replicas know to be right, though etcd knows less. */
-  recover(): void
+  /** Declares what the replicas know to be right, though etcd knows less. Why not, or `null`. */
+  recover(): string | null
 }
 
 const STOPPING: ActAnswer = { ok: false, code: 'refused', message: 'Evenkeel is stopping' }
@@ -74,7 +74,8 @@ export class OperatorDesk {
     if ('dryRun' in request && request.dryRun) return this.#rehearse(event)
     if (request.verb === 'unfreeze' && !this.#host.state().agreement.ok) {
       // Where etcd knows less than the replicas, this is how a person says which of them is right.
-      this.#host.recover()
+      const refusal = this.#host.recover()
+      if (refusal !== null) return { ok: false, code: 'refused', message: refusal }
       const message = `${pool} is unfrozen once the replicas agree again`
       return { ok: true, message, report: null }
     }

@@ -202,7 +202,7 @@ function failOver(pool: PoolPlan, kind: Kind, seed: number, slow: Slowness): num
         acknowledge: () => {},
         freeze: () => {},
         save: () => {},
-        recover: () => {},
+        recover: () => null,
         views: () => {},
         sees: () => 'own',
       },

@@ -10,6 +10,7 @@ import type {
   MemberKey,
   PoolKey,
 } from '../../src/core/agreement-contract.ts'
+import { refuseRecovery } from '../../src/core/agreement-moves.ts'
 import { planText } from '../../src/core/agreement-text.ts'
 import { initialAgreement, reduceAgreement } from '../../src/core/agreement.ts'
 
@@ -63,6 +64,11 @@ export class AgreementHand {
     this.state = step.state
     this.deadlineMs = step.deadlineMs
     return step.effects
+  }
+
+  /** Why an operator can't have the present state for good now. */
+  refusal(): string | null {
+    return refuseRecovery(this.setup, this.state, 0, this.nowMs)
   }
 
   /** Lets time pass and says that it has. */

@@ -214,10 +214,13 @@ test('a lower epoch than was seen is a lost etcd: frozen, until an operator begi
       "etcd holds epoch 1 for it, but epoch 5 was seen: etcd was set back or emptied. Nothing moves until an operator says 'unfreeze'",
   })
   assert.equal(rightOf(hand.hear({ kind: 'acknowledge', pool: 0, epoch: 1 })), null)
+  assert.equal(hand.refusal(), 'another replica decides; ask that one')
   assert.deepEqual(kinds(hand.hear({ kind: 'recover', pool: 0 })), [], 'only the holder may')
   hand.hear({ kind: 'campaigned' })
   assert.deepEqual(told(hand.mirror({ holder: { replica: 'r1', incarnation: 'one' } })), [])
+  assert.equal(hand.refusal(), null)
   const recovering = hand.hear({ kind: 'recover', pool: 0 })
+  assert.equal(hand.refusal(), 'etcd has not answered the last writing yet')
   const value = { ...KEY, epoch: 6, id: 'r1/one/6', to: 'a', moving: true, by: 'r1' }
   const write = recovering.find(({ kind }) => kind === 'write')
   assert.ok(write?.kind === 'write')
@@ -233,6 +236,15 @@ test('a lower epoch than was seen is a lost etcd: frozen, until an operator begi
     pinned: false,
   })
   assert.ok(events.some((event) => 'leads' in event && event.leads === true))
+})
+
+test('what is no loss of etcd is not for an operator to recover from', () => {
+  const hand = new AgreementHand()
+  hand.hold({ 'pools/db': KEY })
+  hand.wait(3_600)
+  const { ok, reason } = hand.state.pools[0]!
+  assert.equal(ok, false)
+  assert.equal(hand.refusal(), `the replicas do not agree at present: ${reason}`)
 })
 
 test('a move that was over and is not any more shows a lost etcd as well', () => {

@@ -255,7 +255,7 @@ export class World {
         acknowledge: () => {},
         freeze: () => {},
         save: () => {},
-        recover: () => {},
+        recover: () => null,
         views: () => {},
         sees: () => 'own',
       },

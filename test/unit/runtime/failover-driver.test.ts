@@ -8,6 +8,7 @@ import type { FailoverPlan, PoolPlan } from '../../../src/core/plan.ts'
 import { BACKEND } from '../../../src/core/shared-layout.ts'
 import { ELIGIBILITY } from '../../../src/core/snapshot.ts'
 import type { ActAnswer, OperatorRequest } from '../../../src/core/operator.ts'
+import type { FailoverStore } from '../../../src/ha/failover-store.ts'
 import { CHECK, poolPlan, World, type WorldOptions } from './control-world.ts'
 import { FAILOVER_DEFAULTS } from '../../support/failover-machine.ts'
 
@@ -265,7 +266,7 @@ test('after a restart the last active goes on under its epoch', () => {
         acknowledge: () => {},
         freeze: () => {},
         save: () => {},
-        recover: () => {},
+        recover: () => null,
         views: () => {},
         sees: () => 'own',
       },
@@ -369,7 +370,7 @@ test('requests are held as soon as the active is lost, while the claim is being 
     acknowledge: () => {},
     freeze: () => {},
     save: () => {},
-    recover: () => {},
+    recover: () => null,
     views: () => {},
     sees: () => 'own' as const,
   }
@@ -426,4 +427,24 @@ test('who waits for a move hears of it when the balancer stops, and who comes la
   const stopping = { ok: false, code: 'refused', message: 'Evenkeel is stopping' }
   assert.deepEqual(await answer, stopping)
   assert.deepEqual(await world.plane.act('web', toB), stopping)
+})
+
+test('an unfreeze that can not bring the replicas to agree is not told as done', async () => {
+  const store: FailoverStore = {
+    restore: () => null,
+    claim: (_pool, _record, done) => done(null),
+    stopped: (_pool, _epoch, done) => done(),
+    commit: (_pool, _record, done) => done(null),
+    acknowledge: () => {},
+    freeze: () => {},
+    save: () => {},
+    recover: () => 'another replica decides; ask that one',
+    views: () => {},
+    sees: () => 'own',
+  }
+  const world = started(standbyPool({ agreement: 'etcd' }), { failover: { store } })
+  world.plane.hear('web', { kind: 'agreement', ok: false, reason: 'etcd was set back' })
+  const message = 'another replica decides; ask that one'
+  const refused = { ok: false, code: 'refused', message }
+  assert.deepEqual(await ask(world, { verb: 'unfreeze', ...by }), refused)
 })

@@ -433,7 +433,7 @@ test('what is kept over a restart names the members of the new plan', () => {
         acknowledge: () => {},
         freeze: () => {},
         save: (_pool, record) => kept.push(record),
-        recover: () => {},
+        recover: () => null,
         views: () => {},
         sees: () => 'own',
       },
