@@ -117,7 +117,11 @@ function ofRoutes(
   { method, host, path, headers }: Sent,
   explain: PoolExplainer,
 ): Omit<Explanation, 'listener'> {
-  const header = (name: string): string | null => (name === 'host' ? host : (headers[name] ?? null))
+  const header = (name: string): string | null => {
+    if (name === 'host') return host
+    // `constructor` may be the name of a header, and every object has one.
+    return Object.hasOwn(headers, name) ? headers[name]! : null
+  }
   const request: RouteRequest = { method, host, path, header }
   const { index, routes } = explainRoutes(compileRoutes(listener.routes), request)
   const base = { request: { method, host, path }, routes, rewritten: null }
