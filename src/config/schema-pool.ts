@@ -33,7 +33,9 @@ const backend = map(
     weight: integer(0, 65_535)
       .prefault(1)
       .describe('Share of the traffic, relative to the others. 0 takes no new traffic.'),
-    zone: text('a name').optional().describe('Where it stands; shown in logs and status.'),
+    zone: text('a name')
+      .optional()
+      .describe('Where it stands; shown with the configuration, and nothing is decided by it.'),
     site: text('a name').optional().describe('Which of the sites of the pool it belongs to.'),
   },
   'an address, or a map with address, weight, ...',
