@@ -38,30 +38,18 @@ const setting = z.strictObject({
   before: z.string().nullable(),
   after: z.string().nullable(),
 })
-const differences = z.strictObject({
-  added: z.array(z.string()),
-  removed: z.array(z.string()),
-  changed: z.array(
-    z.strictObject({
-      name: z.string(),
-      settings: z.array(setting),
-      isReplaced: z.boolean().describe('Under its name there is something new.'),
-    }),
-  ),
+const differencesOf = <T extends z.ZodRawShape>(changed: T) =>
+  z.strictObject({
+    added: z.array(z.string()),
+    removed: z.array(z.string()),
+    changed: z.array(z.strictObject({ name: z.string(), settings: z.array(setting), ...changed })),
+  })
+const differences = differencesOf({
+  isReplaced: z.boolean().describe('Under its name there is something new.'),
 })
 const changes = z.strictObject({
   listeners: differences,
-  pools: z.strictObject({
-    added: z.array(z.string()),
-    removed: z.array(z.string()),
-    changed: z.array(
-      z.strictObject({
-        name: z.string(),
-        settings: z.array(setting),
-        backends: differences,
-      }),
-    ),
-  }),
+  pools: differencesOf({ backends: differences }),
   settings: z.array(setting).describe('Of the process.'),
   fixed: z
     .array(z.strictObject({ ...setting.shape, advice: z.string() }))

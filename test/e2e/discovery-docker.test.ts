@@ -25,19 +25,13 @@ async function daemon(...options: ConstructorParameters<typeof FakeDocker>): Pro
 
 /** @param mostMs how long a pause lasts at most */
 function follow(docker: FakeDocker, changes: Partial<DockerSourcePlan> = {}, mostMs = 50) {
-  const { host, words, last } = hastyHost(mostMs)
+  const { host, words, until } = hastyHost(mostMs)
   const plan = { kind: 'docker', network: null, label: null, port: null } as const
   const source: Source = dockerSource('web', { ...plan, socket: docker.socket, ...changes }, host, {
     open: (socketPath) => openJsonApi({ origin: 'http://docker', socketPath }),
   })
   ended.push(() => source.stop())
   source.start()
-  const until = async (expected: string | RegExp): Promise<void> => {
-    const isThere = (): boolean =>
-      typeof expected === 'string' ? last() === expected : expected.test(last())
-    await waitFor(isThere, { timeoutMs: 5_000 }).catch(() => {})
-    if (!isThere()) assert.fail(`waited for '${String(expected)}', there is '${last()}'`)
-  }
   return { words, until, source }
 }
 

@@ -26,7 +26,7 @@ async function cluster(tls: Certificate | null = null): Promise<FakeKubernetes> 
 }
 
 function follow(server: FakeKubernetes, mostMs = 50, caFile: string | null = null) {
-  const { host, words, last } = hastyHost(mostMs)
+  const { host, words, until } = hastyHost(mostMs)
   const tokenFile = join(temporaryFolder('account'), 'token')
   writeFileSync(tokenFile, 'one\n')
   const plan: KubernetesSourcePlan = {
@@ -41,12 +41,6 @@ function follow(server: FakeKubernetes, mostMs = 50, caFile: string | null = nul
   const source = openSource('web', plan, host)
   ended.push(() => source.stop())
   source.start()
-  const until = async (expected: string | RegExp): Promise<void> => {
-    const isThere = (): boolean =>
-      typeof expected === 'string' ? last() === expected : expected.test(last())
-    await waitFor(isThere, { timeoutMs: 5_000 }).catch(() => {})
-    if (!isThere()) assert.fail(`waited for '${String(expected)}', there is '${last()}'`)
-  }
   return { words, until, source, tokenFile }
 }
 

@@ -1,5 +1,6 @@
 // Time that stands still until it is told to move, and a source whose words a test says itself.
 
+import assert from 'node:assert/strict'
 import { formatAddress } from '../../src/core/address-text.ts'
 import { ManualClock, type Timers } from '../../src/core/clock.ts'
 import type { Found } from '../../src/core/membership.ts'
@@ -7,6 +8,7 @@ import type { SourceWord } from '../../src/core/membership-source.ts'
 import type { SourcePlan } from '../../src/core/plan.ts'
 import { seededRandom } from '../../src/core/random.ts'
 import type { Source, SourceHost } from '../../src/discover/contract.ts'
+import { waitFor } from './wait.ts'
 
 /** Timers on a clock of their own. */
 export class ManualTime implements Timers {
@@ -142,5 +144,12 @@ export function hastyHost(mostMs: number) {
     })
     return list.length > 0 ? list.sort().join(', ') : `empty: ${word.empty}`
   }
-  return { host, words, last }
+  /** Resolves once that is what was said last. */
+  const until = async (expected: string | RegExp): Promise<void> => {
+    const isThere = (): boolean =>
+      typeof expected === 'string' ? last() === expected : expected.test(last())
+    await waitFor(isThere, { timeoutMs: 5_000 }).catch(() => {})
+    if (!isThere()) assert.fail(`waited for '${String(expected)}', there is '${last()}'`)
+  }
+  return { host, words, last, until }
 }
