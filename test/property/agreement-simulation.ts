@@ -21,6 +21,7 @@ import { initialAgreement, reduceAgreement } from '../../src/core/agreement.ts'
 import type {
   FailoverEffect,
   FailoverEvent,
+  OperatorWord,
   FailoverMachine,
   FailoverState,
 } from '../../src/core/failover-contract.ts'
@@ -361,6 +362,12 @@ class Replica {
     return this.isRunning && this.#agreement.pools[0]!.leads
   }
 
+  /** An operator says something; mostly it is refused. */
+  operate(word: OperatorWord): void {
+    const event: FailoverEvent = { kind: 'operator', word, reason: 'drill', by: 'kim' }
+    this.whenAwake(this.life, () => this.#told(event))
+  }
+
   /** An operator ends what a loss in etcd has begun. */
   recover(): void {
     this.hear({ kind: 'recover', pool: 0 })
@@ -592,7 +599,9 @@ class Replica {
         break
       }
       case 'commit': {
-        const { active, pinned } = this.#record()
+        // As the store does it: first in the file, then in etcd. A claim is in etcd alone.
+        this.#file = this.#record()
+        const { active, pinned } = this.#file
         this.hear({ kind: 'commit', pool: 0, epoch: effect.epoch, active, pinned })
         break
       }
@@ -619,6 +628,9 @@ class Replica {
         })
         break
       }
+      case 'freeze':
+        this.hear({ kind: 'freeze', pool: 0, frozen: effect.frozen })
+        break
       case 'ended':
       case 'save':
         this.#file = this.#record()
@@ -724,7 +736,11 @@ function run(world: World): void {
   // Automatic moves that failed are tried again after up to half a minute.
   for (let i = 0; i < 60 && !allSend(world); i++) {
     agenda.run(world.nowMs + 1_000, judge)
-    if (i % 5 === 4) for (const replica of world.replicas) replica.recover()
+    if (i % 5 !== 4) continue
+    for (const replica of world.replicas) {
+      replica.recover()
+      replica.operate({ verb: 'unfreeze' })
+    }
   }
   expectAll(world, 'after everything was healed')
 }
@@ -733,6 +749,7 @@ function hurt(world: World): void {
   const { etcd, random, nowMs } = world
   const replica = world.choose(world.replicas)
   const names = [...world.replicas.map(({ name }) => name), ETCD, ETCD, ...BACKENDS]
+  if (world.chance(0.3)) operate(world)
   const kind = Math.floor(random.next() * 12)
   if (world.chance(0.2)) etcd.backUp()
   if (kind <= 2) {
@@ -778,6 +795,21 @@ function hurt(world: World): void {
     world.note(`kill ${backend}`)
     world.kill(backend)
   } else if (kind === 11) for (const backend of BACKENDS) world.revive(backend)
+}
+
+function operate(world: World): void {
+  const to = Math.floor(world.random.next() * BACKENDS.length)
+  const force = world.chance(0.3)
+  const replica = world.choose(world.replicas)
+  const word = world.choose<OperatorWord>([
+    { verb: 'switchover', to, force },
+    { verb: 'failback', force },
+    { verb: 'freeze' },
+    { verb: 'unfreeze' },
+    { verb: 'unfreeze' },
+  ])
+  world.note(`${word.verb} at ${replica.name}`)
+  replica.operate(word)
 }
 
 function mayRestore({ scenario, replicas, random }: World): boolean {
