@@ -183,23 +183,35 @@ export class AdminServer {
     const twice = fieldSentTwice(request)
     if (twice !== null) return problem('bad-request', `The field ${twice} may be there once.`)
     const admission = this.#guard.judge(request)
-    if (!this.#isHostFine(headers.host, admission)) {
-      const detail = `The admin API does not answer to the name '${headers.host ?? ''}'. Use its IP address or localhost.`
-      return problem('wrong-host', detail)
-    }
     const [path, search] = splitTarget(url)
     const found = this.#router.find(method, path)
     const { may, who } = admission
+    // The page holds no data, and a browser has no token to show before it is there.
+    const isPage = may === null && found.ok && found.route.tag === 'page'
+    if (!isPage && !this.#isHostFine(headers.host, admission)) {
+      const detail = `The admin API does not answer to the name '${headers.host ?? ''}'. Use its IP address or localhost.`
+      return problem('wrong-host', detail)
+    }
     if (may === null && !(found.ok && found.route.access === 'open')) {
       this.#events.stranger?.(who.from, admission.isWrong)
       return this.#guard.refusal(admission)
     }
     if (!found.ok) return found.answer
-    const { route, params } = found
+    const call = { params: found.params, query: {}, headers, who }
+    return this.#admit(found.route, call, admission, { search, request })
+  }
+
+  /** Answers who is let in, if he may do this. */
+  async #admit(
+    route: Route,
+    call: Call,
+    admission: Admission,
+    { search, request }: { readonly search: string; readonly request: IncomingMessage },
+  ): Promise<Answer> {
+    const { headers } = call
     const query = readQuery(search)
-    const call = { params, query: {}, headers, who }
     if (route.access === 'change') {
-      if (may === 'read') return readOnly(admission)
+      if (admission.may === 'read') return readOnly(admission)
       const refusal = refuseChange(headers, route)
       if (refusal !== null) return refusal
       return query.ok ? this.#change(route, call, query.value, request) : query.answer

@@ -167,6 +167,17 @@ test('a unix socket asks for no token: its mode says who may open it', async () 
   )
 })
 
+test('where a token is asked for, the page comes under any name: only it can show the token then', async () => {
+  const headers = { host: 'lb.example.com' }
+  const { port } = await start({ tokens })
+  for (const path of ['/', '/ui', '/ui/page.js']) {
+    assert.equal((await ask(port, path, { headers })).status, 200, path)
+  }
+  assert.equal((await ask(port, '/readyz', { headers })).status, 421)
+  const open = await start({})
+  assert.equal((await ask(open.port, '/', { headers })).status, 421)
+})
+
 test('with a token any host name will do, and a page of another site still changes nothing', async () => {
   const { port } = await start({ tokens })
   const host = 'lb.example.com'

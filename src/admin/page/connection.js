@@ -50,6 +50,11 @@ export async function change(path, wish) {
   return readBody(await fetch(path, { method: 'POST', headers: own, body }))
 }
 
+/** Without a token the API does not answer to each name that the page may have come under: 421. */
+function isTokenAsked(status) {
+  return status === 401 || status === 421
+}
+
 async function readBody(response) {
   const isJson = /json/.test(response.headers.get('content-type') ?? '')
   const body = isJson ? await response.json() : await response.text()
@@ -129,7 +134,7 @@ export class Connection {
       const path = '/v1/events?status=true&since=0'
       const response = await fetch(path, { headers: own, signal: abort.signal, cache: 'no-store' })
       clearTimeout(timer)
-      if (response.status === 401) return this.#refused()
+      if (isTokenAsked(response.status)) return this.#refused()
       if (response.status !== 200) return 'silent'
       why = 'ended'
       timer = setTimeout(giveUp('silent'), FIRST_MS)
@@ -168,7 +173,7 @@ export class Connection {
     while (performance.now() < until && !document.hidden && this.state !== 'token') {
       try {
         const { status, body } = await read('/v1/pools')
-        if (status === 401) this.#refused()
+        if (isTokenAsked(status)) this.#refused()
         if (status === 200) {
           this.#hear('polling')
           this.#tell(body.pools, null)
@@ -186,7 +191,7 @@ export class Connection {
     if (this.state === 'token' || this.state === 'paused') return
     try {
       const [version, ready] = await Promise.all([read('/v1/version'), read('/readyz')])
-      if (version.status === 401) {
+      if (isTokenAsked(version.status)) {
         this.#refused()
         return
       }
