@@ -128,8 +128,12 @@ export class Incident {
     const incident = new Incident({ id, pool, backend, trouble, cause, rtoMs }, fault, wallOf)
     incident.#take(record)
     const end = stopped ? 'stopped' : 'interrupted'
-    incident.#push(end, record.ms, record.at + record.ms, '')
-    incident.#push('resumed', record.ms + gapMs, wallOf(nowMs), '')
+    // Of a process that starts again and again not each start is listed; its gap counts all the same.
+    if (incident.#stages.length + 2 > STAGES_MAX) incident.#stagesLeftOut += 2
+    else {
+      incident.#push(end, record.ms, record.at + record.ms, '')
+      incident.#push('resumed', record.ms + gapMs, wallOf(nowMs), '')
+    }
     incident.#gapMs += gapMs
     const open = incident.#outages.at(-1)
     if (open !== undefined && open.backMs === null) {
