@@ -301,6 +301,7 @@ export class Incident {
   /** As it stands. */
   record(nowMs: number): IncidentRecord {
     const endMs = this.open ? nowMs : this.closedMs
+    const unlistedMs = this.#unlistedMs < 0 ? 0 : Math.max(0, endMs - this.#unlistedMs)
     return {
       kind: 'incident',
       id: this.id,
@@ -318,7 +319,7 @@ export class Incident {
       stagesLeftOut: this.#stagesLeftOut,
       outages: this.#outages.map(roundedOutage),
       outagesLeftOut: this.#outagesLeftOut,
-      leftOutMs: Math.round(this.#leftOutMs),
+      leftOutMs: Math.round(this.#leftOutMs + unlistedMs),
       relapses: this.#relapses,
       rtoMs: this.#rtoMs,
       moves: [...this.#moves],

@@ -30,3 +30,17 @@ test('a process that starts again and again makes an open incident no larger', (
   assert.equal(stages.at(-1)!.name, 'recovered')
   assert.deepEqual([ms, gapMs, outages.length, outages[0]!.gapMs], [101_000, 40_000, 1, 40_000])
 })
+
+test('an outage that is not listed counts while it lasts, and over a restart', () => {
+  let incident = begin()
+  for (let ms = 0; ms < 400; ms += 20) {
+    incident.lost(ms, ms)
+    incident.back(ms + 10)
+  }
+  incident.lost(400, 400)
+  const record = incident.record(900)
+  assert.deepEqual([record.outagesLeftOut, record.leftOutMs], [1, 500])
+  const resumption = { nowMs: 1_000, gapMs: 100, counts: NO_COUNTS, stopped: false }
+  incident = Incident.resume(record, resumption, wallOf)
+  assert.equal(incident.record(1_000).leftOutMs, 500)
+})
