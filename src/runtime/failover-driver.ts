@@ -23,7 +23,7 @@ import type {
 import type { ActAnswer, OperatorRequest } from '../core/operator.ts'
 import type { PoolHealth } from '../core/pool-health.ts'
 import { tellsLag } from '../core/roles.ts'
-import type { SharedTable } from '../core/shared-layout.ts'
+import { CONTROL_POOL, type SharedTable } from '../core/shared-layout.ts'
 import type { PoolSnapshot } from '../core/snapshot.ts'
 import { failoverStatus } from '../core/standby-view.ts'
 import { readiness } from '../core/standby.ts'
@@ -174,7 +174,16 @@ export class FailoverDriver {
   readers(): readonly number[] {
     const { check } = this.#pool.plan.healthCheck!
     const limit = tellsLag(check) ? this.#machine.plan.replicaLag : { ms: null, bytes: null }
-    return readersOf(this.#machine, this.#state, this.#pool.lags(), limit)
+    const readers = readersOf(this.#machine, this.#state, this.#pool.lags(), limit)
+    const { active } = this.#state
+    // Whom this process may not send to, others may have left by now.
+    return readers.includes(active) && !this.#maySend() ? [] : readers
+  }
+
+  #maySend(): boolean {
+    const { table } = this.#ports
+    const base = table.controlPoolBase(this.#pool.plan.slot)
+    return table.control[base + CONTROL_POOL.sendUntilMs]! > this.#nowMs
   }
 
   /** A backend that is fit without getting anything stands by. */

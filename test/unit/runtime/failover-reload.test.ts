@@ -9,6 +9,7 @@ import type { FailoverRecord } from '../../../src/core/failover-record.ts'
 import { initialFailover } from '../../../src/core/failover.ts'
 import type { OperatorRequest } from '../../../src/core/operator.ts'
 import type { BackendPlan, FailoverPlan, PoolPlan, SitePlan } from '../../../src/core/plan.ts'
+import { CONTROL_POOL } from '../../../src/core/shared-layout.ts'
 import { ELIGIBILITY, type PoolSnapshot } from '../../../src/core/snapshot.ts'
 import { CHECK, planOf, plansOf, poolPlan, World, type WorldOptions } from './control-world.ts'
 import { FAILOVER_DEFAULTS } from '../../support/failover-machine.ts'
@@ -304,6 +305,29 @@ test('those who serve reads share them by their weights, and nobody else has one
     world.plane.status()[1]!.backends.map(({ effectiveWeight }) => effectiveWeight),
     [0, 3, 2, 0],
   )
+})
+
+test('who may not send to the active has it serve no reads either', () => {
+  const world = started(standby({}, { healthCheck: CHECK }))
+  const backends = world.pool.backends.map((one, i) => ({ ...one, slot: 8 + i }))
+  const reads = poolPlan(2, { name: 'reads', slot: 1, replicasOf: 0, backends })
+  world.adopt(plansOf(world.pool, reads))
+  world.plane.setAdminState('db', 'b', 'drain', '', true)
+  world.run(200)
+  const readers = (): string[] => {
+    const { backends } = world.plane.status()[1]!
+    return backends.flatMap(({ name, availability }) => (availability === 'standby' ? [] : [name]))
+  }
+  assert.deepEqual(readers(), ['a'])
+  const cell = world.table.controlPoolBase(0) + CONTROL_POOL.sendUntilMs
+  world.table.control[cell] = world.nowMs + 500
+  world.run(400)
+  assert.deepEqual(readers(), ['a'])
+  world.run(300)
+  assert.deepEqual(readers(), [])
+  world.table.control[cell] = Infinity
+  world.run(200)
+  assert.deepEqual(readers(), ['a'])
 })
 
 // --- sites ---------------------------------------------------------------------------------------
