@@ -84,7 +84,11 @@ export class Succession {
     const predecessor = this.#predecessor
     if (predecessor === null) return
     const agreed = agreedOf(this.#plan)
-    const names = agreed.map(({ name }) => name)
+    // The reads of such a pool may be its active's, too.
+    const { pools } = this.#plan
+    const names = pools
+      .filter((pool) => agreed.includes(pool) || agreed.includes(pools[pool.replicasOf]!))
+      .map(({ name }) => name)
     await predecessor.untilAsGood(status, names)
     if (agreement === null) return
     // One replica is one process: the old one leaves before this one joins. New connections wait in

@@ -233,8 +233,18 @@ test('with agreement the new process joins as the same replica, once the old one
       etcd: { endpoints: etcd.endpoints },
       ttl: '4s',
     },
-    listeners: { web: { pool: 'web' }, other: { pool: 'other' } },
+    listeners: {
+      web: { pool: 'web' },
+      other: { pool: 'other' },
+      reads: { pool: 'alone', role: 'replica' },
+    },
     pools: {
+      alone: {
+        mode: 'active-standby',
+        backends: { one },
+        healthCheck,
+        failover: { agreement: 'etcd' },
+      },
       web: {
         mode: 'active-standby',
         backends: { one, two },
