@@ -28,3 +28,13 @@ export function readTraceParent(text: string | null): TraceParent | null {
 function isZero(id: string): boolean {
   return /^0+$/.test(id)
 }
+
+/** Longest `tracestate` that is passed on (W3C Trace Context §3.3.1.5 asks for at least this). */
+const STATE_MAX = 512
+
+/** A `tracestate` of at most 512 characters: what does not fit goes as whole members, the last first. */
+export function readTraceState(text: string | null): string | null {
+  if (text === null || text.length <= STATE_MAX) return text
+  const end = text.lastIndexOf(',', STATE_MAX)
+  return end > 0 ? text.slice(0, end) : null
+}

@@ -129,7 +129,7 @@ export class LedgerFile implements LedgerStore {
     const text = records.map(writeLine).join('')
     await this.#run(async () => {
       const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants
-      const next = `${path}.new`
+      const next = nextPath(path)
       const file = await open(next, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600)
       try {
         await file.writeFile(text)
@@ -262,7 +262,10 @@ export class LedgerFile implements LedgerStore {
   async #clearLeftovers(): Promise<void> {
     if (this.#leftovers.length === 0) return
     await this.#file?.datasync()
-    for (const path of this.#leftovers) await rm(path, { force: true })
+    for (const path of this.#leftovers) {
+      await rm(path, { force: true })
+      await rm(nextPath(path), { force: true })
+    }
     this.#leftovers = []
   }
 
@@ -292,6 +295,11 @@ export class LedgerFile implements LedgerStore {
     }, SYNC_MS)
     this.#syncTimer.unref()
   }
+}
+
+/** A checkpoint on its way; a process that is killed leaves it behind. */
+function nextPath(path: string): string {
+  return `${path}.new`
 }
 
 async function inodeOf(path: string): Promise<bigint | null> {

@@ -9,7 +9,7 @@ import { THREAD } from '../core/shared-layout.ts'
 import type { DataMessage } from '../core/snapshot.ts'
 import { attemptSpan, isError, notableFor } from '../core/trace.ts'
 import type { KeptFor, TraceAttempt, TraceRecord } from '../core/trace.ts'
-import { readTraceParent } from '../core/trace-context.ts'
+import { readTraceParent, readTraceState } from '../core/trace-context.ts'
 import type { AttemptRecord, ExchangeRecord } from './exchange-record.ts'
 
 /** Exchanges kept per tick (50 ms) of one thread. */
@@ -25,7 +25,6 @@ const TARGET_MAX = 512
 const HOST_MAX = 256
 const METHOD_MAX = 32
 const REQUEST_ID_MAX = 128
-const TRACE_STATE_MAX = 512
 
 /** The thread that it works for. */
 export interface TracerHost {
@@ -116,7 +115,7 @@ export class Tracer {
       id,
       spanId,
       parentId: parentId === '' ? null : parentId,
-      traceState: traceState === null ? null : traceState.slice(0, TRACE_STATE_MAX),
+      traceState: readTraceState(traceState),
       keptFor,
       at: host.wallMs(record.startMs),
       thread: host.thread,

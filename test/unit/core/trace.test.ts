@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { fault } from '../../../src/core/fault.ts'
 import { isError, notableFor } from '../../../src/core/trace.ts'
-import { readTraceParent } from '../../../src/core/trace-context.ts'
+import { readTraceParent, readTraceState } from '../../../src/core/trace-context.ts'
 
 const ID = '4bf92f3577b34da6a3ce929d0e0e4736'
 const SPAN = '00f067aa0ba902b7'
@@ -64,4 +64,13 @@ test('whatever is read has ids that are safe to pass on', () => {
       assert.match(read.spanId, /^[0-9a-f]{16}$/)
     }),
   )
+})
+
+test('a long tracestate is cut between members, and one without an end is dropped', () => {
+  assert.equal(readTraceState('a=1,b=2'), 'a=1,b=2')
+  const member = `a=${'x'.repeat(253)}`
+  assert.equal(readTraceState(`${member},${member},c=3`), `${member},${member}`)
+  assert.equal(readTraceState(`${member},${member}y,c=3`), `${member}`)
+  assert.equal(readTraceState(`a=${'x'.repeat(600)}`), null)
+  assert.equal(readTraceState(null), null)
 })

@@ -297,6 +297,8 @@ test('what a killed process was about is found in its checkpoint, and cleared on
   first.append([{ kind: 'start', run: 7, at: NOW, version: '1', before: 'first', lastAt: null }])
   await first.checkpoint([span(7, 60_000)])
   const found = await inspectLedger(path)
+  const unfinished = `${found.checkpoints[0]!}.new`
+  writeFileSync(unfinished, '{"kind"')
   assert.deepEqual(
     [found.run, found.lastAt, found.stopped, found.rescued],
     [7, NOW + 60_000, false, [span(7, 60_000)]],
@@ -307,6 +309,7 @@ test('what a killed process was about is found in its checkpoint, and cleared on
   second.append(found.rescued)
   await second.checkpoint([])
   assert.equal(existsSync(found.checkpoints[0]!), false)
+  assert.equal(existsSync(unfinished), false)
   await second.close()
   assert.deepEqual((await inspectLedger(path)).rescued, [])
   assert.deepEqual((await readAll(path)).records.at(-1), span(7, 60_000))
