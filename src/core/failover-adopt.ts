@@ -7,6 +7,7 @@ import type { FailoverMachine, FailoverState, MemberState } from './failover-con
 import { UNKNOWN } from './failover.ts'
 import type { Plan, PoolPlan } from './plan.ts'
 import { isSame } from './same.ts'
+import { isFirst } from './standby.ts'
 import { tiersOf } from './tiers.ts'
 
 /** Who can be the active of a pool: backends, or tiers of sites. */
@@ -68,7 +69,9 @@ export function adoptFailover(
   places: readonly number[],
 ): FailoverState {
   const place = (index: number): number => places[index] ?? -1
-  const wasServed = state.last >= 0
+  const wasServed = !isFirst(state)
+  // It was taken out while the process did not run, and is back.
+  const back = machine.members.findIndex(({ name }) => name === state.gone)
   const members = machine.members.map((_, index): MemberState => {
     const before = places.indexOf(index)
     if (before >= 0) return state.members[before]!
@@ -79,7 +82,8 @@ export function adoptFailover(
     ...state,
     members,
     active: place(state.active),
-    last: place(state.last),
+    last: back >= 0 ? back : place(state.last),
+    gone: back >= 0 ? null : state.gone,
     promotedTo: place(state.promotedTo),
     interruptedTo: place(state.interruptedTo),
     failedTo: place(state.failedTo),

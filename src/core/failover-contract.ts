@@ -114,6 +114,8 @@ export interface Restored {
   readonly pinned: boolean
   /** Which members were fresh. */
   readonly fresh: readonly boolean[]
+  /** The name of the last active, if it is not in the plan any more though others from its time are. */
+  readonly gone: string | null
 }
 
 /** With agreement: what the key says and this replica has yet to do. */
@@ -148,6 +150,11 @@ export interface FailoverState {
   readonly active: number
   /** The last active: who resumes by itself when nobody else may take over. −1: never any. */
   readonly last: number
+  /**
+   * The last active, if it is not configured any more: who follows it has to have been in step with
+   * it. `null`: `last` says, or there never was one.
+   */
+  readonly gone: string | null
   /** Whose promotion was begun since: `last` may not be the writer any more. −1: nobody's. */
   readonly promotedTo: number
   /** Never falls. May be ahead of `agreedEpoch` by claims that came to nothing. */

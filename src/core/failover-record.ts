@@ -56,7 +56,7 @@ export function recordOf(
   lastMoves: readonly MoveReport[],
 ): FailoverRecord {
   const kept = active >= 0 ? active : state.last
-  const keptName = members[kept]?.name ?? null
+  const keptName = members[kept]?.name ?? state.gone
   return {
     active: keptName,
     epoch,
@@ -76,6 +76,14 @@ export function restoredFrom(
   if (record === null) return null
   const indexOf = (name: string | null) => members.findIndex((member) => member.name === name)
   const active = indexOf(record.active)
+  // Where nobody is left of those that were known, it is another pool under the same name.
+  const { lastMoves } = record
+  const known = [
+    ...record.fresh,
+    record.movingTo,
+    ...lastMoves.flatMap(({ from, to }) => [from, to]),
+  ]
+  const isGone = active < 0 && known.some((name) => indexOf(name) >= 0)
   return {
     active,
     epoch: record.epoch,
@@ -84,5 +92,6 @@ export function restoredFrom(
     frozen: record.frozen,
     pinned: record.pinned,
     fresh: members.map(({ name }) => record.fresh.includes(name)),
+    gone: isGone ? record.active : null,
   }
 }

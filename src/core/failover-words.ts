@@ -52,7 +52,7 @@ function wordsOf(draft: Draft): Words {
 /** Why nobody serves; `null` if the active does. */
 function outageOf(draft: Draft): string | null {
   const { machine, state, nowMs } = draft
-  const { active, last, failedTo } = state
+  const { active, last, gone, failedTo } = state
   if (active >= 0) {
     const { judged, reason } = state.members[active]!
     const name = nameOf(draft, active)
@@ -60,12 +60,20 @@ function outageOf(draft: Draft): string | null {
     if (canReign(machine, state, active)) return null
     return `${name} is lost (${reason}), and ${waitsFor(draft)}`
   }
-  if (last < 0) return 'no backend can be the first active yet'
+  if (last < 0) {
+    if (gone === null) return 'no backend can be the first active yet'
+    return `no active: ${goneText(gone)}, and nobody is ready to take over; an operator can take one that may be stale`
+  }
   const { ready, reason } = readiness(machine, state, last, 'failover', nowMs)
   const name = nameOf(draft, last)
   const why = ready ? `${name} can resume and is tried again` : `${name} can't resume: ${reason}`
   if (failedTo >= 0) return `no active: the move to ${nameOf(draft, failedTo)} failed; ${why}`
   return `no active: ${why}`
+}
+
+/** Of the last active, after a restart without it. */
+export function goneText(name: string): string {
+  return `${name}, the last active, is not configured any more`
 }
 
 /** Why nobody takes over yet. */

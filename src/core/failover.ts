@@ -27,12 +27,13 @@ import type {
   MemberState,
   Restored,
 } from './failover-contract.ts'
-import { describe } from './failover-words.ts'
+import { describe, goneText } from './failover-words.ts'
 import { follow, followHeard, lead, stoppedFollowing } from './following.ts'
 import { obey } from './operator-word.ts'
 import {
   canReign,
   holdDownMs,
+  isFirst,
   presentFlaps,
   readiness,
   failsBack,
@@ -77,6 +78,7 @@ export function initialFailover(
     })),
     active: isWhole ? restored.active : -1,
     last: restored?.active ?? -1,
+    gone: restored?.gone ?? null,
     promotedTo: machine.plan.promote === null ? -1 : interruptedTo,
     epoch: restored?.epoch ?? 0,
     agreedEpoch: restored?.epoch ?? 0,
@@ -231,7 +233,7 @@ function decide(draft: Draft): number {
 function decideNone(draft: Draft): number {
   const { state, machine } = draft
   const { interruptedTo, last } = state
-  if (last < 0) return decideFirst(draft)
+  if (isFirst(state)) return decideFirst(draft)
   if (isWaiting(state)) return Infinity
   // Its promotion may have been begun: if it can serve, finishing is safer than going back.
   if (interruptedTo >= 0 && isReady(draft, interruptedTo, 'failover')) {
@@ -290,7 +292,8 @@ function decideLost(draft: Draft): number {
   const { index, untilMs } = choose(draft, 'failover')
   if (index < 0) return untilMs
   const active = state.active >= 0 ? state.members[state.active]! : null
-  const why = active === null ? 'no backend is the active' : lossOf(draft, state.active)
+  const nobody = state.gone === null ? 'no backend is the active' : goneText(state.gone)
+  const why = active === null ? nobody : lossOf(draft, state.active)
   const kind = machine.plan.elect === 'role' ? 'election' : 'failover'
   const isGentle = active?.withdrawn === true
   beginMove(draft, { kind: isGentle ? 'switchover' : kind, to: index, by: AUTOMATIC, reason: why })

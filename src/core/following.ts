@@ -117,6 +117,7 @@ function settle(draft: Draft): void {
     following: null,
     active,
     last: active,
+    gone: null,
     startedEpoch: epoch,
     pinned,
     promotedTo: -1,

@@ -65,6 +65,11 @@ export function soleWriter(state: FailoverState): number {
   return found
 }
 
+/** There has never been an active. */
+export function isFirst({ last, gone }: FailoverState): boolean {
+  return last < 0 && gone === null
+}
+
 /** The preferred backend takes over again by itself: not away from one that an operator chose. */
 export function failsBack({ plan }: FailoverMachine, state: FailoverState): boolean {
   return plan.failback === 'auto' && plan.elect === 'priority' && !state.pinned
@@ -119,7 +124,7 @@ function roleRefusal(
   const { role } = state.members[index]!
   if (state.conflict.length > 0 && !byOperator) return 'several backends claim to be the primary'
   if (role === 'primary') return null
-  if (plan.promote === null && (plan.elect === 'role' || byOperator || state.last < 0)) {
+  if (plan.promote === null && (plan.elect === 'role' || byOperator || isFirst(state))) {
     // Nobody here can make it the writer; whoever does it shows in the next check.
     return `its check says ${role ?? 'nothing about its role'}, not primary`
   }
@@ -139,9 +144,9 @@ function proven(
 ): Readiness {
   const { plan } = machine
   const member = state.members[index]!
-  const isFirst = state.last < 0
+  const isNew = isFirst(state)
   const isLast = index === state.last
-  if (!isFirst && !isLast) {
+  if (!isNew && !isLast) {
     const readyMs = member.fitSinceMs + plan.readyForMs
     if (nowMs < readyMs) return no('it has not been fit for readyFor yet', readyMs)
     // What is fit beside an active that isn't has nobody to be in step with.
@@ -155,7 +160,7 @@ function proven(
   if (purpose !== 'operator' && nowMs < heldMs) {
     return no('it was left a moment ago (holdDown)', heldMs)
   }
-  const isStale = !isFirst && !isLast && !member.fresh && plan.allDown === 'stay'
+  const isStale = !isNew && !isLast && !member.fresh && plan.allDown === 'stay'
   const isKnown = member.role === 'primary' || plan.promote !== null
   if (purpose === 'failover' && isStale && !isKnown) {
     return no('it was down when the last active was lost and may be stale; an operator can take it')

@@ -280,6 +280,7 @@ function finish(draft: Draft, move: Move): void {
     ...draft.state,
     active: move.to,
     last: move.to,
+    gone: null,
     startedEpoch: move.epoch,
     promotedTo: -1,
     move: null,

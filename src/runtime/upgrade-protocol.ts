@@ -42,8 +42,6 @@ export interface Estate {
   readonly available: readonly string[]
   /** An operator has sent the virtual IP address away, and not yet back. */
   readonly isAway: boolean
-  /** From now; for a successor that hangs to end by itself. */
-  readonly timeoutMs: number
 }
 
 export type PredecessorMessage =

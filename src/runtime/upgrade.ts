@@ -21,7 +21,7 @@ export interface UpgradeHost {
   /** What has happened since `estate` that a new process does not know of; `null` if nothing. */
   missed(): string | null
   /** What is handed over, with descriptors of this process. @throws Error (rejects) */
-  estate(): Promise<Omit<Estate, 'timeoutMs'>>
+  estate(): Promise<Estate>
   /**
    * Gives the state directory free, until it is taken back. Resolves to what this process knows, for
    * one that has another state directory, or none.
@@ -150,7 +150,7 @@ export class Upgrader {
       successor.adopt(host.start(estate.sockets.map(({ fd }) => fd)))
       if (successor.pid > 0) host.info('a new process is to take over', { pid: successor.pid })
       const sockets = estate.sockets.map((socket, i) => ({ ...socket, fd: FIRST_FD + i }))
-      successor.say({ kind: 'estate', estate: { ...estate, sockets, timeoutMs } })
+      successor.say({ kind: 'estate', estate: { ...estate, sockets } })
       await successor.hears('loaded')
       await this.#untilSteady(successor, deadlineMs)
       successor.hasState = true

@@ -17,6 +17,7 @@ import {
   type Reign,
 } from '../../src/core/failover-record.ts'
 import { initialFailover, reduceFailover } from '../../src/core/failover.ts'
+import type { MoveReport } from '../../src/core/status.ts'
 import { DOWN } from './failover-machine.ts'
 
 type Ask = Extract<FailoverEffect, { kind: 'claim' | 'stop' | 'hook' | 'prove' | 'commit' }>
@@ -32,15 +33,18 @@ const PROBE_MS = 10
 const PROBE_EVERY_MS = 100
 export const HOOK_MS = 500
 
+type Ended = Extract<FailoverEffect, { kind: 'ended' }>
+
 /** The machine on a stage: what happens to it, and in words what it does. */
 export class Stage {
-  readonly #machine: FailoverMachine
+  #machine: FailoverMachine
   #state: FailoverState
   #nowMs = 0
   #deadlineMs = 0
   #lines: string[] = []
   #facts: MemberFacts[]
   #durable: FailoverRecord | null = null
+  #lastMoves: readonly MoveReport[] = []
   #answers: Answer[] = []
   /** Asks that the story keeps unanswered. */
   readonly #held = new Set<AskName>()
@@ -121,9 +125,11 @@ export class Stage {
     this.#deadlineMs = Infinity
   }
 
-  startAgain(): void {
+  /** @param without who has been taken out of the configuration meanwhile; '': nobody */
+  startAgain(without = ''): void {
     this.#isAlive = true
     this.#held.clear()
+    if (without !== '') this.#takeOut(this.#indexOf(without))
     this.#state = initialFailover(
       this.#machine,
       restoredFrom(this.#machine, this.#durable),
@@ -132,6 +138,12 @@ export class Stage {
     const { active, epoch } = this.#state
     if (active >= 0) this.#say(`start    ${this.#name(active)}, epoch ${epoch} (as it was)`)
     this.#hear({ kind: 'due' })
+  }
+
+  #takeOut(gone: number): void {
+    const members = this.#machine.members.filter((_, index) => index !== gone)
+    this.#machine = { ...this.#machine, members }
+    this.#facts = this.#facts.filter((_, index) => index !== gone)
   }
 
   #indexOf(name: string): number {
@@ -193,11 +205,16 @@ export class Stage {
         break
       case 'save':
       case 'ended':
+        if (effect.kind === 'ended') this.#noteMove(effect)
         this.#keep(reignOf(this.#machine, this.#state))
         break
       default:
         break
     }
+  }
+
+  #noteMove(ended: Ended): void {
+    this.#lastMoves = [reportOf(ended, (index) => this.#name(index)), ...this.#lastMoves]
   }
 
   #ask(ask: Ask): void {
@@ -258,7 +275,7 @@ export class Stage {
 
   #keep(reign: Reign): void {
     if (this.#storeFails !== '') return
-    this.#durable = recordOf(this.#machine, this.#state, reign, [])
+    this.#durable = recordOf(this.#machine, this.#state, reign, this.#lastMoves)
   }
 
   // --- words -------------------------------------------------------------------------------------
@@ -326,10 +343,15 @@ function nameOf(ask: Ask): AskName {
   return ask.kind === 'hook' ? ask.hook : ask.kind
 }
 
-function endWords(
-  { move, outcome, reason }: Extract<FailoverEffect, { kind: 'ended' }>,
-  name: (index: number) => string,
-): string {
+function endWords({ move, outcome, reason }: Ended, name: (index: number) => string): string {
   const what = `${move.kind} from ${name(move.from)} to ${name(move.to)}`
   return outcome === 'moved' ? `moved    ${what}` : `${outcome.padEnd(8)} ${what}: ${reason}`
+}
+
+function reportOf({ move, outcome, reason }: Ended, name: (index: number) => string): MoveReport {
+  const { kind, epoch, by } = move
+  const sessions = { at: 0, finished: 0, cut: 0 }
+  const times = { at: 0, detectionMs: 0, moveMs: 0, metObjective: null }
+  const from = move.from < 0 ? null : name(move.from)
+  return { kind, outcome, from, to: name(move.to), epoch, reason, by, sessions, ...times }
 }

@@ -163,7 +163,10 @@ const ACTS: readonly Act[] = [
     play: (stage, [name]) => stage.answerHeld(name as AskName),
   },
   { pattern: /^evenkeel is killed$/, play: (stage) => stage.kill() },
-  { pattern: /^evenkeel starts again$/, play: (stage) => stage.startAgain() },
+  {
+    pattern: /^evenkeel starts again(?: without (\w+))?$/,
+    play: (stage, [without]) => stage.startAgain(without),
+  },
   {
     pattern: /^etcd is gone: (.+)$/,
     play: (stage, [reason]) => stage.hear({ kind: 'agreement', ok: false, reason: reason! }),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { adoptFailover } from '../../../src/core/failover-adopt.ts'
 import { recordOf, reignOf, restoredFrom } from '../../../src/core/failover-record.ts'
 import { Hand } from '../../support/failover-hand.ts'
 import { DOWN, failoverMachine, HOOK } from '../../support/failover-machine.ts'
@@ -11,6 +12,7 @@ const restored = {
   frozen: null,
   pinned: false,
   fresh: [true, true],
+  gone: null,
 }
 
 function steady(plan: Parameters<typeof failoverMachine>[1] = {}): Hand {
@@ -65,4 +67,38 @@ test('with agreement a claim that is not answered yet is not kept', () => {
   assert.deepEqual(reign(hand), { active: 0, epoch: 7, movingTo: -1 })
   hand.hear({ kind: 'claim-lost', epoch: 8, reason: 'etcd timed out' })
   assert.deepEqual(reign(hand), { active: 0, epoch: 7, movingTo: -1 })
+})
+
+test('who was the last active is remembered after it was taken out of the configuration', () => {
+  const hand = steady()
+  const record = recordOf(hand.machine, hand.state, reign(hand), [])
+  const without = new Hand(
+    failoverMachine(['b', 'c']),
+    restoredFrom(failoverMachine(['b', 'c']), record),
+  )
+  assert.deepEqual([without.state.last, without.state.gone], [-1, 'a'])
+  // Also by the next process, whatever was kept meanwhile.
+  const { machine, state } = without.operator({ verb: 'freeze' })
+  const later = recordOf(machine, state, reignOf(machine, state), [])
+  assert.deepEqual([later.active, later.epoch], ['a', 7])
+  assert.equal(restoredFrom(machine, later)!.gone, 'a')
+})
+
+test('a pool that has none of the members it had is another one', () => {
+  const hand = steady()
+  const record = recordOf(hand.machine, hand.state, reign(hand), [])
+  assert.equal(restoredFrom(failoverMachine(['x', 'y']), record)!.gone, null)
+})
+
+test('the last active that a reload brings back is known again, and who comes beside may be stale', () => {
+  const hand = steady()
+  const record = recordOf(hand.machine, hand.state, reign(hand), [])
+  const machine = failoverMachine(['b', 'c'])
+  const { state } = new Hand(machine, restoredFrom(machine, record))
+  const adopted = adoptFailover(failoverMachine(['b', 'c', 'd', 'a']), state, [0, 1])
+  assert.deepEqual([adopted.last, adopted.gone], [3, null])
+  assert.deepEqual(
+    adopted.members.map(({ fresh }) => fresh),
+    [true, false, false, false],
+  )
 })

@@ -14,6 +14,7 @@ const restored: Restored = {
   frozen: null,
   pinned: false,
   fresh: [true, true, true],
+  gone: null,
 }
 
 /** The first is the active under epoch 7, and both have been fit for a minute. */

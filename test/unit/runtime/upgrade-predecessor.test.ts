@@ -10,7 +10,6 @@ const ESTATE: Estate = {
   sockets: [],
   available: [],
   isAway: false,
-  timeoutMs: 30_000,
 }
 
 /** A process before this one that says what a test has it say. */
