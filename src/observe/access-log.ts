@@ -43,7 +43,10 @@ export interface AccessRecord {
   readonly pool: string | null
   /** The backend whose response was passed on, or that was tried last. */
   readonly backend: string | null
+  /** Empty if none has failed. */
   readonly attempts: readonly AccessAttempt[]
+  /** How long the only attempt took that went well, and so is not in the list; −1. */
+  readonly onlyAttemptMs: number
   /** `null` when all went well. */
   readonly fault: FaultCode | null
   /** Time spent waiting for a free backend; −1 if it never came to that. */
@@ -90,11 +93,15 @@ export function formatJson(r: AccessRecord): string {
     `"queueMs":${round(r.queueMs)},"connectMs":${round(r.connectMs)},` +
     `"responseMs":${round(r.responseMs)},"totalMs":${round(r.totalMs)},` +
     `${optional('userAgent', r.userAgent)}${optional('referrer', r.referrer)}` +
-    `${optional('requestId', r.requestId)}"attempts":[${attemptsJson(r.attempts)}]}\n`
+    `${optional('requestId', r.requestId)}"attempts":[${attemptsJson(r)}]}\n`
   )
 }
 
-function attemptsJson(attempts: readonly AccessAttempt[]): string {
+function attemptsJson({ attempts, onlyAttemptMs, backend, status }: AccessRecord): string {
+  if (attempts.length === 0) {
+    if (onlyAttemptMs < 0) return ''
+    return `{"backend":"${escapeJson(backend ?? '')}","status":${status},"ms":${round(onlyAttemptMs)}}`
+  }
   let text = ''
   for (const attempt of attempts) {
     text +=

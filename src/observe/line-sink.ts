@@ -25,11 +25,22 @@ interface Batch {
 const RETRY_MS = 20
 /** Bytes given to one write. */
 const WRITE_BYTES_MAX = 262_144
+/** Room for the bytes of as many characters, and of the batch that goes over. */
+const ROOM_BYTES = 1_048_576
+/** Fewer characters are not worth that room. */
+const ROOM_FROM = 16_384
+/** Of one character, in UTF-8. */
+const CHARACTER_BYTES_MAX = 3
 
 export class LineSink {
   readonly #options: LineSinkOptions
   #output: Output
   #queue: Batch[] = []
+  /**
+   * One write at a time, so one room for all: memory of its own for each would, at 20 MB a second of
+   * lines, have the collector go through the whole heap every second.
+   */
+  #room: Buffer | null = null
   #isWriting = false
   #hasFailed = false
   #isClosed = false
@@ -90,13 +101,20 @@ export class LineSink {
     }
     this.#isWriting = batches.length > 0
     if (this.#isWriting) {
-      const bytes = Buffer.from(batches.map((batch) => batch.lines).join(''), 'utf8')
-      this.#output.write(bytes, (error) => {
+      const text = batches.map((batch) => batch.lines).join('')
+      this.#output.write(this.#bytesOf(text), (error) => {
         if (!this.#isClosed) this.#settle(error, batches)
       })
     } else {
       for (const act of this.#idle.splice(0)) act()
     }
+  }
+
+  #bytesOf(text: string): Buffer {
+    const { length } = text
+    if (length < ROOM_FROM || length * CHARACTER_BYTES_MAX > ROOM_BYTES) return Buffer.from(text)
+    this.#room ??= Buffer.allocUnsafeSlow(ROOM_BYTES)
+    return this.#room.subarray(0, this.#room.write(text))
   }
 
   #settle(error: Error | null, batches: readonly Batch[]): void {

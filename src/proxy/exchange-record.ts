@@ -49,14 +49,15 @@ export class ExchangeRecord {
   parentId = ''
   /** Spans are wanted whatever becomes of it. */
   sampled = false
-  /** Kept only if the log wants them; for a trace alone, only once one has failed. */
+  /** Empty while none has failed: an exchange that goes well at once leaves no list. */
   attempts: AttemptRecord[] = []
-  private readonly logs: boolean
-  private readonly traces: boolean
+  /** How long the only attempt took, if it went well; −1. */
+  onlyMs = -1
+  private readonly wanted: boolean
 
-  constructor(logs: boolean, traces: boolean) {
-    this.logs = logs
-    this.traces = traces
+  /** @param wanted the log or a trace tells of its attempts */
+  constructor(wanted: boolean) {
+    this.wanted = wanted
   }
 
   begin(nowMs: number): void {
@@ -73,6 +74,7 @@ export class ExchangeRecord {
     this.bytesOut = 0
     this.movedMs = nowMs
     this.traceId = ''
+    this.onlyMs = -1
     if (this.attempts.length > 0) this.attempts = []
   }
 
@@ -82,7 +84,11 @@ export class ExchangeRecord {
   }
 
   endAttempt(attempt: EndedAttempt, cause: Fault | null, status: number, nowMs: number): void {
-    if (!this.logs && (!this.traces || (cause === null && this.attempts.length === 0))) return
+    if (!this.wanted) return
+    if (cause === null && this.attempts.length === 0) {
+      this.onlyMs = nowMs - attempt.startedMs
+      return
+    }
     const { startedMs, sentMs, headMs, reused } = attempt
     this.attempts.push({
       backend: attempt.backend?.plan.name ?? '',

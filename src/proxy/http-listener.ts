@@ -149,6 +149,7 @@ export class HttpListener {
       pool: record.pool,
       backend: record.backend,
       attempts: record.attempts,
+      onlyAttemptMs: record.onlyMs,
       fault: record.fault?.code ?? null,
       queueMs: record.queueMs,
       connectMs: record.connectMs,

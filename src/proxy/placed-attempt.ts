@@ -47,7 +47,7 @@ export abstract class PlacedAttempt extends Attempt implements Waiter, DeadlineE
   constructor(context: ThreadContext) {
     super(context)
     const { log, tracing } = context.plan
-    this.record = new ExchangeRecord(log.access.format !== 'off', tracing !== null)
+    this.record = new ExchangeRecord(log.access.format !== 'off' || tracing !== null)
   }
 
   abstract onDeadline(nowMs: number): void

@@ -87,6 +87,7 @@ export class TcpListener {
       pool: record.pool,
       backend: record.backend,
       attempts: record.attempts,
+      onlyAttemptMs: record.onlyMs,
       fault: record.fault?.code ?? null,
       queueMs: record.queueMs,
       connectMs: record.connectMs,

@@ -30,6 +30,7 @@ const record: AccessRecord = {
     { backend: 'a', fault: 'backend-refused', status: 0, ms: 0.2 },
     { backend: 'b', fault: null, status: 200, ms: 3.4567 },
   ],
+  onlyAttemptMs: -1,
   fault: null,
   queueMs: 0,
   connectMs: 0.31234,
@@ -50,6 +51,13 @@ test('a JSON line holds every attempt and every timer, and leaves out what is un
       '{"backend":"a","fault":"backend-refused","status":0,"ms":0.2},' +
       '{"backend":"b","status":200,"ms":3.457}]}\n',
   )
+})
+
+test('an attempt that went well at once is told like any other', () => {
+  const told = (one: Partial<AccessRecord>): unknown =>
+    (JSON.parse(formatJson({ ...record, attempts: [], ...one })) as AccessRecord).attempts
+  assert.deepEqual(told({ onlyAttemptMs: 3.4567 }), [{ backend: 'b', status: 200, ms: 3.457 }])
+  assert.deepEqual(told({ backend: null }), [])
 })
 
 test('a tunnel has no request fields', () => {

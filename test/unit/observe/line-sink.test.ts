@@ -38,6 +38,17 @@ test('lines reach the file in order, and each source hears what was taken', asyn
   ])
 })
 
+test('lines of every length arrive whole, whatever their characters take', async () => {
+  const path = join(folder, 'lengths.log')
+  const { sink, failures } = open(path)
+  const lengths = [1, 16_383, 16_384, 250_000, 349_525, 349_526, 600_000, 5, 20_000]
+  const lines = [...lengths, ...lengths].map((length, i) => `${'aé€'[i % 3]!.repeat(length)}\n`)
+  for (const line of lines) sink.write(0, line)
+  await sink.close(10_000)
+  assert.ok((await readFile(path, 'utf8')) === lines.join(''), 'the file is not what was written')
+  assert.deepEqual(failures, [])
+})
+
 test('after a rotation lines go to a new file and none is lost', async () => {
   const path = join(folder, 'rotated.log')
   const { sink } = open(path)

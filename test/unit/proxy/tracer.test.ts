@@ -47,7 +47,7 @@ function traced(changed: Partial<TracingPlan> = {}) {
 }
 
 function recordOf(status: number): ExchangeRecord {
-  const record = new ExchangeRecord(false, true)
+  const record = new ExchangeRecord(true)
   record.begin(100)
   record.status = status
   record.backend = 'a'
