@@ -9,7 +9,7 @@ import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { LedgerRecord } from '../core/ledger-contract.ts'
 import { checkpointPath, listFiles, nextArchive, readLedger, type Damage } from './ledger-files.ts'
-import { writeLine } from './ledger-lines.ts'
+import { readLine, writeLine } from './ledger-lines.ts'
 
 export interface LedgerStore {
   /** `null`: in memory, gone with the process. */
@@ -99,6 +99,8 @@ export class LedgerFile implements LedgerStore {
   #isClosed = false
   #syncTimer: NodeJS.Timeout | null = null
   #leftovers: readonly string[]
+  /** What has come since each of those who read began. */
+  readonly #tails = new Set<LedgerRecord[]>()
 
   /**
    * @param begunAt when the file was begun, wall clock
@@ -112,6 +114,7 @@ export class LedgerFile implements LedgerStore {
   }
 
   append(records: readonly LedgerRecord[]): void {
+    for (const tail of this.#tails) tail.push(...records)
     for (const record of records) {
       const line = writeLine(record)
       this.#waiting.push(line)
@@ -146,8 +149,21 @@ export class LedgerFile implements LedgerStore {
     return Buffer.byteLength(text)
   }
 
-  read(damage: Damage): AsyncIterable<LedgerRecord> {
-    return readLedger(this.path, damage)
+  async *read(damage: Damage): AsyncIterable<LedgerRecord> {
+    const tail: LedgerRecord[] = []
+    this.#tails.add(tail)
+    try {
+      // What was handed over before may be on its way still, behind a sync that takes its time.
+      if (!this.#isClosed) await this.#run(() => this.#writeAll())
+      yield* readLedger(this.path, damage)
+      for (const line of this.#waiting) {
+        const record = readLine(line.trimEnd())
+        if (record !== null) yield record
+      }
+      yield* tail
+    } finally {
+      this.#tails.delete(tail)
+    }
   }
 
   async close(): Promise<void> {

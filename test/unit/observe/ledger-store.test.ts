@@ -258,6 +258,38 @@ test('a line that comes while the file is synced is written after it, without an
   await file.close()
 })
 
+test('who reads gets all that was handed over, written or not, and what comes meanwhile', async () => {
+  const path = newPath()
+  const file = openFile(path)
+  file.append([action(1)])
+  file.append([action(2)])
+  const seen = new Set<string>()
+  for await (const record of file.read({ lines: 0 })) {
+    if (seen.size === 0) file.append([action(3)])
+    seen.add((record as ActionRecord).verb)
+  }
+  assert.deepEqual([...seen], ['v1', 'v2', 'v3'])
+  await file.close()
+})
+
+test('who reads while the disk is full gets what waits for room, too', async (t) => {
+  const path = newPath()
+  const said: string[] = []
+  const file = openFile(path, { failed: (message) => said.push(message) })
+  file.append([action(1)])
+  await file.checkpoint([])
+  const handle = await open('/dev/null')
+  const proto = Object.getPrototypeOf(handle) as FileHandle
+  await handle.close()
+  t.mock.method(proto, 'writeFile', () => Promise.reject(new Error('ENOSPC: no space left')))
+  file.append([action(2)])
+  const records: LedgerRecord[] = []
+  for await (const record of file.read({ lines: 0 })) records.push(record)
+  assert.deepEqual([records, said], [[action(1), action(2)], ['ENOSPC: no space left']])
+  t.mock.restoreAll()
+  await file.close()
+})
+
 test('a head that is larger than a file may be is written once per file, and not per line', async () => {
   const path = newPath()
   const head = () => Array.from({ length: 100 }, (_, i) => action(-i, 'h'.repeat(1_000)))
