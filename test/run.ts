@@ -49,10 +49,10 @@ const lanes =
       ]
     : [files]
 
-/** Runs files one after another, or a few at a time, and counts what came of them. */
+/** Runs files one after another, or two at a time, and counts what came of them. */
 async function runLane(lane: readonly string[]): Promise<void> {
   if (lane.length === 0) return
-  const stream = run({ files: [...lane], concurrency: set === 'fast' ? 3 : 1, timeout })
+  const stream = run({ files: [...lane], concurrency: set === 'fast' ? 2 : 1, timeout })
   stream.on('test:pass', (event) => {
     if (event.details.type === 'suite' || event.name.endsWith('.test.js')) return
     if (event.skip === undefined) passed++

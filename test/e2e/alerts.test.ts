@@ -65,7 +65,7 @@ test('a pool without backends is told to everybody who is to hear of it, and its
     pools: {
       web: {
         backends: { a: backend.address },
-        healthCheck: { http: '/health', interval: '200ms', timeout: '100ms', fall: 2, rise: 2 },
+        healthCheck: { http: '/health', interval: '300ms', timeout: '300ms', fall: 2, rise: 2 },
       },
     },
   })

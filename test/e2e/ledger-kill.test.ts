@@ -42,7 +42,7 @@ test('an incident that began before kill -9 is whole after the restart', async (
     pools: {
       web: {
         backends: { one: `127.0.0.1:${port}` },
-        healthCheck: { http: '/health', interval: '50ms', timeout: '50ms', rise: 1 },
+        healthCheck: { http: '/health', interval: '300ms', timeout: '300ms', rise: 1 },
         objective: { rto: '1h', availability: '99.9%' },
       },
     },
@@ -138,7 +138,7 @@ test('an incident goes on in the process that takes over', async (t) => {
     pools: {
       web: {
         backends: { one: one.address, two: `127.0.0.1:${port}` },
-        healthCheck: { http: '/health', interval: '50ms', timeout: '50ms', rise: 1 },
+        healthCheck: { http: '/health', interval: '300ms', timeout: '300ms', rise: 1 },
       },
     },
   })

@@ -15,7 +15,7 @@ test('why shows the probes, the history and what would change it', async (contex
     pools: {
       web: {
         backends: { a: a!.address, b: b!.address },
-        healthCheck: { http: '/health', interval: '200ms', timeout: '100ms', fall: 2, rise: 2 },
+        healthCheck: { http: '/health', interval: '300ms', timeout: '300ms', fall: 2, rise: 2 },
       },
     },
   })
