@@ -38,16 +38,15 @@ let skipped = 0
 // A test that never ends is a failure soon, not a hang.
 const timeout = { fast: 90_000, system: 600_000, long: 3_600_000 }[set]!
 
-// System tests share real servers and two cores: of each kind one file at a time.
-const kinds = ['system/load/', 'system/hosts/']
+// System tests share real servers and two cores: those that put load on them run one file at a time,
+// beside them one of the others, which mostly wait; those with hosts of their own at the end, when
+// most of the load is over.
 const isOf = (kind: string, file: string): boolean => relative(here, file).startsWith(kind)
+const isLoad = (file: string): boolean => isOf('system/load/', file)
+const isHosts = (file: string): boolean => isOf('system/hosts/', file)
+const rest = files.filter((file) => !isLoad(file) && !isHosts(file))
 const lanes =
-  set === 'system'
-    ? [
-        files.filter((file) => !kinds.some((kind) => isOf(kind, file))),
-        ...kinds.map((kind) => files.filter((file) => isOf(kind, file))),
-      ]
-    : [files]
+  set === 'system' ? [[...rest, ...files.filter(isHosts)], files.filter(isLoad)] : [files]
 
 /** Runs files one after another, or two at a time, and counts what came of them. */
 async function runLane(lane: readonly string[]): Promise<void> {

@@ -98,5 +98,7 @@ export async function loadBoth(
   const [ours, theirs] = await Promise.all([evenkeel.done, haproxy.done])
   context.diagnostic(`evenkeel: ${describeLoad(ours)}`)
   context.diagnostic(`haproxy:  ${describeLoad(theirs)}`)
+  // Whoever looks at a failure wants to know what Evenkeel made of it.
+  if (ours.failed > 0) context.diagnostic(pair.evenkeel.logs())
   return ours
 }
