@@ -15,6 +15,35 @@ import { waitFor } from '../support/wait.ts'
 
 const folder = temporaryFolder('upgrade')
 
+/** A pool in which `one` is the active, and one of the same backends without an active. */
+async function startOrdered(place: string) {
+  const backends = await Promise.all(['one', 'two'].map((name) => startBackend({ name })))
+  after(() => Promise.all(backends.map((backend) => backend.stop())))
+  const [one, two] = backends.map(({ address }) => address)
+  const stateDir = join(folder, place)
+  const running = await startEvenkeel({
+    runtime: { stateDir },
+    listeners: { web: { pool: 'web' } },
+    pools: {
+      web: {
+        mode: 'active-standby',
+        backends: { one, two },
+        healthCheck: { http: '/health', interval: '100ms' },
+        failover: { readyFor: '100ms' },
+      },
+      other: { backends: { one, two } },
+    },
+  })
+  after(() => running.stop())
+  const admin = running.adminUrl.slice('http://'.length)
+  const cli = async (...words: string[]): Promise<void> => {
+    const all = [mainFile, ...words, '--admin', admin, '--reason', 'test']
+    const { code, stderr } = await runProcess(process.execPath, all)
+    assert.equal(code, 0, stderr)
+  }
+  return { backends, stateDir, running, cli }
+}
+
 test('USR2 does the same, and again in the new process', async () => {
   const backend = await startBackend({ name: 'one' })
   after(() => backend.stop())
@@ -184,26 +213,7 @@ test('without a state directory, too, the new process knows who is active and wh
 })
 
 test('a new state directory gets what the old process knew', async () => {
-  const backends = await Promise.all(['one', 'two'].map((name) => startBackend({ name })))
-  after(() => Promise.all(backends.map((backend) => backend.stop())))
-  const [one, two] = backends.map(({ address }) => address)
-  const failover = { readyFor: '100ms' }
-  const healthCheck = { http: '/health', interval: '100ms' }
-  const running = await startEvenkeel({
-    runtime: { stateDir: join(folder, 'first-place') },
-    listeners: { web: { pool: 'web' } },
-    pools: {
-      web: { mode: 'active-standby', backends: { one, two }, healthCheck, failover },
-      other: { backends: { one, two } },
-    },
-  })
-  after(() => running.stop())
-  const admin = running.adminUrl.slice('http://'.length)
-  const cli = async (...words: string[]): Promise<void> => {
-    const all = [mainFile, ...words, '--admin', admin, '--reason', 'test']
-    const { code, stderr } = await runProcess(process.execPath, all)
-    assert.equal(code, 0, stderr)
-  }
+  const { running, cli } = await startOrdered('first-place')
   await cli('switchover', 'web', '--to', 'two')
   await cli('drain', 'other/one')
   const text = readFileSync(running.file, 'utf8')
@@ -304,30 +314,7 @@ test('when the old process dies in the middle, the new one takes everything over
 })
 
 test('what the new process could not know of ends the upgrade at once, and holds', async () => {
-  const backends = await Promise.all(['one', 'two'].map((name) => startBackend({ name })))
-  after(() => Promise.all(backends.map((backend) => backend.stop())))
-  const [one, two] = backends.map(({ address }) => address)
-  const stateDir = join(folder, 'meanwhile')
-  const running = await startEvenkeel({
-    runtime: { stateDir },
-    listeners: { web: { pool: 'web' } },
-    pools: {
-      web: {
-        mode: 'active-standby',
-        backends: { one, two },
-        healthCheck: { http: '/health', interval: '100ms' },
-        failover: { readyFor: '100ms' },
-      },
-      other: { backends: { one, two } },
-    },
-  })
-  after(() => running.stop())
-  const admin = running.adminUrl.slice('http://'.length)
-  const cli = async (...words: string[]): Promise<void> => {
-    const all = [mainFile, ...words, '--admin', admin, '--reason', 'test']
-    const { code, stderr } = await runProcess(process.execPath, all)
-    assert.equal(code, 0, stderr)
-  }
+  const { backends, stateDir, running, cli } = await startOrdered('meanwhile')
   const text = readFileSync(running.file, 'utf8')
   const lock = join(stateDir, 'failover.lock')
   /** Upgrades to a process that never gets ready; once it has the state, something happens. */
@@ -352,13 +339,7 @@ test('what the new process could not know of ends the upgrade at once, and holds
   assert.match(readFileSync(join(stateDir, 'overrides.json'), 'utf8'), /"backend": "two"/)
   const reload = await interrupted(async () => {
     writeFileSync(running.file, text.replace('/health', '/health?other'))
-    const { code, stderr } = await runProcess(process.execPath, [
-      mainFile,
-      'reload',
-      '--admin',
-      admin,
-    ])
-    assert.equal(code, 0, stderr)
+    await cli('reload')
   })
   assert.match(reload, /The configuration was changed meanwhile\./)
   const lost = await interrupted(async () => {

@@ -3,10 +3,10 @@ import { readdirSync, readlinkSync } from 'node:fs'
 import { after, test } from 'node:test'
 import { canReusePort } from '../../../src/runtime/reuse-port.ts'
 import type { Evenkeel } from '../../support/evenkeel.ts'
-import { mainFile, startEvenkeel } from '../../support/evenkeel.ts'
+import { startEvenkeel } from '../../support/evenkeel.ts'
 import { describeLoad, startLoad } from '../../support/load.ts'
 import { startNginx } from '../../support/nginx.ts'
-import { runProcess } from '../../support/processes.ts'
+import { pidOf, upgrade } from '../../support/upgrades.ts'
 import { pause, waitFor } from '../../support/wait.ts'
 
 const threads = (await canReusePort()) ? 2 : 1
@@ -21,17 +21,10 @@ async function start(address: string): Promise<Evenkeel> {
   return startEvenkeel(config, { env: { NODE_OPTIONS: `--import=${preload}` } })
 }
 
-async function upgrade(running: Evenkeel): Promise<void> {
-  const admin = running.adminUrl.slice('http://'.length)
-  const words = [mainFile, 'upgrade', '--admin', admin]
-  const { code, stdout, stderr } = await runProcess(process.execPath, words)
+async function upgraded(running: Evenkeel): Promise<void> {
+  const { code, stdout, stderr } = await upgrade(running)
   assert.equal(code, 0, stderr)
   console.log(stdout.trim())
-}
-
-async function pidOf(running: Evenkeel): Promise<number> {
-  const answer = await fetch(`${running.adminUrl}/v1/version`)
-  return ((await answer.json()) as { pid: number }).pid
 }
 
 /** Starts to keep the last data thread of the running process busy once the new one is judging. */
@@ -51,7 +44,7 @@ test(`an upgrade under load, one of ${threads} data threads being busy, costs no
   const fresh = startLoad({ url, ratePerSecond: 1_000, connection: 'new' })
   await pause(1_000)
   const busy = hurt(running, 2)
-  await upgrade(running)
+  await upgraded(running)
   await busy
   assert.notEqual(await pidOf(running), running.process.pid)
   await waitFor(() => running.process.child.exitCode === 0, { timeoutMs: 20_000 })
@@ -83,12 +76,12 @@ test('ten upgrades leave no descriptor behind', async () => {
     const sockets = kinds.filter((kind) => kind === 'socket').length
     return `${kinds.length} open, ${sockets} of them sockets`
   }
-  await upgrade(running)
+  await upgraded(running)
   // The first one had no predecessor, and so no channel to it.
   const before = await waitFor(open)
   const load = startLoad({ url: running.url(), ratePerSecond: 100, connection: 'new' })
   for (let i = 0; i < 10; i++) {
-    await upgrade(running)
+    await upgraded(running)
     await pause(300)
   }
   const { sent, ok, errors } = await load.stop()
