@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { Agent, request } from 'node:http'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
+import { freePort } from './ports.ts'
 
 export interface ProbeResult {
   readonly sent: number
@@ -141,7 +142,8 @@ export interface Idle {
 }
 
 export async function openIdle(host: string, port: number): Promise<Idle> {
-  const socket = connect(port, host)
+  // A port that no other client had: where one of the same is in TIME-WAIT, the answer is an ACK.
+  const socket = connect({ port, host, localPort: await freePort() })
   const ended = new Promise<string>((resolve) => {
     socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
     socket.on('end', () => resolve('closed'))
