@@ -54,6 +54,8 @@ export interface Snapshot {
    * so that they can be given to others.
    */
   readonly freed?: FreedSlots
+  /** A move waits until every thread has applied it: one that takes longer than 250 ms is ended. */
+  readonly isAwaited?: boolean
 }
 
 /** Rows of the shared memory whose owners are gone. */

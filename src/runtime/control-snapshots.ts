@@ -74,13 +74,14 @@ export class ControlSnapshots {
     const pools = plan === null ? changed : all
     if (!this.#isOpen || (plan === null && pools.length === 0)) return
     this.#untold = null
+    let isAwaited = false
     for (const pool of pools) {
       this.#publishedMs.set(pool, nowMs)
       pool.published(this.#version + 1)
-      this.#actives.of(pool)?.published(this.#version + 1)
+      if (this.#actives.of(pool)?.published(this.#version + 1) === true) isAwaited = true
     }
-    const snapshots = pools.map((pool) => this.#actives.snapshotOf(pool))
-    this.#send(plan === null ? { pools: snapshots } : { pools: snapshots, plan })
+    const news = { pools: pools.map((pool) => this.#actives.snapshotOf(pool)), isAwaited }
+    this.#send(plan === null ? news : { ...news, plan })
   }
 
   #send(news: Omit<Snapshot, 'version'>): void {

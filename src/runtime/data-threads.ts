@@ -172,7 +172,7 @@ export class DataThreads implements DataPlanes {
   /** Hands a snapshot to every thread and expects each to acknowledge it. */
   publish(snapshot: Snapshot): void {
     this.#watched.advance(this.#options.clock.nowMs())
-    this.#published.add(snapshot.version, this.#watched.nowMs)
+    this.#published.add(snapshot.version, this.#watched.nowMs, snapshot.isAwaited)
     if (snapshot.plan !== undefined) this.#expect(snapshot.plan, snapshot.version)
     for (const seat of this.#seats) seat.worker?.postMessage({ kind: 'snapshot', snapshot })
   }
@@ -302,7 +302,8 @@ export class DataThreads implements DataPlanes {
       seat.heartbeat = row[THREAD.heartbeatMs]!
       const version = row[THREAD.appliedVersion]!
       if (seat.isRunning) applied = Math.min(applied, version)
-      const facts = { ...seat, owedMs: this.#published.owedMs(version) }
+      const owedMs = this.#published.owedMs(version)
+      const facts = { ...seat, owedMs, awaitedMs: this.#published.awaitedMs(version) }
       const failure = judgeThread(facts, nowMs, this.#limits)
       if (failure !== null) this.#end(seat, sentences[failure])
     }

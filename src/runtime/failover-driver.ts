@@ -161,9 +161,9 @@ export class FailoverDriver {
     return Math.min(this.#deadlineMs, this.#proveAtMs, this.#seat.deadlineMs(nowMs))
   }
 
-  /** The pool's snapshot went out under this version. */
-  published(version: number): void {
-    this.#seat.published(version)
+  /** The pool's snapshot goes out under this version. Returns whether a move waits for it. */
+  published(version: number): boolean {
+    return this.#seat.published(version)
   }
 
   dress(snapshot: PoolSnapshot): PoolSnapshot {

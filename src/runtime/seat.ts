@@ -135,10 +135,15 @@ export class SeatOfPool {
     this.hold(0)
   }
 
-  /** The pool's snapshot went out under this version. */
-  published(version: number): void {
-    if (this.#leaving !== null) this.#leaving.version ??= version
-    if (this.#sitting !== null) this.#sitting.version ??= version
+  /** The pool's snapshot goes out under this version. Returns whether a move waits for it. */
+  published(version: number): boolean {
+    let isAwaited = false
+    for (const change of [this.#leaving, this.#sitting]) {
+      if (change === null || change.version !== null) continue
+      change.version = version
+      isAwaited = true
+    }
+    return isAwaited
   }
 
   /** Looks how far things have come. Returns the epoch of a leave that is complete, once; else −1. */

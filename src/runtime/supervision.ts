@@ -7,9 +7,9 @@ export type ThreadFailure = 'start-timeout' | 'standstill' | 'unacknowledged'
 export interface SupervisionLimits {
   /** From the start of a thread until all its listeners are open. */
   readonly startMs: number
-  /** Longest time without a heartbeat. */
+  /** Longest time without a heartbeat, and from a snapshot's publication to its acknowledgement. */
   readonly standstillMs: number
-  /** Longest time from a snapshot's publication to its acknowledgement. */
+  /** The same for a snapshot that a move waits for, which nobody may serve meanwhile. */
   readonly acknowledgeMs: number
 }
 
@@ -52,31 +52,49 @@ export interface ThreadFacts {
   readonly beatMs: number
   /** When the oldest snapshot was published that it hasn't acknowledged; `null` if there is none. */
   readonly owedMs: number | null
+  /** The same of those that a move waits for. */
+  readonly awaitedMs: number | null
 }
 
 /** Judges one thread; `null` is a good one. */
 export function judgeThread(
-  { isRunning, sinceMs, beatMs, owedMs }: ThreadFacts,
+  { isRunning, sinceMs, beatMs, owedMs, awaitedMs }: ThreadFacts,
   nowMs: number,
   limits: SupervisionLimits,
 ): ThreadFailure | null {
   if (!isRunning) return nowMs - sinceMs > limits.startMs ? 'start-timeout' : null
-  if (nowMs - Math.max(beatMs, sinceMs) > limits.standstillMs) return 'standstill'
-  const isLate = owedMs !== null && nowMs - Math.max(owedMs, sinceMs) > limits.acknowledgeMs
+  const isOver = (fromMs: number, limitMs: number) => nowMs - Math.max(fromMs, sinceMs) > limitMs
+  if (isOver(beatMs, limits.standstillMs)) return 'standstill'
+  const isLate =
+    isOver(owedMs ?? Infinity, limits.standstillMs) ||
+    isOver(awaitedMs ?? Infinity, limits.acknowledgeMs)
   return isLate ? 'unacknowledged' : null
+}
+
+interface Published {
+  readonly version: number
+  readonly atMs: number
+  readonly isAwaited: boolean
 }
 
 /** Snapshots on their way, oldest first: the time each was published. */
 export class PublishedSnapshots {
-  #entries: { readonly version: number; readonly atMs: number }[] = []
+  #entries: Published[] = []
 
-  add(version: number, atMs: number): void {
-    this.#entries.push({ version, atMs })
+  /** @param isAwaited a move waits for it */
+  add(version: number, atMs: number, isAwaited = false): void {
+    this.#entries.push({ version, atMs, isAwaited })
   }
 
   /** When the oldest one newer than `applied` was published; `null` if there is none. */
   owedMs(applied: number): number | null {
-    return this.#entries.find((entry) => entry.version > applied)?.atMs ?? null
+    return this.#entries.find(({ version }) => version > applied)?.atMs ?? null
+  }
+
+  /** The same of those that a move waits for. */
+  awaitedMs(applied: number): number | null {
+    const owed = this.#entries.find(({ version, isAwaited }) => isAwaited && version > applied)
+    return owed?.atMs ?? null
   }
 
   /** Forgets the ones that everybody has. @param applied the least version applied anywhere */

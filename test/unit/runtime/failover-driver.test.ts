@@ -82,6 +82,26 @@ test('the new active starts only when every data thread has given up the old one
   assert.equal(world.snapshots.at(-1)!.pools[0]!.holdUntilMs, 0)
 })
 
+test('a move waits for its two snapshots, and for no other', () => {
+  const world = started(standbyPool())
+  const awaitedSince = (from: number): number =>
+    world.snapshots.slice(from).filter(({ isAwaited }) => isAwaited === true).length
+  const before = world.snapshots.length
+  world.break(1, 'refuse', 'refuse')
+  world.run(4_000)
+  world.heal(1)
+  world.run(12_000)
+  assert.match(world.states(), /a available, b standby/)
+  assert.ok(world.snapshots.length > before)
+  assert.equal(awaitedSince(before), 0)
+  const moveAt = world.snapshots.length
+  world.break(0, 'refuse', 'refuse')
+  world.threads[0]!.request()
+  world.run(300)
+  assert.equal(world.moves.at(-1)!.outcome, 'moved')
+  assert.equal(awaitedSince(moveAt), 2)
+})
+
 test('a dead thread is not waited for', () => {
   const world = started(standbyPool(), { threads: 2 })
   world.threads[1]!.applyMs = 100_000

@@ -10,7 +10,13 @@ import {
   replacementDelayMs,
 } from '../../../src/runtime/supervision.ts'
 
-const good: ThreadFacts = { isRunning: true, sinceMs: 0, beatMs: 9_900, owedMs: null }
+const good: ThreadFacts = {
+  isRunning: true,
+  sinceMs: 0,
+  beatMs: 9_900,
+  owedMs: null,
+  awaitedMs: null,
+}
 
 function judge(facts: Partial<ThreadFacts>, nowMs = 10_000) {
   return judgeThread({ ...good, ...facts }, nowMs, SUPERVISION_LIMITS)
@@ -25,9 +31,11 @@ test('a heartbeat may be one second old and no older', () => {
   assert.equal(judge({ beatMs: 8_999 }), 'standstill')
 })
 
-test('a snapshot may stay unacknowledged for 250 ms and no longer', () => {
-  assert.equal(judge({ owedMs: 9_750 }), null)
-  assert.equal(judge({ owedMs: 9_749 }), 'unacknowledged')
+test('a snapshot may stay unacknowledged for one second, one that a move waits for 250 ms', () => {
+  assert.equal(judge({ owedMs: 9_000 }), null)
+  assert.equal(judge({ owedMs: 8_999 }), 'unacknowledged')
+  assert.equal(judge({ owedMs: 9_000, awaitedMs: 9_750 }), null)
+  assert.equal(judge({ owedMs: 9_000, awaitedMs: 9_749 }), 'unacknowledged')
 })
 
 test('a thread that is starting has ten seconds, and owes neither heartbeat nor acknowledgement', () => {
@@ -37,8 +45,9 @@ test('a thread that is starting has ten seconds, and owes neither heartbeat nor 
 })
 
 test('a thread that has just become ready is judged from then on', () => {
-  const fresh = { sinceMs: 9_800, beatMs: 0, owedMs: 0 }
+  const fresh = { sinceMs: 9_800, beatMs: 0, owedMs: 0, awaitedMs: 0 }
   assert.equal(judge(fresh), null)
+  assert.equal(judge(fresh, 10_050), null)
   assert.equal(judge(fresh, 10_051), 'unacknowledged')
 })
 
@@ -55,11 +64,13 @@ test('the time in which the supervisor itself stood still does not count', () =>
 test('each snapshot has its own deadline, however many follow', () => {
   const published = new PublishedSnapshots()
   published.add(5, 100)
-  published.add(6, 200)
+  published.add(6, 200, true)
   published.add(7, 300)
   assert.equal(published.owedMs(4), 100)
   assert.equal(published.owedMs(5), 200)
   assert.equal(published.owedMs(7), null)
+  assert.equal(published.awaitedMs(4), 200)
+  assert.equal(published.awaitedMs(6), null)
   published.settle(6)
   assert.equal(published.owedMs(0), 300)
   published.settle(Infinity)
