@@ -63,7 +63,7 @@ export function fileStore(state: StateStore, failed: (error: Error) => void): Fa
     sees: () => 'own',
     save(pool, record) {
       pools.set(pool, record)
-      void state.save({ [pool]: record }).catch(failed)
+      state.keep({ [pool]: record }, failed)
     },
   }
 }

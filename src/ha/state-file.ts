@@ -2,6 +2,7 @@
 // in progress, freezes. One small file, replaced as a whole; a save is over when it is on the disk.
 // Must never forget an epoch: a file that can't be read is never taken for an empty one.
 
+import type { Timers } from '../core/clock.ts'
 import type { SafeFile } from './state-dir.ts'
 import { StateFileError } from './state-dir.ts'
 import type { PoolRecords } from './state-record.ts'
@@ -18,6 +19,11 @@ export interface StateStore {
    * @throws StateFileError (rejects); the next save may succeed again
    */
   save(pools: PoolRecords): Promise<void>
+  /**
+   * The same for records that hold whether or not they are kept: while they can't be, it is tried again
+   * with each save and every 5 s. @param failed hears of it, once for each reason
+   */
+  keep(pools: PoolRecords, failed: (error: Error) => void): void
   /** Waits for what is being saved. @returns why the last of it was not, or `null` */
   settled(): Promise<string | null>
   /** Waits for the last save, and takes no more. */
@@ -25,6 +31,8 @@ export interface StateStore {
 }
 
 const NAME = 'failover'
+/** How soon it is tried again to keep what could not be kept. */
+const RETRY_MS = 5_000
 
 /**
  * Reads the state of a directory that is open, and stays so. `null` keeps nothing.
@@ -32,6 +40,7 @@ const NAME = 'failover'
  */
 export async function openStateIn(
   dir: { file(name: string): SafeFile } | null,
+  timers: Timers,
 ): Promise<StateStore> {
   if (dir === null) return new Memory()
   const file = dir.file(NAME)
@@ -46,7 +55,7 @@ export async function openStateIn(
       return [name, { ...pool, epoch: pool.epoch + ahead }]
     }),
   )
-  return new StateFile(file, { pools, warnings })
+  return new StateFile(file, { pools, warnings }, timers)
 }
 
 class Memory implements StateStore {
@@ -55,6 +64,8 @@ class Memory implements StateStore {
   save(): Promise<void> {
     return Promise.resolve()
   }
+
+  keep(): void {}
 
   settled(): Promise<null> {
     return Promise.resolve(null)
@@ -73,31 +84,51 @@ interface Waiter {
 class StateFile implements StateStore {
   readonly loaded: StateStore['loaded']
   readonly #file: SafeFile
+  readonly #timers: Timers
   /** As it is on the disk. */
   #kept: PoolRecords
   /** What waits to be written; what could not be written is forgotten, since its caller knows. */
   #changes: PoolRecords = {}
+  /** What holds anyway and is not on the disk yet; never newer than the changes to the same pools. */
+  #unkept: PoolRecords = {}
+  #failed: (error: Error) => void = () => {}
+  /** Why, as `#failed` heard last. */
+  #told: string | null = null
+  #retry: unknown = null
+  /** Something has come since the last writing began, or it is to be tried again. */
+  #isDue = false
   #waiters: Waiter[] = []
   #writing: Promise<void> | null = null
   #failure: string | null = null
   #isClosed = false
 
-  constructor(file: SafeFile, loaded: StateStore['loaded']) {
+  constructor(file: SafeFile, loaded: StateStore['loaded'], timers: Timers) {
     this.#file = file
+    this.#timers = timers
     this.loaded = loaded
     this.#kept = loaded.pools
   }
 
   save(pools: PoolRecords): Promise<void> {
-    const { path } = this.#file
-    if (this.#isClosed) {
-      return Promise.reject(new StateFileError(path, `the state file ${path} is closed`))
-    }
+    if (this.#isClosed) return Promise.reject(this.#closedError())
     this.#changes = { ...this.#changes, ...pools }
     return new Promise((resolve, reject) => {
       this.#waiters.push({ resolve, reject })
-      this.#writing ??= this.#writeAll()
+      this.#write()
     })
+  }
+
+  keep(pools: PoolRecords, failed: (error: Error) => void): void {
+    if (this.#isClosed) {
+      failed(this.#closedError())
+      return
+    }
+    this.#unkept = { ...this.#unkept, ...pools }
+    this.#failed = failed
+    const isChanging = ([pool]: [string, unknown]): boolean => Object.hasOwn(this.#changes, pool)
+    const newer = Object.entries(pools).filter(isChanging)
+    this.#changes = { ...this.#changes, ...Object.fromEntries(newer) }
+    this.#write()
   }
 
   async settled(): Promise<string | null> {
@@ -107,26 +138,53 @@ class StateFile implements StateStore {
 
   async close(): Promise<void> {
     if (this.#isClosed) return
+    if (this.#retry !== null) this.#write()
     this.#isClosed = true
     await this.#writing
   }
 
+  #closedError(): StateFileError {
+    const { path } = this.#file
+    return new StateFileError(path, `the state file ${path} is closed`)
+  }
+
+  #write(): void {
+    if (this.#retry !== null) this.#timers.clear(this.#retry)
+    this.#retry = null
+    this.#isDue = true
+    this.#writing ??= this.#writeAll()
+  }
+
   async #writeAll(): Promise<void> {
-    while (this.#waiters.length > 0) {
-      const waiters = this.#waiters
-      const next = { ...this.#kept, ...this.#changes }
-      this.#waiters = []
-      this.#changes = {}
-      try {
-        await this.#file.write(writeState(next))
-        this.#kept = next
-        this.#failure = null
-        for (const waiter of waiters) waiter.resolve()
-      } catch (error) {
-        this.#failure = error instanceof Error ? error.message : String(error)
-        for (const waiter of waiters) waiter.reject(error)
-      }
-    }
+    while (this.#isDue) await this.#writeOnce()
     this.#writing = null
+    if (this.#isClosed || Object.keys(this.#unkept).length === 0) return
+    this.#retry = this.#timers.set(RETRY_MS, () => this.#write())
+  }
+
+  async #writeOnce(): Promise<void> {
+    const waiters = this.#waiters
+    const unkept = this.#unkept
+    const next = { ...this.#kept, ...unkept, ...this.#changes }
+    this.#isDue = false
+    this.#waiters = []
+    this.#changes = {}
+    try {
+      await this.#file.write(writeState(next))
+    } catch (error) {
+      this.#failure = error instanceof Error ? error.message : String(error)
+      for (const waiter of waiters) waiter.reject(error)
+      if (Object.keys(this.#unkept).length > 0 && this.#told !== this.#failure) {
+        this.#told = this.#failure
+        this.#failed(error instanceof Error ? error : new Error(this.#failure))
+      }
+      return
+    }
+    this.#kept = next
+    this.#failure = null
+    this.#told = null
+    const isUnkept = ([pool, record]: [string, unknown]): boolean => unkept[pool] !== record
+    this.#unkept = Object.fromEntries(Object.entries(this.#unkept).filter(isUnkept))
+    for (const waiter of waiters) waiter.resolve()
   }
 }

@@ -7,6 +7,7 @@ import type { StateStore } from '../ha/state-file.ts'
 import { openStateIn } from '../ha/state-file.ts'
 import { strangersIn } from '../ha/state-record.ts'
 import type { Log } from '../observe/log.ts'
+import { systemTimers } from './clock.ts'
 
 /**
  * Reads it and logs what is odd about it. Without a state directory nothing is kept. It is opened
@@ -19,7 +20,7 @@ export async function openFailoverState(
   log: Log,
 ): Promise<StateStore> {
   const movable = pools.filter((pool) => pool.failover !== null)
-  const state = await openStateIn(dir)
+  const state = await openStateIn(dir, systemTimers)
   const known = movable.map((pool) => [pool.name, memberNames(pool)] as const)
   const { pools: records, warnings } = state.loaded
   for (const line of [...warnings, ...strangersIn(records, new Map(known))]) log.warn(line)

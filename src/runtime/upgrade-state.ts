@@ -60,6 +60,11 @@ export class LendableState implements KeptState {
         this.#pools = { ...this.#pools, ...pools }
         return this.#use((one) => one.failover.save(pools))
       },
+      keep: (pools, failed) => {
+        this.#pools = { ...this.#pools, ...pools }
+        const keep = ({ failover }: KeptState) => Promise.resolve(failover.keep(pools, failed))
+        void this.#use(keep).catch(failed)
+      },
       settled: () => this.#hold(this.#use((one) => one.failover.settled()).catch(() => this.#why)),
       close: () => Promise.resolve(),
     }

@@ -8,6 +8,7 @@ import type { OverrideStore } from '../../../src/ha/override-file.ts'
 import { openOverrides, readOverrides, writeOverrides } from '../../../src/ha/override-file.ts'
 import { StateFileError, openStateDir } from '../../../src/ha/state-dir.ts'
 import { openStateIn } from '../../../src/ha/state-file.ts'
+import { systemTimers } from '../../../src/runtime/clock.ts'
 import { temporaryFolder } from '../../support/processes.ts'
 
 const kim = { by: 'kim', reason: 'kernel update', at: 1_000 }
@@ -99,7 +100,7 @@ test('whatever is cut off is torn, and never read as something else', () => {
 test('it shares its directory with the state of pools, and no other process gets in', async () => {
   const dir = temporaryFolder('overrides')
   const state = await openStateDir(dir)
-  const [failover, overrides] = [await openStateIn(state), await openOverrides(state)]
+  const [failover, overrides] = [await openStateIn(state, systemTimers), await openOverrides(state)]
   await Promise.all([
     overrides.save(sample()),
     failover.save({}),

@@ -8,6 +8,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  rmdirSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -17,8 +18,10 @@ import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, test } from 'node:test'
+import type { Timers } from '../../../src/core/clock.ts'
 import type { StateStore } from '../../../src/ha/state-file.ts'
 import { StateFileError } from '../../../src/ha/state-dir.ts'
+import { ManualTime } from '../../support/discovery.ts'
 import { openState } from '../../support/open-state.ts'
 import type { FailoverRecord } from '../../../src/core/failover-record.ts'
 import { startProcess } from '../../support/processes.ts'
@@ -32,8 +35,8 @@ function folder(): string {
   return join(root, String(count++))
 }
 
-async function open(dir: string): Promise<StateStore> {
-  const state = await openState(dir)
+async function open(dir: string, timers?: Timers): Promise<StateStore> {
+  const state = await openState(dir, timers)
   opened.push(state)
   return state
 }
@@ -250,6 +253,63 @@ test('a save that fails says where and why, keeps nothing of it, and the next ma
   await state.close()
   const again = await open(dir)
   assert.deepEqual(again.loaded.pools, { db: record, other: record })
+})
+
+test('what holds whether or not it is kept is tried again until it is', async () => {
+  const dir = folder()
+  const time = new ManualTime()
+  const state = await open(dir, time)
+  const errors: string[] = []
+  const failed = ({ message }: Error) => void errors.push(message)
+  const kept = () => JSON.parse(readFileSync(join(dir, 'failover.json'), 'utf8')).pools
+  await state.save({ db: record })
+  mkdirSync(join(dir, 'failover.json.new'))
+  const unfrozen = { ...record, frozen: null }
+  state.keep({ db: unfrozen }, failed)
+  await state.settled()
+  // Not the claim: whoever made it knows that it was lost, and goes on as before.
+  await assert.rejects(state.save({ db: { ...unfrozen, epoch: 8 }, other: record }))
+  for (let i = 0; i < 3; i++) {
+    await time.pass(5_000)
+    await state.settled()
+  }
+  assert.equal(errors.length, 1)
+  assert.match(errors[0]!, /failover\.json can't be written: .*EISDIR/)
+  rmdirSync(join(dir, 'failover.json.new'))
+  await time.pass(4_999)
+  await state.settled()
+  assert.deepEqual(kept(), { db: record })
+  await time.pass(1)
+  assert.equal(await state.settled(), null)
+  assert.deepEqual(kept(), { db: unfrozen })
+  assert.equal(time.waiting, 0, 'it is kept, and that was all')
+})
+
+test('what could not be kept is written with the next save, and at the latest with the close', async () => {
+  const dir = folder()
+  const time = new ManualTime()
+  for (const end of ['save', 'close'] as const) {
+    const state = await open(dir, time)
+    const blocked = join(dir, 'failover.json.new')
+    mkdirSync(blocked)
+    state.keep({ [end]: record }, () => {})
+    assert.match((await state.settled()) ?? '', /EISDIR/)
+    rmdirSync(blocked)
+    if (end === 'save') {
+      // What came after it is newer.
+      await state.save({ save: { ...record, epoch: 9 } })
+      // The other way round, while another one is being written.
+      void state.save({ last: record })
+      void state.save({ last: { ...record, epoch: 8 } })
+      state.keep({ last: { ...record, epoch: 9 } }, assert.fail)
+    }
+    await state.close()
+    assert.equal(time.waiting, 0)
+    state.keep({ db: record }, ({ message }) => assert.match(message, /is closed/))
+  }
+  const { pools } = (await open(dir)).loaded
+  const newest = { ...record, epoch: 9 }
+  assert.deepEqual(pools, { save: newest, last: newest, close: record })
 })
 
 test('after close nothing is saved any more', async () => {

@@ -17,6 +17,7 @@ function keptState(heard: string[], isKept = true): KeptState {
     failover: {
       loaded: { pools: { web: record(3) }, warnings: [] },
       save: async (pools) => void heard.push(`saved ${JSON.stringify(pools)}`),
+      keep: (pools) => void heard.push(`keeps ${JSON.stringify(pools)}`),
       settled: async () => null,
       close,
     },
@@ -49,6 +50,23 @@ test('what is saved while the state is lent is kept when it comes back, and not 
   await saving
   assert.equal(await settled, null)
   assert.deepEqual(heard.slice(2), ['opened', 'saved {"web":{"epoch":5}}'])
+})
+
+test('what is to be kept while the state is lent waits, or its keeper hears why it can not be', async () => {
+  const heard: string[] = []
+  const state = lendable(heard)
+  const failed = ({ message }: Error) => void heard.push(message)
+  await state.lend()
+  state.failover.keep({ web: record(5) }, failed)
+  assert.equal(state.memory.pools['web']!.epoch, 5)
+  await state.takeBack()
+  await new Promise(setImmediate)
+  await state.lend()
+  state.failover.keep({ web: record(6) }, failed)
+  state.giveUp()
+  await new Promise(setImmediate)
+  const kept = 'keeps {"web":{"epoch":5}}'
+  assert.deepEqual(heard, ['closed', 'opened', kept, 'closed', 'another process has taken over'])
 })
 
 test('what is saved after another process has taken over is refused', async () => {
