@@ -443,7 +443,7 @@ class Balancer implements RunningBalancer {
   async #startAdmin(): Promise<void> {
     const plan = this.#plan
     if (plan.admin === null) return
-    const parts = { plan, table: this.#table, clock: this.#clock, control: this.#control }
+    const parts = { table: this.#table, clock: this.#clock, control: this.#control }
     const source: AdminApiOptions['source'] = {
       version: () => versionInfo(this.#version, this.#startedMs, this.#planes.running),
       pools: () => this.status(),

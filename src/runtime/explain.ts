@@ -11,10 +11,11 @@ import type { Explained, ExplainQuestion } from '../route/explain-request.ts'
 import { explainRequest } from '../route/explain-request.ts'
 
 export interface ExplainParts {
-  readonly plan: Plan
   readonly table: SharedTable
   readonly clock: Clock
   readonly control: {
+    /** The plan in force: that of the status and the snapshot below. */
+    readonly plan: Plan
     status(): readonly PoolStatus[]
     /** All pools as the data threads have them. */
     current(): Snapshot
@@ -25,7 +26,8 @@ export interface ExplainParts {
 const NO_CHANCE: Random = { next: () => 0 }
 
 export function explainHere(parts: ExplainParts, question: ExplainQuestion): Explained {
-  const { plan, table, clock, control } = parts
+  const { table, clock, control } = parts
+  const { plan } = control
   const statuses = control.status()
   const { pools } = control.current()
   const nowMs = clock.nowMs()

@@ -304,6 +304,21 @@ test('diff tells what would change, what is in flight there, and changes nothing
   await one.behave({ kind: 'answer' })
 })
 
+test('explain goes by the plan that is in force', async () => {
+  const evenkeel = await fresh()
+  edit(evenkeel, (tree) => {
+    const respond = { status: 204 }
+    tree['listeners']!['front'] = { ...tree['listeners']!['front'], pool: undefined }
+    tree['listeners']!['front']['routes'] = [{ name: 'ping', respond }]
+    tree['pools'] = { ...poolWith(one), first: { backends: { two: two.address } } } as never
+  })
+  assert.equal((await reload(evenkeel)).status, 200)
+  assert.equal(await get(evenkeel.url()), '204 ')
+  const answer = await fetch(`${evenkeel.adminUrl}/v1/explain?url=http://x.test/`)
+  const { outcome, status } = (await answer.json()) as { outcome: string; status: number }
+  assert.deepEqual([outcome, status], ['answered', 204])
+})
+
 test('a configuration can be posted, and only for the one that it was made for', async () => {
   const evenkeel = await fresh()
   const post = (text: string, headers: Record<string, string> = {}) =>
