@@ -310,7 +310,7 @@ test('explain goes by the plan that is in force', async () => {
     const respond = { status: 204 }
     tree['listeners']!['front'] = { ...tree['listeners']!['front'], pool: undefined }
     tree['listeners']!['front']['routes'] = [{ name: 'ping', respond }]
-    tree['pools'] = { ...poolWith(one), first: { backends: { two: two.address } } } as never
+    tree['pools'] = { ...poolWith(one), first: { backends: { two: two.address } } }
   })
   assert.equal((await reload(evenkeel)).status, 200)
   assert.equal(await get(evenkeel.url()), '204 ')
