@@ -61,7 +61,7 @@ export class DnsSource implements Source {
   }
 
   async #round(): Promise<void> {
-    const questions = this.#needs.ask(this.#plan.servers)
+    const questions = untilCancelled(this.#needs.ask(this.#plan.servers))
     this.#questions = questions
     this.#timer = this.#host.timers.set(ROUND_MS, () => questions.cancel())
     let round: Round
@@ -177,6 +177,21 @@ export class DnsSource implements Source {
     return bothOf(
       ...(await Promise.all([questions.addresses(name, 4), questions.addresses(name, 6)])),
     )
+  }
+}
+
+/** The same questions; those that are asked after the end of the round fail at once. */
+function untilCancelled(questions: DnsQuestions): DnsQuestions {
+  let isOver = false
+  const unlessOver = <T>(ask: () => Promise<DnsAnswer<T>>): Promise<DnsAnswer<T>> =>
+    isOver ? Promise.resolve({ kind: 'failed', reason: 'no answer in time' }) : ask()
+  return {
+    addresses: (name, family) => unlessOver(() => questions.addresses(name, family)),
+    services: (name) => unlessOver(() => questions.services(name)),
+    cancel: () => {
+      isOver = true
+      questions.cancel()
+    },
   }
 }
 

@@ -159,6 +159,20 @@ test('a server that says nothing is given up after 6 s, and asked again with gro
   }
 })
 
+test('many servers that nobody can look up are given up after 6 s all the same', async () => {
+  const world = new World({ type: 'SRV' })
+  const services = Array.from({ length: 100 }, (_, i) => {
+    const name = `s${String(i).padStart(2, '0')}.internal`
+    if (i > 0) world.four.set(name, 'silent')
+    return { name, port: 80, priority: 0, weight: 1 }
+  })
+  world.four.set('s00.internal', [at('10.0.0.1')])
+  world.srv.set('api.internal', services)
+  await world.begin()
+  await world.time.pass(6_000)
+  assert.deepEqual(world.last, ['s00.internal:80=10.0.0.1:80 1', 's01.internal: no answer in time'])
+})
+
 test('when it may be that somebody is gone, it asks again at once', async () => {
   const world = new World({ type: 'A' })
   world.four.set('api.internal', [at('10.0.0.1', 50)])
@@ -243,6 +257,20 @@ test('a failure on the way through the search list leads to no other name', asyn
   await world.begin()
   assert.deepEqual(world.asked, ['api.a.local A'])
   assert.equal(world.last, 'SERVFAIL')
+})
+
+test('a source that is stopped asks nothing more', async () => {
+  const world = new World({ type: 'SRV' })
+  const services = Array.from({ length: 100 }, (_, i) => {
+    world.four.set(`s${i}.internal`, 'silent')
+    return { name: `s${i}.internal`, port: 80, priority: 0, weight: 1 }
+  })
+  world.srv.set('api.internal', services)
+  await world.begin()
+  const asked = world.asked.length
+  world.source.stop()
+  await world.time.pass(100_000)
+  assert.equal(world.asked.length, asked)
 })
 
 test('a source that is stopped says nothing any more and leaves no timer', async () => {
