@@ -112,7 +112,10 @@ export class FileSource implements Source {
 
   /** Says which file there is, through all links, and in which state. */
   async #stamp(): Promise<string> {
-    const { dev, ino, size, mtimeNs, ctimeNs } = await stat(this.#plan.path, { bigint: true })
+    const found = await stat(this.#plan.path, { bigint: true })
+    const { dev, ino, size, mtimeNs, ctimeNs } = found
+    // A pipe would be waited on, a device read without end.
+    if (!found.isFile() && !found.isDirectory()) throw new Error('it is no regular file')
     if (size > FILE_BYTES_MAX) throw new Error(`it is larger than ${FILE_BYTES_MAX >> 20} MiB`)
     return [dev, ino, size, mtimeNs, ctimeNs].join(' ')
   }

@@ -1,6 +1,7 @@
 // A file of members on a real file system, changed as editors, scripts and Kubernetes change files.
 
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, test } from 'node:test'
@@ -131,4 +132,14 @@ test('a directory that comes later, or is replaced, is looked into', async () =>
   renameSync(folder, `${folder}.old`)
   renameSync(`${folder}.new`, folder)
   await until(last, '10.0.0.2:80')
+})
+
+test('a pipe in place of the file is not waited on', async () => {
+  const path = join(temporaryFolder('members'), 'list.yaml')
+  execFileSync('mkfifo', [path])
+  const { last } = follow(path)
+  await until(last, 'it is no regular file')
+  writeFileSync(`${path}.new`, '- 10.0.0.1:80\n')
+  renameSync(`${path}.new`, path)
+  await until(last, '10.0.0.1:80')
 })
