@@ -149,20 +149,9 @@ export class PlanKeeper {
    */
   setConfigured(
     configured: Plan,
-    recalled: ReadonlyMap<string, readonly Member[]> = new Map(),
+    recalled?: ReadonlyMap<string, readonly Member[]>,
   ): Promise<KeeperResult> {
-    return this.#wish(CONFIGURATION, (inputs) => {
-      const before = new Map(inputs.configured.pools.map((pool) => [pool.name, pool]))
-      const members = new Map<string, readonly Member[]>()
-      for (const { name, discovery } of configured.pools) {
-        const again = discovery === undefined ? undefined : recalled.get(name)
-        const known = inputs.members.get(name) ?? again
-        // Nobody speaks any more for the members of a pool that has lost its discovery.
-        const isLost = discovery === undefined && before.get(name)?.discovery !== undefined
-        if (known !== undefined && !isLost) members.set(name, known)
-      }
-      return { ...inputs, configured, members }
-    })
+    return this.#wish(CONFIGURATION, (inputs) => reconfigured(inputs, configured, recalled))
   }
 
   /**
@@ -185,7 +174,7 @@ export class PlanKeeper {
 
   /** What this configuration would come to, without a change. */
   async propose(configured: Plan): Promise<Proposal> {
-    const proposal = this.#compose({ ...this.#inputs, configured })
+    const proposal = this.#compose(reconfigured(this.#inputs, configured))
     if (!proposal.ok || this.#ports === null) return proposal
     const refusal = this.#ports.refusal(proposal.plan)
     if (refusal !== null) return { ok: false, message: refusal }
@@ -331,6 +320,23 @@ export class PlanKeeper {
     this.#gone = joinSlots(this.#gone, slotsLeft(this.#plan, plan))
     this.#plan = plan
   }
+}
+
+/** @param recalled what pools with discovery begin with of which nothing else is known */
+function reconfigured(
+  inputs: Inputs,
+  configured: Plan,
+  recalled: ReadonlyMap<string, readonly Member[]> = new Map(),
+): Inputs {
+  const members = new Map<string, readonly Member[]>()
+  for (const { name, discovery } of configured.pools) {
+    const again = discovery === undefined ? undefined : recalled.get(name)
+    const known = inputs.members.get(name) ?? again
+    // Nobody speaks any more for the members of a pool that has lost its discovery.
+    const isLost = discovery === undefined && isDiscovered(inputs.configured, name)
+    if (known !== undefined && !isLost) members.set(name, known)
+  }
+  return { ...inputs, configured, members }
 }
 
 function isDiscovered({ pools }: Plan, name: string): boolean {

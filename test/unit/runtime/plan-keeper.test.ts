@@ -121,6 +121,8 @@ test('members go with the discovery that found them', async () => {
   await keeper.setConfigured(found)
   await keeper.setMembers('web', [member])
   assert.deepEqual(names(keeper.plan), ['m'])
+  const proposal = await keeper.propose(first)
+  assert.deepEqual(proposal.ok && names(proposal.plan), ['a', 'b'], 'what would be is what will be')
   await keeper.setConfigured(first)
   assert.deepEqual(names(keeper.plan), ['a', 'b'])
 })
