@@ -42,6 +42,8 @@ interface Running {
   readonly source: Source
   readonly counts: { failures: number; changes: number }
   state: SourceState
+  /** As it was said, and when; `null` before the first. */
+  last: { readonly word: SourceWord; readonly atMs: number } | null
 }
 
 export class Discovery {
@@ -156,10 +158,12 @@ class PoolDiscovery {
     const isFirst = this.#plan === null
     // A plan also comes with each change of members: then there is nothing to do.
     const isSame = isSameJson(this.#plan, plan) && isSameJson(this.#configured, pool.backends)
+    const isOwnSame = isSameJson(this.#own, own)
+    const areRulesSame = isOwnSame && isSameJson(rulesOf(this.#plan), rulesOf(plan))
     this.#plan = plan
     this.#configured = pool.backends
     this.#own = own
-    if (isSame) return
+    if (isSame && isOwnSame) return
     const before = this.#running
     const kept = new Set<Running>()
     const next: (Running | SourcePlan)[] = plan.sources.map((source) => {
@@ -177,6 +181,7 @@ class PoolDiscovery {
       fresh.push(running)
       return running
     })
+    if (!areRulesSame) for (const running of kept) this.#hearAgain(running)
     if (!isFirst || plan.seed.length > 0) this.#change()
     for (const { source } of fresh) source.start()
   }
@@ -200,28 +205,42 @@ class PoolDiscovery {
     const tell = (word: SourceWord): { unsure: boolean } => this.#hear(running, word)
     const source = this.#ports.open(this.#pool, plan, { clock, timers, random, tell })
     const counts = { failures: 0, changes: 0 }
-    const running: Running = { plan, source, counts, state: firstState(clock.nowMs()) }
+    const state = firstState(clock.nowMs())
+    const running: Running = { plan, source, counts, state, last: null }
     return running
   }
 
   #hear(running: Running, word: SourceWord): { unsure: boolean } {
-    const { membersMax, allowEmpty } = this.#plan!
-    const agreeing = running.plan.kind === 'dns' ? DNS_AGREEING : 1
-    const rules = { membersMax, allowEmpty, agreeing }
+    const atMs = this.#ports.clock.nowMs()
+    running.last = { word, atMs }
     const wasFirst = running.state.answeredMs === null
-    const step = hear(
-      running.state,
-      this.#filtered(running, word),
-      rules,
-      this.#ports.clock.nowMs(),
-    )
-    running.state = step.state
-    if (step.state.failures > 0) running.counts.failures++
-    if (step.changed) running.counts.changes++
-    if (step.news !== null) this.#announce(running, step.news)
-    if (step.changed || (wasFirst && step.state.answeredMs !== null)) this.#change()
+    const step = this.#take(running, running.plan.kind === 'dns' ? DNS_AGREEING : 1)
+    if (running.state.failures > 0) running.counts.failures++
+    if (step.changed || (wasFirst && running.state.answeredMs !== null)) this.#change()
     else this.#settled()
     return { unsure: step.unsure }
+  }
+
+  /** By other rules: a file, or a service that nobody changes, may say nothing new for weeks. */
+  #hearAgain(running: Running): void {
+    const { last, state } = running
+    if (last?.word.kind !== 'answer') return
+    // It is no second answer: whoever may be gone is still asked for once more.
+    const agreeing = state.missing.size > 0 ? DNS_AGREEING : 1
+    running.state = { ...state, missing: new Map() }
+    this.#take(running, agreeing)
+  }
+
+  /** What follows from the last word of a source. */
+  #take(running: Running, agreeing: number): { changed: boolean; unsure: boolean } {
+    const { membersMax, allowEmpty } = this.#plan!
+    const { word, atMs } = running.last!
+    const rules = { membersMax, allowEmpty, agreeing }
+    const step = hear(running.state, this.#filtered(running, word), rules, atMs)
+    running.state = step.state
+    if (step.changed) running.counts.changes++
+    if (step.news !== null) this.#announce(running, step.news)
+    return step
   }
 
   /** A file is written by somebody who may write here what he likes; others may be misled. */
@@ -294,6 +313,11 @@ function ownAddresses({ listeners, admin }: Plan): readonly Address[] {
 }
 
 const EVERYTHING = ['0.0.0.0/0', '::/0'] as const
+
+/** By what an answer is judged. */
+function rulesOf(plan: DiscoveryPlan | null): unknown {
+  return plan && [plan.allow, plan.membersMax, plan.allowEmpty]
+}
 
 function isSameJson(one: unknown, other: unknown): boolean {
   return JSON.stringify(one) === JSON.stringify(other)

@@ -315,6 +315,59 @@ test('a source that a reload changes keeps what it knew until it has answered an
   assert.equal(world.plans.at(-1), 'web: 10.0.0.2:80')
 })
 
+test('what may be a backend is judged anew when a reload says it otherwise', async () => {
+  const world = new World()
+  const source = { sources: [FILE] }
+  world.adopt({ ...source, allow: ['10.0.0.0/8'] })
+  world.sources[0]!.says('10.0.0.1:80', '192.168.0.1:80', '192.168.0.2:8081')
+  await world.time.pass(2_000)
+  assert.equal(world.plans.at(-1), 'web: 10.0.0.1:80')
+  const both = ['10.0.0.0/8', '192.168.0.0/16']
+  world.adopt({ ...source, allow: both })
+  await world.time.pass(2_000)
+  assert.equal(world.plans.at(-1), 'web: 10.0.0.1:80 192.168.0.1:80 192.168.0.2:8081')
+  assert.equal(world.status()![0]!.reason, 'answers')
+  world.adopt({ ...source, allow: both, membersMax: 2 })
+  await world.time.pass(2_000)
+  assert.equal(world.plans.at(-1), 'web: 10.0.0.1:80 192.168.0.1:80')
+  const here = { address: { kind: 'tcp', host: '192.168.0.2', port: 8_081 } } as ListenerPlan
+  const discovery = { ...source, allow: both, membersMax: 9, allowEmpty: false, seed: [] }
+  world.discovery.adopt({ ...planWith(discovery, 0), listeners: [here] })
+  await world.time.pass(2_000)
+  assert.equal(world.plans.at(-1), 'web: 10.0.0.1:80 192.168.0.1:80')
+  assert.equal(world.status()![0]!.reason, 'answers; left out: 192.168.0.2:8081 is Evenkeel itself')
+  world.adopt({ ...source, allow: ['172.16.0.0/12'] })
+  await world.time.pass(2_000)
+  assert.equal(world.plans.at(-1), 'web: 10.0.0.1:80 192.168.0.1:80', 'nobody is left: all stay')
+  assert.match(world.status()![0]!.reason, /^what it said last still holds: nothing it tells of/)
+  assert.equal(world.sources.length, 1)
+})
+
+test('a reload is no second answer of a source that has left somebody out', async () => {
+  const world = new World()
+  world.adopt()
+  world.sources[0]!.says('10.0.0.1:80', '10.0.0.2:80')
+  assert.equal(world.sources[0]!.says('10.0.0.1:80').unsure, true)
+  world.adopt({ membersMax: 9 })
+  await world.time.pass(2_000)
+  assert.equal(world.plans.at(-1), 'web: 10.0.0.1:80 10.0.0.2:80')
+  world.sources[0]!.says('10.0.0.1:80')
+  await world.time.pass(2_000)
+  assert.equal(world.plans.at(-1), 'web: 10.0.0.1:80')
+})
+
+test('a reload while a source fails does not make its answer of before a new one', async () => {
+  const world = new World()
+  world.adopt()
+  world.sources[0]!.says('10.0.0.1:80')
+  world.sources[0]!.fails('no answer in time')
+  world.adopt({ membersMax: 9 })
+  await world.time.pass(2_000)
+  const [status] = world.status()!
+  assert.equal(status!.state, 'stale')
+  assert.equal(status!.failures, 1)
+})
+
 test('the start waits for the first words, not for good ones, and never for long', async () => {
   const world = new World()
   world.adopt({ sources: [DNS, FILE] })
