@@ -25,6 +25,8 @@ export type SourceWord =
       readonly refused: readonly string[]
       /** Why nobody was found, for people. */
       readonly empty?: string
+      /** Why changes may be heard of late, though that is all of them. */
+      readonly unsteady?: string
     }
   /** A few words: `no such name`, `no answer within 2s`. */
   | { readonly kind: 'failure'; readonly reason: string }
@@ -42,8 +44,13 @@ export interface SourceState {
   readonly answeredMs: number | null
   /** Sorted by name. */
   readonly members: readonly Member[]
-  /** What was wrong with the last word; `null` if nothing was. With `ok` its answer was incomplete. */
+  /**
+   * What was wrong with the last word; `null` if nothing was. With `ok` its answer was incomplete, or
+   * the source is `unsteady`.
+   */
   readonly trouble: string | null
+  /** The last answer was whole, but changes may be heard of late. */
+  readonly unsteady: boolean
   /** Bad words in a row. */
   readonly failures: number
   /** Of the last answer: what was not taken. */
@@ -76,6 +83,7 @@ export function firstState(nowMs: number): SourceState {
     answeredMs: null,
     members: [],
     trouble: null,
+    unsteady: false,
     failures: 0,
     refused: [],
     missing: new Map(),
@@ -101,7 +109,8 @@ export function hear(
     sinceMs: state.condition === 'ok' ? state.sinceMs : nowMs,
     answeredMs: nowMs,
     members: kept.members,
-    trouble: word.incomplete,
+    trouble: word.incomplete ?? word.unsteady ?? null,
+    unsteady: word.incomplete === null && word.unsteady !== undefined,
     failures: 0,
     refused,
     missing: kept.missing,
@@ -127,6 +136,7 @@ function fail(state: SourceState, trouble: string, nowMs: number): SourceStep {
     condition,
     sinceMs: state.condition === condition ? state.sinceMs : nowMs,
     trouble,
+    unsteady: false,
     failures: state.failures + 1,
     // What was left out before the failure has to be left out anew.
     missing: new Map(),

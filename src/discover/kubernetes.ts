@@ -36,6 +36,8 @@ const WATCH_SPREAD_S = 60
 const WATCH_GRACE_MS = 30_000
 const WATCH_APART_MS = 1_000
 const GONE = 410
+/** So many watches in a row that nothing comes of are enough. */
+const VAIN_MAX = 3
 
 export function kubernetesSource(
   plan: KubernetesSourcePlan,
@@ -66,6 +68,8 @@ class Watcher {
   readonly #path: string
   #slices: EndpointSlices
   #version = ''
+  /** Watches in a row that ended at once, or whose version was not known, without a word. */
+  #vain = 0
 
   constructor(session: Session, api: JsonApi, subject: Subject) {
     this.#session = session
@@ -83,6 +87,7 @@ class Watcher {
       await this.#list()
       // A watch that was ended in time goes on where it was.
       while (await this.#watch());
+      this.#wasVain('it does not know the version of its own list')
       // What was listed is too old to go on from: the server may be busy, so not at once.
       await this.#session.pause(500 + this.#subject.host.random.next() * 500)
     }
@@ -149,8 +154,17 @@ class Watcher {
     }
     // A server that ends each watch as soon as it began must not keep us running in a circle.
     const ranMs = clock.nowMs() - startMs
-    if (ranMs < WATCH_APART_MS) await this.#session.pause(WATCH_APART_MS - ranMs)
+    if (ranMs >= WATCH_APART_MS) this.#vain = 0
+    else {
+      this.#wasVain('its watch ends as soon as it has begun')
+      await this.#session.pause(WATCH_APART_MS - ranMs)
+    }
     return true
+  }
+
+  /** @throws StreamError when that happens each time: then it is not followed */
+  #wasVain(how: string): void {
+    if (++this.#vain >= VAIN_MAX) throw new StreamError(how)
   }
 
   /** One line of a watch. @throws ApiError when nothing that follows it would be of use */
@@ -161,6 +175,7 @@ class Watcher {
       if (code === GONE) throw new ApiError('its version is too old', GONE)
       throw new StreamError(textOf(message) ?? 'its watch ended with an error')
     }
+    this.#vain = 0
     this.#version = versionOf(object) ?? this.#version
     if (type === 'BOOKMARK') return
     if (type === 'ADDED' || type === 'MODIFIED') this.#slices.set(object)

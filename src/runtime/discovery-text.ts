@@ -63,14 +63,15 @@ export function statusOf(plan: SourcePlan, state: SourceState, facts: Facts): Di
   }
 }
 
-function reasonOf({ condition, trouble, refused }: SourceState, facts: Facts): string {
+function reasonOf({ condition, trouble, unsteady, refused }: SourceState, facts: Facts): string {
   const more = [
     ...(refused.length > 0 ? [refusedText(refused)] : []),
     ...(facts.refusal === null ? [] : [`not taken yet: ${facts.refusal}`]),
   ]
+  const answers = unsteady ? 'answers, but cannot be followed' : 'answers in part'
   const first = {
     waiting: trouble === null ? 'no answer yet' : `no answer yet: ${trouble}`,
-    ok: trouble === null ? 'answers' : `answers in part: ${trouble}`,
+    ok: trouble === null ? 'answers' : `${answers}: ${trouble}`,
     stale: `what it said last still holds: ${trouble}`,
   }[condition]
   return [first, ...more].join('; ')

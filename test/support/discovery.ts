@@ -102,11 +102,15 @@ export class SpokenSource implements Source {
 
   says(...addresses: readonly string[]): { unsure: boolean } {
     const found = addresses.map((text) => foundAt(text))
-    return this.#host.tell({ kind: 'answer', found, incomplete: null, refused: [] })
+    return this.tells({ kind: 'answer', found, incomplete: null, refused: [] })
   }
 
   fails(reason: string): void {
-    this.#host.tell({ kind: 'failure', reason })
+    this.tells({ kind: 'failure', reason })
+  }
+
+  tells(word: SourceWord): { unsure: boolean } {
+    return this.#host.tell(word)
   }
 }
 

@@ -18,9 +18,12 @@ class Story {
     this.#rules = rules
   }
 
-  answer(found: readonly (string | Found)[], incomplete: string | null = null) {
+  answer(
+    found: readonly (string | Found)[],
+    { incomplete = null, ...rest }: { incomplete?: string | null; unsteady?: string } = {},
+  ) {
     const all = found.map((one) => (typeof one === 'string' ? foundAt(one) : one))
-    return this.#step({ kind: 'answer', found: all, incomplete, refused: [] })
+    return this.#step({ kind: 'answer', found: all, incomplete, refused: [], ...rest })
   }
 
   fail(reason: string) {
@@ -125,13 +128,28 @@ test('an answer of which nothing can be taken is a failure even where emptiness 
 test('an incomplete answer adds and never removes', () => {
   const story = new Story()
   story.answer([A, B])
-  const step = story.answer([A, C], 'no answer for AAAA records')
+  const step = story.answer([A, C], { incomplete: 'no answer for AAAA records' })
   assert.deepEqual(step.news, { state: 'failed', added: ['c'], removed: [] })
   assert.equal(step.unsure, false)
-  story.answer([A, C], 'no answer for AAAA records')
+  story.answer([A, C], { incomplete: 'no answer for AAAA records' })
   assert.deepEqual(story.names, ['a', 'b', 'c'])
   assert.equal(story.state.condition, 'ok')
   assert.deepEqual(story.answer([A, C]).news, { state: 'recovered', added: [], removed: ['b'] })
+})
+
+test('a source that lists but cannot be followed is told of once, and what it lists counts', () => {
+  const story = new Story()
+  const unsteady = 'it breaks off again and again: connection closed'
+  story.answer([A, B])
+  assert.equal(story.fail(unsteady).news?.state, 'failed')
+  const again = story.answer([A], { unsteady })
+  assert.deepEqual(again.news, { state: 'changed', added: [], removed: ['b'] })
+  assert.equal(story.state.condition, 'ok')
+  assert.equal(story.state.unsteady, true)
+  assert.equal(story.fail(unsteady).news, null)
+  assert.equal(story.answer([A], { unsteady }).news, null)
+  assert.equal(story.answer([A]).news?.state, 'recovered')
+  assert.equal(story.state.unsteady, false)
 })
 
 test('with DNS two answers in a row have to leave a member out', () => {

@@ -315,6 +315,17 @@ test('a source that a reload changes keeps what it knew until it has answered an
   assert.equal(world.plans.at(-1), 'web: 10.0.0.2:80')
 })
 
+test('a source that cannot be followed says so, though it answers', () => {
+  const world = new World()
+  world.adopt({ sources: [FILE] })
+  const word = { kind: 'answer', found: [foundAt('10.0.0.1:80')], refused: [] } as const
+  const unsteady = 'it breaks off again and again: connection closed'
+  world.sources[0]!.tells({ ...word, incomplete: null, unsteady })
+  assert.equal(world.status()![0]!.reason, `answers, but cannot be followed: ${unsteady}`)
+  world.sources[0]!.tells({ ...word, incomplete: 'no answer for AAAA records', unsteady })
+  assert.equal(world.status()![0]!.reason, 'answers in part: no answer for AAAA records')
+})
+
 test('what may be a backend is judged anew when a reload says it otherwise', async () => {
   const world = new World()
   const source = { sources: [FILE] }
