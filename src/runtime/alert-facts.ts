@@ -33,14 +33,12 @@ export class AlertTraffic {
     const { errorRate, latency } = alerts.rules
     for (const pool of pools) {
       if (errorRate !== undefined) {
-        const [requests, failed, retries, answers] = this.#grown(
+        const [requests, failures] = this.#grown(
           `errorRate ${pool.name}`,
           errorRate.windowMs,
           this.#outcomes(pool),
           { nowMs, seen },
-        ) as [number, number, number, number]
-        // An answer 5xx that was tried again has not reached the client.
-        const failures = Math.min(requests, failed + Math.max(0, answers - retries))
+        ) as [number, number]
         found.set(`errorRate ${pool.name}`, { requests, failures, latencyMs: null })
       }
       if (latency !== undefined) {
@@ -70,15 +68,9 @@ export class AlertTraffic {
     return window.grown(counts, nowMs)
   }
 
-  #outcomes({ slot, backends }: PoolPlan): readonly number[] {
-    const table = this.#table
-    const base = table.poolBase(slot)
-    const sums = [POOL.requests, POOL.failed, POOL.retries].map((cell) => table.sum(base + cell))
-    let answers = 0
-    for (const backend of backends) {
-      answers += table.sum(table.backendBase(backend.slot) + BACKEND.status + 4)
-    }
-    return [...sums, answers]
+  #outcomes({ slot }: PoolPlan): readonly number[] {
+    const base = this.#table.poolBase(slot)
+    return [POOL.requests, POOL.failed].map((cell) => this.#table.sum(base + cell))
   }
 
   #answers({ backends }: PoolPlan): readonly number[] {

@@ -170,3 +170,31 @@ test('a reload with a broken configuration fires, the next good one ends it, and
   await waitFor(() => receiver.of('/two').length === 1, { what: 'its end at the new address' })
   assert.equal((receiver.of('/two')[0] as AlertJson).status, 'resolved')
 })
+
+test('an answer 5xx of a backend is one failed request, as metrics and reports have it', async (context) => {
+  const backend = await startBackend({ name: 'a' })
+  const evenkeel = await startEvenkeel({
+    listeners: { web: { pool: 'web' } },
+    alerts: {
+      notify: { local: { exec: ['/bin/true'] } },
+      rules: { errorRate: { above: '10%', for: '0s', minRequests: 8 } },
+    },
+    pools: {
+      web: { backends: { a: backend.address }, outlierDetection: 'false', retry: 'false' },
+    },
+  })
+  context.after(async () => {
+    await evenkeel.stop()
+    await backend.stop()
+  })
+  const post = () => fetch(evenkeel.url(), { method: 'POST', body: 'x' })
+  for (let i = 0; i < 6; i++) assert.equal((await post()).status, 200)
+  await backend.behave({ kind: 'answer', status: 500 })
+  for (let i = 0; i < 2; i++) assert.equal((await post()).status, 500)
+  const fired = await waitFor(async () => {
+    const answer = await fetch(`${evenkeel.adminUrl}/v1/alerts`)
+    const { alerts } = (await answer.json()) as AlertsAnswer
+    return alerts.find(({ rule }) => rule === 'errorRate')
+  })
+  assert.deepEqual([fired.message, fired.value], ['25 % of 8 requests to pool web failed', 0.25])
+})
