@@ -126,6 +126,8 @@ function reachable(address: Address): Address {
 
 export interface AdminReply {
   readonly status: number
+  /** Its content type, in small letters and without parameters. */
+  readonly type: string
   readonly body: string
 }
 
@@ -142,31 +144,49 @@ export function readAdmin(place: AdminPlace, path: string): Promise<AdminReply> 
 
 /** Reads one path that has an answer. @throws Failure also when the API says why it has none */
 export async function readAnswer(place: AdminPlace, path: string): Promise<string> {
-  const { status, body } = await readAdmin(place, path)
+  const { status, body } = checked(place, await readAdmin(place, path))
   if (status !== 200) throw new Failure(detailOf(body))
   return body
 }
 
 /** Asks for a change, which may take as long as it is worth. @throws Failure when nobody answers */
-export function postAdmin(
+export async function postAdmin(
   place: AdminPlace,
   path: string,
   body: unknown,
   timeoutMs: number,
 ): Promise<AdminReply> {
   const json = { type: 'application/json', body: JSON.stringify(body) }
-  return sendAdmin(place, { method: 'POST', path, ...json, timeoutMs })
+  return checked(place, await sendAdmin(place, { method: 'POST', path, ...json, timeoutMs }))
 }
 
 /** Sends a configuration. @throws Failure when nobody answers */
-export function postYaml(
+export async function postYaml(
   place: AdminPlace,
   path: string,
   text: string,
   timeoutMs: number,
 ): Promise<AdminReply> {
   const yaml = { type: 'application/yaml', body: text }
-  return sendAdmin(place, { method: 'POST', path, ...yaml, timeoutMs })
+  return checked(place, await sendAdmin(place, { method: 'POST', path, ...yaml, timeoutMs }))
+}
+
+/**
+ * Anybody may listen at an address, a listener for traffic above all.
+ * @param wanted the content type of what the path tells
+ * @throws Failure when it is not the admin API that has answered
+ */
+export function checked<T extends Pick<AdminReply, 'status' | 'type'>>(
+  { address }: AdminPlace,
+  reply: T,
+  wanted = 'application/json',
+): T {
+  const { status, type } = reply
+  if (type === (status < 300 ? wanted : 'application/problem+json')) return reply
+  const what = plain(`${status}${type === '' ? '' : `, ${type}`}`)
+  throw new Failure(
+    `who answers at ${formatAddress(address)} is not the admin API of Evenkeel (${what}); name its address with --admin ADDR or its configuration with -c FILE`,
+  )
 }
 
 /** The sentence of a change that was made. */
@@ -205,10 +225,15 @@ async function sendAdmin(place: AdminPlace, question: AdminQuestion): Promise<Ad
     let body = ''
     response.setEncoding('utf8')
     for await (const chunk of response) body += String(chunk)
-    return { status: response.statusCode ?? 0, body }
+    return { status: response.statusCode ?? 0, type: typeOf(response), body }
   } catch (error) {
     throw unanswered(place, error)
   }
+}
+
+/** Content type of an answer, in small letters and without parameters. */
+export function typeOf({ headers }: IncomingMessage): string {
+  return (headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase()
 }
 
 /** Asks, and resolves when the answer begins. @throws Failure when nobody answers */

@@ -5,7 +5,7 @@ import type { BalancerEvent } from '../core/events.ts'
 import type { Log } from '../observe/log.ts'
 import { logEvent } from '../runtime/event-lines.ts'
 import type { AdminPlace, AdminTarget } from './admin-client.ts'
-import { detailOf, findAdmin, openAdmin, readAnswer } from './admin-client.ts'
+import { checked, detailOf, findAdmin, openAdmin, readAnswer, typeOf } from './admin-client.ts'
 import { outputOption, withAdminOptions } from './admin-options.ts'
 import type { Color } from './terminal.ts'
 import { EXIT, Failure, paint, plain, put, say, wantsColor } from './terminal.ts'
@@ -95,7 +95,9 @@ async function* readEvents(
     timeoutMs: SILENCE_MS,
   })
   response.setEncoding('utf8')
-  if (response.statusCode !== 200) {
+  const status = response.statusCode ?? 0
+  checked(place, { status, type: typeOf(response) }, 'text/event-stream')
+  if (status !== 200) {
     let body = ''
     for await (const chunk of response) body += String(chunk)
     throw new Failure(detailOf(body))
@@ -145,7 +147,7 @@ const tints: Readonly<Record<'debug' | 'info' | 'warn' | 'error', Color>> = {
   error: 'red',
 }
 
-/** `2026-11-21 10:30:00 backend web/b is down: connection refused`: the log's words. */
+/** `2026-11-21 10:30:00Z backend web/b is down: connection refused`: the log's words. */
 function formatEvent(event: BalancerEvent, color: boolean): string {
   const at = new Date(event.at).toISOString().slice(0, 19).replace('T', ' ')
   let line = ''
@@ -165,5 +167,5 @@ function formatEvent(event: BalancerEvent, color: boolean): string {
     close: async () => {},
   }
   logEvent(log, event)
-  return `${paint(at, 'dim', color)} ${line}`
+  return `${paint(`${at}Z`, 'dim', color)} ${line}`
 }

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { BalancerEvent } from '../../src/core/events.ts'
@@ -76,6 +79,29 @@ test('a token that cannot be one is wrong usage', async () => {
   )
 })
 
+test('who is no admin API is told from one, be it a listener for traffic', async () => {
+  const site = createServer((request, response) => {
+    const type = request.url === '/v1/pools' ? 'text/html' : 'application/json'
+    response.writeHead(request.url === '/v1/alerts' ? 404 : 200, { 'content-type': type })
+    response.end(type === 'text/html' ? '<h1>Hello</h1>' : '{"error":"not found"}')
+  })
+  site.listen(0, '127.0.0.1')
+  await once(site, 'listening')
+  const { port } = site.address() as AddressInfo
+  const at = ['--admin', `127.0.0.1:${port}`]
+  const message = (what: string): string =>
+    `evenkeel: who answers at 127.0.0.1:${port} is not the admin API of Evenkeel (${what}); name its address with --admin ADDR or its configuration with -c FILE\n`
+  for (const [words, what] of [
+    [['status'], '200, text/html'],
+    [['alerts'], '404, application/json'],
+    [['events'], '200, application/json'],
+  ] as const) {
+    const { code, stdout, stderr } = await evenkeel([...words, ...at])
+    assert.deepEqual([code, stdout, stderr], [1, '', message(what)])
+  }
+  site.close()
+})
+
 const ours = makeAuthority('Our CA')
 const server = ours.issue('lb')
 const ca = file('ca.pem', ours.cert)
@@ -140,7 +166,8 @@ test('events tell what happened of late, in the words of the log', async () => {
   const at = ['--admin', admin.host]
   assert.deepEqual(await evenkeel(['events', '--recent', ...at]), {
     code: 0,
-    stdout: '1970-01-01 00:00:01 odd ?[31m\n1970-01-01 00:00:01 pool db is suspect (a is silent)\n',
+    stdout:
+      '1970-01-01 00:00:01Z odd ?[31m\n1970-01-01 00:00:01Z pool db is suspect (a is silent)\n',
     stderr: '',
   })
   const json = await evenkeel(['events', '--recent', '--kinds', 'turn', '-o', 'json', ...at])
