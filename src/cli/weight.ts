@@ -32,6 +32,8 @@ Examples:
   evenkeel weight web/a --reset`,
     )
     .action(async (word: string, text: string | undefined, options: WeightOptions) => {
+      // A second word is the weight.
+      if (!word.includes('/')) throw new Failure(`'${word}' is not POOL/BACKEND`, EXIT.usage)
       const { pool, backend } = readBackend([word])
       const { reset = false, force = false } = options
       const body = { weight: reset ? null : wishOf(text, options), force }

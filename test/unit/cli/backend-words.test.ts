@@ -20,6 +20,7 @@ test('wrong words are explained before anything is asked', async (context) => {
     [['upgrade', '--timeout', '50ms'], '--timeout 50ms: use 100ms to 10m'],
     [['handover', '--timeout', '2h'], '--timeout 2h: use up to 1h'],
     [['weight', 'web/a', '--reason', 'x'], 'give a weight, or --reset'],
+    [['weight', 'web', 'a', '--reason', 'x'], "'web' is not POOL/BACKEND"],
     [['weight', 'web/a', '70%'], 'say why, with --reason TEXT'],
     [['weight', 'web/a', 'much', '--reason', 'x'], "'much' is not a weight"],
     [['backend', 'drop', 'web', 'a', '--reason', 'x'], 'Allowed choices are add, remove'],
