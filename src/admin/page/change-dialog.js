@@ -14,7 +14,7 @@ const VERBS = {
   maintenance: {
     title: 'Maintenance',
     says: (name) =>
-      `${name} is taken out at once: what can be moved to another backend moves, the rest is cut. It stays out until you enable it.`,
+      `${name} is taken out at once: what waits for an answer and can safely be made again moves to another backend, the rest finishes. It stays out until you enable it.`,
   },
   enable: {
     title: 'Enable',
