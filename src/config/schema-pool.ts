@@ -258,7 +258,7 @@ export const poolSchema = map(
         .describe('How soon traffic must flow again after a failure.'),
       availability: ratio(0.5, 0.999999999)
         .optional()
-        .describe('Share of requests that must succeed, such as 99.9%.'),
+        .describe('Share of the time that the pool has to be up, such as 99.9%.'),
     })
       .prefault({})
       .describe('What the pool is held against.'),
