@@ -5,11 +5,12 @@ import { z } from 'zod'
 import { REASON_CHARS_MAX } from '../core/operator.ts'
 import type { OverrideAnswer, OverrideRequest } from '../core/override-request.ts'
 import { BACKENDS_MAX, CUT_AFTER_MAX_MS, WEIGHT_MAX, readWeight } from '../core/override-request.ts'
-import type { Overrides } from '../core/overrides.ts'
+import type { BackendOverride, Overrides } from '../core/overrides.ts'
 import { describeOverride } from '../core/overrides.ts'
 import { json } from './answer.ts'
 import type { Outcome, Route } from './route.ts'
 import { changeRoute, readRoute } from './route.ts'
+import { addressSchema, signature } from './schemas.ts'
 import { by, flag, line, reason, wholeNumber } from './words.ts'
 
 /** Whoever carries changes out. */
@@ -52,6 +53,44 @@ const frame = {
 const takingOut = { ...frame, problems: [...frame.problems, 'min-available'] } as const
 const example = { reason: 'kernel update', by: 'kim' }
 
+const override: z.ZodType<BackendOverride & { readonly text: string }> = z
+  .strictObject({
+    pool: z.string(),
+    backend: z.string(),
+    admin: z.strictObject({ ...signature, state: z.enum(['drain', 'maint']) }).nullable(),
+    weight: z
+      .strictObject({
+        ...signature,
+        wish: z
+          .strictObject({ kind: z.enum(['absolute', 'share']), value: z.number() })
+          .describe('`share`: of the configured weight; 0.5 is half of it.'),
+      })
+      .nullable(),
+    member: z
+      .strictObject({
+        ...signature,
+        wish: z.union([
+          z.strictObject({
+            kind: z.literal('added'),
+            address: addressSchema,
+            weight: z.number(),
+            zone: z.string().nullable(),
+            site: z.string().nullable(),
+          }),
+          z.strictObject({ kind: z.literal('removed') }),
+        ]),
+      })
+      .nullable(),
+    goneSince: z
+      .number()
+      .nullable()
+      .describe('Since when there has been no such backend: wall clock, ms since 1970.'),
+    text: z.string().describe('The same in one line.'),
+  })
+  .meta({ id: 'Override' })
+
+const overridesSchema = z.strictObject({ overrides: z.array(override) })
+
 export function backendRoutes(changer: BackendChanger): readonly Route[] {
   const ask = async (request: OverrideRequest): Promise<Outcome> =>
     outcomeOf(await changer.change(request))
@@ -83,7 +122,7 @@ export function backendRoutes(changer: BackendChanger): readonly Route[] {
       path: '/v1/overrides',
       tag: 'backends',
       summary: 'what operators have changed while it runs',
-      result: { says: 'Sorted by pool and backend.', schema: z.looseObject({}) },
+      result: { says: 'Sorted by pool and backend.', schema: overridesSchema },
       answer: () => {
         const overrides = changer.all.map((one) => ({ ...one, text: describeOverride(one) }))
         return json(200, { overrides })

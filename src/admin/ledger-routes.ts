@@ -10,6 +10,7 @@ import { json } from './answer.ts'
 import { problem } from './problem.ts'
 import type { Route } from './route.ts'
 import { readRoute } from './route.ts'
+import { incidentSchema, incidentsSchema, reportSchema } from './schemas-ledger.ts'
 
 /** What these paths ask. */
 export interface LedgerSource {
@@ -85,7 +86,7 @@ function reportRoute(ports: Ports): Route {
     description:
       'Per pool and backend: availability by time and by requests, error budget, MTTR, MTBF, measured RTO against the objective. docs/ledger.md has the formulas. All lengths are milliseconds, times are milliseconds since 1970.',
     query,
-    result: { says: 'The report.', schema: z.looseObject({}) },
+    result: { says: 'The report.', schema: reportSchema },
     problems: ['bad-request', 'no-pool', 'no-ledger'],
     answer: ({ query: asked }) =>
       within(ports, asked, async (ledger, stretch, pool) => {
@@ -107,7 +108,7 @@ function incidentsRoute(ports: Ports): Route {
     tag: 'reports',
     summary: 'incidents that touch a stretch of time, the latest first',
     query,
-    result: { says: 'The incidents.', schema: z.looseObject({}) },
+    result: { says: 'The incidents.', schema: incidentsSchema },
     problems: ['bad-request', 'no-pool', 'no-ledger'],
     answer: ({ query: asked }) =>
       within(ports, asked, async (ledger, stretch, pool) => {
@@ -122,7 +123,7 @@ function incidentRoute({ source }: Ports): Route {
     path: '/v1/incidents/{id}',
     tag: 'reports',
     summary: 'one incident, and those of backends that belong to it',
-    result: { says: 'The incident.', schema: z.looseObject({}) },
+    result: { says: 'The incident.', schema: incidentSchema },
     problems: ['no-incident', 'no-ledger'],
     answer: async ({ params: { id } }) => {
       const ledger = source()

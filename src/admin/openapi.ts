@@ -137,7 +137,8 @@ function responses(route: Route, schemas: Json): Json {
 
 /** What a path can refuse without having said so. */
 function everywhere({ access, query }: Route): readonly ProblemCode[] {
-  const common: readonly ProblemCode[] = ['wrong-host']
+  const common: readonly ProblemCode[] =
+    access === 'open' ? ['wrong-host'] : ['wrong-host', 'not-known']
   if (access === 'change') {
     return [...common, 'read-only', 'foreign-origin', 'bad-request', 'not-json', 'body-too-large']
   }

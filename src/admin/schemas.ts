@@ -2,7 +2,14 @@
 // typed by what core/status.ts says, so that a new member there can't be forgotten here.
 
 import { z } from 'zod'
-import type { BackendStatus, FailoverStatus, MoveReport, PoolStatus } from '../core/status.ts'
+import type { Address } from '../core/plan.ts'
+import type {
+  Availability,
+  BackendStatus,
+  FailoverStatus,
+  MoveReport,
+  PoolStatus,
+} from '../core/status.ts'
 
 const ms = z.number().describe('Milliseconds.')
 const count = z.int().min(0)
@@ -31,7 +38,7 @@ export const problemSchema = z
   })
   .meta({ id: 'Problem' })
 
-const moveReportSchema: z.ZodType<MoveReport> = z
+export const moveReportSchema: z.ZodType<MoveReport> = z
   .strictObject({
     kind: z.enum(['first', 'resume', 'failover', 'failback', 'switchover', 'election', 'follow']),
     outcome: z.enum(['moved', 'rolled-back', 'failed']),
@@ -48,7 +55,17 @@ const moveReportSchema: z.ZodType<MoveReport> = z
   })
   .meta({ id: 'MoveReport' })
 
-const signature = { by: z.string(), reason: z.string(), at: z.number().describe('Wall clock, ms.') }
+export const addressSchema: z.ZodType<Address> = z.union([
+  z.strictObject({ kind: z.literal('tcp'), host: z.string(), port: z.int() }),
+  z.strictObject({ kind: z.literal('unix'), path: z.string() }),
+])
+
+/** Who changed something, why and when: members of an object. */
+export const signature = {
+  by: z.string(),
+  reason: z.string(),
+  at: z.number().describe('Wall clock, ms.'),
+}
 
 const failover: z.ZodType<FailoverStatus> = z
   .strictObject({
@@ -81,24 +98,26 @@ const failover: z.ZodType<FailoverStatus> = z
   })
   .meta({ id: 'FailoverStatus' })
 
-const backend: z.ZodType<BackendStatus> = z
+export const availabilitySchema: z.ZodType<Availability> = z.enum([
+  'available',
+  'starting',
+  'probation',
+  'checking',
+  'down',
+  'ejected',
+  'drain',
+  'maint',
+  'weightless',
+  'standby',
+])
+
+export const backendSchema: z.ZodType<BackendStatus> = z
   .strictObject({
     name: z.string(),
     address: z.string(),
     weight: z.number(),
     effectiveWeight: z.number().describe('Weight in force; 0 when no traffic goes there.'),
-    availability: z.enum([
-      'available',
-      'starting',
-      'probation',
-      'checking',
-      'down',
-      'ejected',
-      'drain',
-      'maint',
-      'weightless',
-      'standby',
-    ]),
+    availability: availabilitySchema,
     reason: z.string().describe('Why it is so, and when it ends if that is known.'),
     sinceMs: ms,
     health: z.enum(['none', 'checking', 'up', 'down']),
@@ -157,7 +176,7 @@ export const poolSchema: z.ZodType<PoolStatus> = z
         reason: z.string(),
       }),
     ),
-    backends: z.array(backend),
+    backends: z.array(backendSchema),
     removed: z
       .array(z.strictObject({ ...signature, name: z.string() }))
       .describe('Backends that an operator has removed.'),

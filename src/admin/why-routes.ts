@@ -7,6 +7,7 @@ import { json } from './answer.ts'
 import { problem } from './problem.ts'
 import type { Route } from './route.ts'
 import { readRoute } from './route.ts'
+import { availabilitySchema, backendSchema } from './schemas.ts'
 
 /** A change of a backend's availability that is still remembered. */
 export interface PastTransition {
@@ -24,6 +25,48 @@ export interface BackendCase extends BackendEvidence {
   readonly transitions: readonly PastTransition[]
 }
 
+const ms = z.number().describe('Milliseconds.')
+const count = z.int().min(0)
+
+const caseSchema: z.ZodType<BackendCase> = z.strictObject({
+  status: backendSchema,
+  probes: z
+    .array(
+      z.strictObject({
+        agoMs: ms.describe('Milliseconds since it ended.'),
+        verdict: z.enum(['pass', 'fail', 'void']),
+        text: z.string().describe('What it saw.'),
+        tookMs: ms,
+        suspicion: z.boolean().describe('Asked for by doubt in live traffic.'),
+      }),
+    )
+    .describe('Latest first, at most 10.'),
+  traffic: z
+    .strictObject({
+      streak: z.number().describe('Weighted failures in a row.'),
+      attempts: count,
+      failures: count,
+      windowMs: ms.describe('What `attempts` and `failures` are counted over.'),
+      waiting: count,
+      oldestWaitMs: ms.nullable(),
+      slowMs: ms.nullable().describe('An attempt that waits longer counts as slow.'),
+      silentMs: ms.nullable().describe('An attempt that waits longer counts as silent.'),
+    })
+    .nullable()
+    .describe('`null` until it has seen traffic.'),
+  next: z.array(z.string()).describe('What has to happen for its state to change.'),
+  transitions: z
+    .array(
+      z.strictObject({
+        at: z.number().describe('Wall clock, ms since 1970.'),
+        from: availabilitySchema,
+        to: availabilitySchema,
+        reason: z.string(),
+      }),
+    )
+    .describe('Latest first, at most 10.'),
+})
+
 export interface WhySource {
   pools(): readonly PoolStatus[]
   evidence(pool: string, backend: string): BackendEvidence | null
@@ -38,7 +81,7 @@ export function whyRoutes(source: WhySource): readonly Route[] {
       summary: 'one backend, with the evidence behind its state',
       result: {
         says: 'Status, last probes, traffic against its thresholds, what would change its state.',
-        schema: z.looseObject({}),
+        schema: caseSchema,
       },
       problems: ['no-pool', 'no-backend'],
       answer: ({ params }) => {

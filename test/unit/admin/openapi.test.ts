@@ -40,6 +40,23 @@ test('every reference has its schema, and every operation a name of its own', ()
   assert.equal(new Set(names).size, names.length)
 })
 
+test('each member of an answer is described, and that a token may be missing', () => {
+  const { paths } = document as {
+    paths: Record<string, Record<string, { responses: Record<string, { content?: Content }> }>>
+  }
+  type Content = Record<string, { schema: { type?: string; properties?: object } }>
+  for (const [path, operations] of Object.entries(paths)) {
+    for (const { responses } of Object.values(operations)) {
+      const schema = responses['200']!.content?.['application/json']?.schema
+      if (schema?.type === 'object') assert.ok(schema.properties !== undefined, path)
+    }
+  }
+  for (const { method, path, access } of routes) {
+    const { responses } = paths[path]![method.toLowerCase()]!
+    assert.equal('401' in responses, access !== 'open', path)
+  }
+})
+
 test('what everybody may see without a token is a short list', () => {
   assert.deepEqual(
     routes
