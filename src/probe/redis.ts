@@ -1,5 +1,6 @@
 // Probe of Redis (and what speaks its protocol, RESP2): INFO replication, and from its answer who
-// writes, who follows, and how far behind.
+// writes, who follows, and how far behind. INFO persistence comes first: a server that still loads its
+// data tells its role as any other does, and serves nobody.
 //
 // A replica whose link to its master is down is alive: it passes, and its lag is the time since the
 // link went down (unknown if there has never been one). While the link is up the lag is 0, unless the master has been silent for longer
@@ -34,7 +35,7 @@ class RedisProtocol implements Protocol {
   readonly expects = 'a Redis answer'
   readonly secrets: readonly string[]
   readonly #check: RedisCheckPlan
-  #awaits: 'auth' | 'info' | 'role' = 'info'
+  #awaits: 'auth' | 'loading' | 'info' | 'role' = 'loading'
 
   constructor(check: RedisCheckPlan) {
     this.#check = check
@@ -44,11 +45,14 @@ class RedisProtocol implements Protocol {
   opened(talk: Talk): void {
     const { user, password } = this.#check
     talk.farewell = command('QUIT')
+    const said: Buffer[] = []
     if (password !== null) {
       this.#awaits = 'auth'
-      talk.send(user === null ? command('AUTH', password) : command('AUTH', user, password))
+      said.push(user === null ? command('AUTH', password) : command('AUTH', user, password))
     }
-    talk.send(command('INFO', 'replication'))
+    said.push(command('INFO', 'persistence'), command('INFO', 'replication'))
+    // At once: a server that is full says so and closes, and writing on would lose what it said.
+    talk.send(Buffer.concat(said))
   }
 
   received(bytes: Buffer, talk: Talk): number {
@@ -56,11 +60,17 @@ class RedisProtocol implements Protocol {
     const reply = reader.reply()
     if (reply === null) return 0
     if (reply.kind === 'error') this.#refused(reply.text, talk)
-    else if (this.#awaits === 'auth') this.#awaits = 'info'
+    else if (this.#awaits === 'auth') this.#awaits = 'loading'
+    else if (this.#awaits === 'loading') this.#judgeLoading(reply, talk)
     else if (this.#awaits === 'role') this.#judgeRole(reply, talk)
     else if (reply.kind === 'text') this.#judgeInfo(reply.text, talk)
     else throw new Unreadable()
     return reader.at
+  }
+
+  #judgeLoading(reply: Reply, { attempt }: Talk): void {
+    if (reply.kind === 'text' && /^loading:1\r?$/m.test(reply.text)) attempt.end('fail', LOADING)
+    else this.#awaits = 'info'
   }
 
   #judgeInfo(info: string, { attempt }: Talk): void {
@@ -82,6 +92,10 @@ class RedisProtocol implements Protocol {
 
   #refused(error: string, talk: Talk): void {
     // The right to INFO can be missing where that to ROLE is given.
+    if (error.startsWith('NOPERM') && this.#awaits === 'loading') {
+      this.#awaits = 'info'
+      return
+    }
     if (error.startsWith('NOPERM') && this.#awaits === 'info') {
       this.#awaits = 'role'
       talk.send(command('ROLE'))
@@ -92,12 +106,13 @@ class RedisProtocol implements Protocol {
   }
 }
 
+const LOADING = 'is loading its data'
 const NO_ROLE = 'tells no role: a Sentinel, perhaps, or not Redis'
 
 const WRONG_LOGIN = 'refuses the user or password'
 const NO_PASSWORD_THERE = 'has no password, though one is configured here'
 const REFUSALS: readonly (readonly [beginning: string, sentence: string])[] = [
-  ['LOADING', 'is loading its data'],
+  ['LOADING', LOADING],
   ['BUSY', 'is busy with a script'],
   ['NOAUTH', 'asks for a password, and none is configured here'],
   ['ERR operation not permitted', 'asks for a password, and none is configured here'],

@@ -32,12 +32,16 @@ interface Case {
 const cases: Readonly<Record<string, Case>> = {
   redis: {
     check: { kind: 'redis', user: null, password: PASSWORD },
-    said: Buffer.from(`+OK\r\n${replicaInfo({ master_link_status: 'up' })}`),
+    said: Buffer.from(
+      `+OK\r\n${bulk('loading:0\r\n')}${replicaInfo({ master_link_status: 'up' })}`,
+    ),
     comesTo: 'pass: replica in _ ms',
   },
   'redis by ROLE': {
     check: { kind: 'redis', user: null, password: PASSWORD },
-    said: Buffer.from(`+OK\r\n-NOPERM no\r\n*3\r\n${bulk('master')}:3\r\n*1\r\n*0\r\n`),
+    said: Buffer.from(
+      `+OK\r\n-NOPERM no\r\n-NOPERM no\r\n*3\r\n${bulk('master')}:3\r\n*1\r\n*0\r\n`,
+    ),
     comesTo: 'pass: primary in _ ms',
   },
   postgres: {

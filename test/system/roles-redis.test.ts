@@ -79,6 +79,33 @@ test('passwords and users are asked for, refused and accepted in plain words', a
   assert.equal(words(await probeOnce(open.port, check)), 'fail: too many connections')
 })
 
+test('a server that still loads its data is none to send to, though it tells its role', async (t) => {
+  // So slowly that it is asked many times meanwhile; without compression it looks up now and then.
+  const settings = {
+    rdbcompression: 'no',
+    'key-load-delay': '50000',
+    'loading-process-events-interval-bytes': '1024',
+  }
+  const redis = await startRedis({ settings })
+  t.after(() => redis.stop())
+  const fill = `for i = 1, 1000 do redis.call('set', 'key' .. i, string.rep('x', 2000)) end`
+  await redis.command('eval', fill, '0')
+  assert.equal(await redis.command('save'), 'OK')
+  const restarted = redis.restart()
+  const loading = await waitFor(
+    async () => {
+      const result = await probeOnce(redis.port, check)
+      return /connection (refused|reset|closed)/.test(result.text) ? null : result
+    },
+    { what: 'Redis to answer', everyMs: 20 },
+  )
+  assert.equal(words(loading), 'fail: is loading its data')
+  assert.match(await redis.command('info', 'replication'), /^role:master/m)
+  await redis.command('config', 'set', 'key-load-delay', '0')
+  await restarted
+  assert.equal(words(await probeOnce(redis.port, check)), 'pass: primary in _ ms')
+})
+
 test('a Sentinel is not taken for a server with a role', async (t) => {
   const master = await startRedis()
   t.after(() => master.stop())

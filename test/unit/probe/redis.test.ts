@@ -9,14 +9,19 @@ import { probeOnce, words } from '../../support/probe.ts'
 import { serve } from '../../support/raw.ts'
 import { waitFor } from '../../support/wait.ts'
 
-const INFO = '*2\r\n$4\r\nINFO\r\n$11\r\nreplication\r\n'
+const INFO = '*2\r\n$4\r\nINFO\r\n$11\r\npersistence\r\n*2\r\n$4\r\nINFO\r\n$11\r\nreplication\r\n'
+const LOADED = bulk('# Persistence\r\nloading:0\r\nasync_loading:0\r\n')
 const QUIT = '*1\r\n$4\r\nQUIT\r\n'
 
-/** Asks a server that answers INFO with this. */
-async function told(t: TestContext, answer: string, timeoutMs = 10_000): Promise<ProbeResult> {
+/** Asks a server that has loaded its data and answers INFO replication with this. */
+async function told(
+  t: TestContext,
+  answer: string,
+  { timeoutMs = 10_000, loaded = LOADED } = {},
+): Promise<ProbeResult> {
   const server = await serve(async (peer) => {
     await peer.until(INFO)
-    peer.write(answer)
+    peer.write(loaded + answer)
     await peer.gone()
     peer.finish()
   })
@@ -28,6 +33,7 @@ test('a master is the primary, and the connection ends with QUIT', async (t) => 
   let left = ''
   const server = await serve(async (peer) => {
     await peer.until(INFO)
+    peer.write(LOADED)
     peer.write(
       bulk('# Replication\r\nrole:master\r\nconnected_slaves:1\r\nslave0:ip=role:slave\r\n'),
     )
@@ -81,6 +87,16 @@ test('a replica without its master passes, and says for how long', async (t) => 
   assert.deepEqual(never.lag, { ms: null, bytes: null })
 })
 
+test('a server that loads its data fails, whatever its role', async (t) => {
+  const loaded = bulk('# Persistence\r\nloading:1\r\nloading_eta_seconds:9\r\n')
+  for (const role of [bulk('role:master\r\n'), replicaInfo({ master_link_status: 'down' })]) {
+    assert.equal(words(await told(t, role, { loaded })), 'fail: is loading its data')
+  }
+  // What knows no such section says nothing of it.
+  const result = await told(t, bulk('role:master\r\n'), { loaded: bulk('') })
+  assert.equal(words(result), 'pass: primary in _ ms')
+})
+
 test('every refusal has a sentence', async (t) => {
   const cases = [
     ['-LOADING Redis is loading the dataset in memory', 'is loading its data'],
@@ -103,7 +119,7 @@ test('where INFO is forbidden, ROLE is asked', async (t) => {
   const ask = async (answer: string): Promise<ProbeResult> => {
     const server = await serve(async (peer) => {
       await peer.until(INFO)
-      peer.write("-NOPERM this user has no permissions to run the 'info' command\r\n")
+      peer.write("-NOPERM this user has no permissions to run the 'info' command\r\n".repeat(2))
       await peer.until('*1\r\n$4\r\nROLE\r\n')
       peer.write(answer)
       await peer.end()
@@ -144,7 +160,7 @@ test('the login goes first, and its refusal is not mistaken for that of INFO', a
     const said = words(await probeOnce(server.port, check))
     return [seen.replace(INFO, ''), said]
   }
-  const good = `+OK\r\n${bulk('role:master\r\n')}`
+  const good = `+OK\r\n${LOADED}${bulk('role:master\r\n')}`
   assert.deepEqual(await ask(null, good), [
     '*2\r\n$4\r\nAUTH\r\n$11\r\ns3cret-word\r\n',
     'pass: primary in _ ms',
@@ -202,7 +218,10 @@ test('an answer without an end, a silence and a close each fail in words', async
     words(await told(t, `$70000\r\n${'x'.repeat(69_000)}`)),
     'fail: the answer is longer than 64 KiB',
   )
-  assert.equal(words(await told(t, '$100\r\nrole:mas', 100)), 'fail: no answer within 100ms')
+  assert.equal(
+    words(await told(t, '$100\r\nrole:mas', { timeoutMs: 100 })),
+    'fail: no answer within 100ms',
+  )
   const closing = await serve((peer) => peer.finish())
   t.after(() => closing.stop())
   assert.equal(
