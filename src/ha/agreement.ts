@@ -289,11 +289,11 @@ export class Agreement implements AgreementVoice {
     pools: Readonly<Record<string, Reign>>,
   ): Promise<void> {
     const { cluster } = this.#options
-    const { peer } = cluster.replicas.find(({ name }) => name === replica)!
-    const { replica: from, incarnation } = this.#setup
+    const addressOf = (wanted: string) => cluster.replicas.find(({ name }) => name === wanted)!.peer
+    const { replica: from, incarnation, ttlMs } = this.#setup
     const question = { cluster: cluster.name, from, incarnation, pools }
     try {
-      const answer = await askPeer(peer, question, this.#setup.ttlMs / 4)
+      const answer = await askPeer(addressOf(replica), addressOf(from), question, ttlMs / 4)
       this.#hear({ kind: 'answered', round, replica, pools: answer })
     } catch (error) {
       this.#hear({ kind: 'unanswered', round, replica, reason: messageOf(error) })

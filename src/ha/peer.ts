@@ -8,6 +8,7 @@ import { createServer } from 'node:http'
 import { isIP } from 'node:net'
 import type { Reign } from '../core/agreement-contract.ts'
 import type { Address, ReplicaPlan } from '../core/plan.ts'
+import { canonicalIp } from './virtual-ip.ts'
 
 const PATH = '/v1/confirm'
 const BODY_BYTES_MAX = 64 * 1024
@@ -41,7 +42,8 @@ export class PeerServer {
   constructor(options: PeerServerOptions) {
     this.#options = options
     const hosts = options.replicas.map(({ peer }) => (peer.kind === 'tcp' ? peer.host : ''))
-    this.#peers = hosts.every((host) => isIP(host) !== 0) ? new Set(hosts) : null
+    const areKnown = hosts.every((host) => isIP(host) !== 0)
+    this.#peers = areKnown ? new Set(hosts.map(canonicalIp)) : null
     this.#server = createServer(
       { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, connectionsCheckingInterval: 500 },
       (request, response) => void this.#serve(request, response),
@@ -81,7 +83,7 @@ export class PeerServer {
       response.end(JSON.stringify(body))
     }
     const address = (request.socket.remoteAddress ?? '').replace(/^::ffff:/, '')
-    if (this.#peers !== null && !this.#peers.has(address)) {
+    if (this.#peers !== null && (address === '' || !this.#peers.has(canonicalIp(address)))) {
       end(403, { error: `${address} is not the address of a replica` })
       return
     }
@@ -101,22 +103,32 @@ export class PeerServer {
 
 /**
  * Asks another replica.
+ * @param own our own peer address: a host with several must ask from the one that it is known by
  * @throws Error with a sentence when there is no proper answer in time
  */
 export async function askPeer(
   peer: Address,
+  own: Address,
   question: Question,
   timeoutMs: number,
 ): Promise<Confirmations> {
-  const { request } = await import('undici')
-  const { statusCode, body } = await request(urlOf(peer), {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(question),
-    reset: true,
-    signal: AbortSignal.timeout(timeoutMs),
-  })
-  const text = await body.text()
+  const { Agent, request } = await import('undici')
+  const dispatcher = new Agent({ connections: 1, ...sourceOf(peer, own) })
+  let statusCode: number
+  let text: string
+  try {
+    const response = await request(urlOf(peer), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(question),
+      signal: AbortSignal.timeout(timeoutMs),
+      dispatcher,
+    })
+    statusCode = response.statusCode
+    text = await readText(response.body)
+  } finally {
+    await dispatcher.destroy()
+  }
   if (statusCode !== 200) throw new Error(`it answered ${statusCode}: ${text.slice(0, 200)}`)
   const answer = asFields(parse(text))?.['pools']
   const pools = asFields(answer)
@@ -125,6 +137,24 @@ export async function askPeer(
     (entry): entry is [string, string | null] => entry[1] === null || typeof entry[1] === 'string',
   )
   return Object.fromEntries(entries)
+}
+
+/** Where to ask from; the system's choice where that is not known. */
+function sourceOf(peer: Address, own: Address): { readonly localAddress?: string } {
+  if (own.kind !== 'tcp' || peer.kind !== 'tcp' || isIP(own.host) === 0) return {}
+  // To a name of another family, or one whose family is not known yet, it would not lead.
+  return isIP(own.host) === isIP(peer.host) ? { localAddress: own.host } : {}
+}
+
+async function readText(body: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of body) {
+    size += chunk.length
+    if (size > BODY_BYTES_MAX) throw new Error('its answer is too long')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
 }
 
 function urlOf(peer: Address): string {

@@ -12,17 +12,18 @@ export function interfaceOf(
   vip: string,
   interfaces: Interfaces = networkInterfaces(),
 ): string | null {
-  const wanted = canonical(vip)
+  const wanted = canonicalIp(vip)
   for (const [name, addresses = []] of Object.entries(interfaces)) {
     const has = addresses.some(
-      ({ address, internal }) => !internal && canonical(address) === wanted,
+      ({ address, internal }) => !internal && canonicalIp(address) === wanted,
     )
     if (has) return name
   }
   return null
 }
 
-function canonical(address: string): string {
+/** One spelling for each IP address, without a zone. */
+export function canonicalIp(address: string): string {
   const family = address.includes(':') ? 'ipv6' : 'ipv4'
   return new SocketAddress({ address: address.split('%')[0]!, family }).address
 }
