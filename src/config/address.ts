@@ -147,14 +147,20 @@ function addressesOf(host: string): readonly string[] {
 }
 
 function sameHost(one: string, two: string): boolean {
-  if (one === two || isEvery(one) || isEvery(two)) return true
+  if (one === two || takesEvery(one) || takesEvery(two)) return true
   if (one === '0.0.0.0') return isIPv4(two)
   return two === '0.0.0.0' && isIPv4(one)
 }
 
 // A socket on `::` takes IPv4 as well (Node sets ipv6Only to false).
-function isEvery(host: string): boolean {
+function takesEvery(host: string): boolean {
   return host === '' || host === '[::]'
+}
+
+/** Whether a host stands for every address of a machine: a place to listen, none to connect to. */
+export function isEvery(host: string): boolean {
+  const name = canonicalHost(host)
+  return takesEvery(name) || name === '0.0.0.0'
 }
 
 /** Whether only processes of this machine reach the address. */

@@ -2,7 +2,7 @@
 
 import type { ClusterPlan, EtcdPlan, ReplicaPlan } from '../core/plan.ts'
 import { formatAddress } from '../core/address-text.ts'
-import { canonicalAddress, isLocal } from './address.ts'
+import { canonicalAddress, isEvery, isLocal } from './address.ts'
 import type { Path } from './diagnostics.ts'
 import { namePattern } from './leaf.ts'
 import { orderedNames } from './names.ts'
@@ -40,6 +40,12 @@ function compileReplicas(tree: ClusterTree, { path, source, findings }: Scope): 
     const own = [...place, name]
     if (address.kind === 'unix') {
       findings.error(own, 'the other replicas cannot reach a unix socket', 'write host:port')
+    } else if (isEvery(address.host)) {
+      findings.error(
+        own,
+        `the other replicas cannot reach ${address.host}, which is every address of a host`,
+        'write the one where they reach this replica',
+      )
     }
     const other = first.get(canonicalAddress(address))
     if (other === undefined) first.set(canonicalAddress(address), own)

@@ -48,6 +48,21 @@ bad.yaml:3:36: error: cluster.replicas.b: the other replicas cannot reach a unix
 )
 
 bad(
+  'a replica at every address of its host',
+  cluster(`replica: a\n${endpoints}`, '{ a: 0.0.0.0:9910, b: "[0::0]:9910" }'),
+  `
+bad.yaml:3:18: error: cluster.replicas.a: the other replicas cannot reach 0.0.0.0, which is every address of a host
+    3 |   replicas: { a: 0.0.0.0:9910, b: "[0::0]:9910" }
+      |                  ^^^^^^^^^^^^
+  hint: write the one where they reach this replica
+bad.yaml:3:35: error: cluster.replicas.b: the other replicas cannot reach 0::0, which is every address of a host
+    3 |   replicas: { a: 0.0.0.0:9910, b: "[0::0]:9910" }
+      |                                   ^^^^^^^^^^^^^
+  hint: write the one where they reach this replica
+`,
+)
+
+bad(
   'a peer port that a listener has',
   cluster(`replica: a\n${endpoints}`, '{ a: 10.0.0.1:8080 }'),
   `
