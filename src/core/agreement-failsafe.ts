@@ -40,9 +40,16 @@ function beginRound(draft: AgreementDraft): void {
     if (!isAskable(pool)) continue
     asked[name] = { epoch: pool.known!.epoch, id: pool.known!.id }
   }
-  const waiting = state.others.map(({ name }) => name)
+  // Where such a one can be asked, nobody here knows; and it may see etcd, and move a pool.
+  const stranger = state.others.find(({ isConfigured }) => !isConfigured)
+  const refusals: Record<string, string> = {}
+  if (stranger !== undefined) {
+    const why = `replica ${stranger.name} takes part too, and can't be asked: it is not configured here`
+    for (const pool of Object.keys(asked)) refusals[pool] = why
+  }
+  const waiting = state.others.flatMap(({ name, isConfigured }) => (isConfigured ? [name] : []))
   const id = state.rounds + 1
-  const round: Round = { id, sentMs: nowMs, asked, waiting, refusals: {} }
+  const round: Round = { id, sentMs: nowMs, asked, waiting, refusals }
   draft.state = { ...state, rounds: id, round }
   for (const replica of waiting) {
     draft.effects.push({ kind: 'ask', round: id, replica, pools: asked })

@@ -334,6 +334,26 @@ test('without etcd a replica goes on as long as all others confirm', () => {
   })
 })
 
+test('a replica that is not configured here is not asked, and nobody goes on without it', () => {
+  const hand = new AgreementHand()
+  hand.join({ 'pools/db': KEY, 'members/r4': memberKey({ incarnation: 'four' }) })
+  hand.put(hand.hear({ kind: 'acknowledge', pool: 0, epoch: 1 }))
+  hand.wait(2_000)
+  hand.hear({ kind: 'cycle-failed', reason: 'no etcd' })
+  const asking = hand.wait(500).flatMap((one) => (one.kind === 'ask' ? [one.replica] : []))
+  assert.deepEqual(asking, ['r2', 'r3'])
+  const yes = { kind: 'answered', round: 1, pools: { db: null } } as const
+  hand.hear({ ...yes, replica: 'r2' })
+  assert.equal(rightOf(hand.hear({ ...yes, replica: 'r3' })), null)
+  const [lost] = told(hand.wait(1_000))
+  assert.deepEqual(lost, {
+    kind: 'agreement',
+    ok: false,
+    reason:
+      "etcd is out of reach (no etcd); it will stop sending: replica r4 takes part too, and can't be asked: it is not configured here",
+  })
+})
+
 test('one who does not confirm, or does not answer, ends it, and is named', () => {
   const hand = new AgreementHand()
   hand.join({ 'pools/db': KEY })
