@@ -17,6 +17,16 @@ export function planText({ replicas }: AgreementSetup, { members }: AgreedPool):
   return JSON.stringify([members, replicas.toSorted()])
 }
 
+/** The members that such a text names, in their order; none if it is no such text. */
+export function membersOf(plan: string): readonly unknown[] {
+  try {
+    const [members] = JSON.parse(plan) as [unknown]
+    return Array.isArray(members) ? members : []
+  } catch {
+    return []
+  }
+}
+
 export function sameReign(one: Reign | null | undefined, other: Reign | null | undefined): boolean {
   return one != null && other != null && one.epoch === other.epoch && one.id === other.id
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { planText } from '../../../src/core/agreement-text.ts'
 import { quorumSees } from '../../../src/core/agreement-votes.ts'
 import { AgreementHand, KEY, kinds, memberKey, rightOf, told } from '../../support/agreement.ts'
 
@@ -545,6 +546,22 @@ test('a verdict takes more than half of the live replicas, this one among them',
   assert.equal(views(null, false, false), 'unknown')
   assert.equal(views(false, true, 'gone'), 'unknown')
   assert.equal(views(false, false, 'gone'), 'unfit')
+})
+
+test('a vote is about a member by its name, whatever its place in the configuration of who votes', () => {
+  const hand = new AgreementHand()
+  hand.join()
+  const sees = (members: readonly string[], votes: readonly boolean[]) => {
+    const plan = planText(hand.setup, { name: 'db', members })
+    const member = memberKey({ plans: { db: plan }, views: { db: votes } })
+    hand.mirror({ 'members/r2': member, 'members/r3': null })
+    return quorumSees(hand.setup, hand.state, 0, 0)
+  }
+  hand.hear({ kind: 'views', pool: 0, members: [false, true] })
+  assert.equal(sees(['b', 'a'], [false, true]), 'unknown', 'a is up for r2')
+  assert.equal(sees(['b', 'a'], [true, false]), 'unfit')
+  assert.equal(sees(['c', 'a', 'b'], [true, false, true]), 'unfit')
+  assert.equal(sees(['c', 'b'], [false, true]), 'unknown', 'r2 has no a')
 })
 
 test('what does not read as a key of ours counts as none', () => {
