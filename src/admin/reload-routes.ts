@@ -92,6 +92,10 @@ const status = z.strictObject({
       revertsAt: z.int(),
       revertsInMs: z.int(),
       previous: z.string().describe('Version that it goes back to.'),
+      trouble: z
+        .string()
+        .nullable()
+        .describe('Why it could not be taken back when its time was over; tried every second.'),
     })
     .nullable(),
 })

@@ -12,6 +12,10 @@ export async function pendingLine(place: AdminPlace): Promise<string> {
   if (reply.status !== 200) return ''
   const { version, pending } = JSON.parse(reply.body, harmless) as ConfigStatus
   if (pending === null) return ''
-  const rest = formatAge(pending.revertsInMs)
-  return `configuration ${version} is taken back in ${rest} unless it is confirmed (evenkeel confirm); applied by ${pending.by}\n\n`
+  const { by, trouble = null } = pending
+  const when =
+    trouble === null
+      ? `is taken back in ${formatAge(pending.revertsInMs)}`
+      : `could not be taken back yet (${trouble}) and is tried again`
+  return `configuration ${version} ${when} unless it is confirmed (evenkeel confirm); applied by ${by}\n\n`
 }

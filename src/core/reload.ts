@@ -133,6 +133,8 @@ export interface PendingConfirmation {
   readonly revertsInMs: number
   /** What it goes back to. */
   readonly previous: string
+  /** Its time is over and it can't be taken back, for this reason; `null`: nothing of the kind. */
+  readonly trouble: string | null
 }
 
 /** Where the configuration stands. */

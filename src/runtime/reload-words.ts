@@ -52,7 +52,10 @@ export function sayPlanned(changes: PlanDiff): string {
 
 /** Why there can be no other one now. */
 export function sayPending({ version, pending }: ConfigStatus): string {
-  const { by = '', revertsInMs = 0 } = pending ?? {}
+  const { by = '', revertsInMs = 0, trouble = null } = pending ?? {}
+  if (trouble !== null) {
+    return `configuration refused: ${version} (by ${by}) was not confirmed and could not be taken back yet: ${trouble}; clear that away, or keep it (evenkeel confirm)`
+  }
   const rest = formatDuration(Math.max(1_000, Math.round(revertsInMs / 1_000) * 1_000))
   return `configuration refused: ${version} (by ${by}) waits for its confirmation and is taken back in ${rest}; confirm it first (evenkeel confirm), or wait`
 }

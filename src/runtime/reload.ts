@@ -67,8 +67,8 @@ interface Pending {
   cancel: () => void
   /** It is being taken back. */
   isLeaving: boolean
-  /** It has been said that this fails. */
-  isTold: boolean
+  /** Why that failed, if it did. */
+  trouble: string | null
 }
 
 /** Why something is taken back. */
@@ -169,6 +169,7 @@ export class Reloader {
               revertsAt: pending.revertsAt,
               revertsInMs: Math.max(0, pending.revertsAt - this.#options.clock.wallMs()),
               previous: planVersion(pending.previous),
+              trouble: pending.trouble,
             },
     }
   }
@@ -298,7 +299,7 @@ export class Reloader {
   #await(confirmMs: number, by: string, before: Pick<Pending, 'previous' | 'members'>): void {
     const revertsAt = this.#options.clock.wallMs() + confirmMs
     const reason = `not confirmed within ${formatDuration(confirmMs)}`
-    const pending = { by, ...before, revertsAt, cancel: () => {}, isLeaving: false, isTold: false }
+    const pending = { by, ...before, revertsAt, cancel: () => {}, isLeaving: false, trouble: null }
     this.#pending = pending
     this.#takeBackIn(confirmMs, pending, { source: 'timeout', by, reason })
   }
@@ -314,11 +315,12 @@ export class Reloader {
     const result = await this.#keeper.setConfigured(pending.previous, pending.members)
     pending.isLeaving = false
     if (result.outcome === 'refused') {
-      const message = `configuration ${this.#version} could not be taken back: ${result.message}`
+      const { message: trouble } = result
+      const message = `configuration ${this.#version} could not be taken back: ${trouble}`
       // A move under way, or an address that is taken, is over some time.
       if (!this.#isStopped) this.#takeBackIn(REVERT_AGAIN_MS, pending, why)
-      if (!pending.isTold) this.#tell({ outcome: 'refused', source, by, message })
-      pending.isTold = true
+      if (pending.trouble !== trouble) this.#tell({ outcome: 'refused', source, by, message })
+      pending.trouble = trouble
       return { ok: false, message }
     }
     const gone = this.#version

@@ -29,8 +29,7 @@ export class Header {
 
   /** @param status of `/v1/config/status` */
   config({ version, pending, last }) {
-    const wait =
-      pending === null ? '' : `, taken back in ${age(pending.revertsInMs)} unless confirmed`
+    const wait = pending === null ? '' : `, ${fateOf(pending)} unless confirmed`
     const isBad = last !== null && (last.outcome === 'refused' || last.outcome === 'reverted')
     const bad = isBad ? `, the last reload was ${last.outcome} at ${moment(last.at)}` : ''
     const tint = isBad ? 'bad' : pending === null ? null : 'odd'
@@ -63,4 +62,9 @@ export class Header {
     say(fact, text)
     mark(fact, 'data-tint', tint)
   }
+}
+
+function fateOf({ revertsInMs, trouble }) {
+  if (trouble === null) return `taken back in ${age(revertsInMs)}`
+  return `could not be taken back yet (${trouble}) and is tried again`
 }

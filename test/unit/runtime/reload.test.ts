@@ -231,6 +231,7 @@ test('what is not confirmed in time is taken back', async () => {
     revertsAt: 1_060_000,
     revertsInMs: 40_000,
     previous: before,
+    trouble: null,
   })
   assert.equal(world.backends, 'a c')
   await world.pass(40_000)
@@ -336,6 +337,15 @@ test('taking back is tried until it works, and told once', async () => {
   assert.equal(world.backends, 'a c')
   assert.equal(world.news.length, 2)
   assert.match(world.news[1]!.message, /could not be taken back: a move is in progress$/)
+  assert.equal(world.reloader.status.pending?.trouble, 'a move is in progress')
+  const { message } = await world.hup()
+  assert.match(
+    message,
+    /was not confirmed and could not be taken back yet: a move is in progress; clear that away, or keep it \(evenkeel confirm\)$/,
+  )
+  world.refusal = 'the port is taken'
+  await world.pass(1_000)
+  assert.match(world.news.at(-1)!.message, /could not be taken back: the port is taken$/)
   world.refusal = null
   await world.pass(1_000)
   assert.equal(world.backends, 'a b')
