@@ -12,7 +12,7 @@ export async function pendingLine(place: AdminPlace): Promise<string> {
   if (reply.status !== 200) return ''
   const { version, pending } = JSON.parse(reply.body, harmless) as ConfigStatus
   if (pending === null) return ''
-  const { by, trouble = null } = pending
+  const { by, trouble } = pending
   const when =
     trouble === null
       ? `is taken back in ${formatAge(pending.revertsInMs)}`
