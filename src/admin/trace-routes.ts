@@ -136,17 +136,19 @@ function traceRoute(source: () => TraceSource): Route {
     tag: 'events',
     summary: 'the kept exchanges of one trace or request',
     description:
-      'The id is that of `Evenkeel-Trace` or `traceparent` (six digits of it are enough), or the `X-Request-Id` of the client.',
+      'The id is that of `Evenkeel-Trace` or `traceparent` (six digits of it are enough), or the `X-Request-Id` of the client. `found` is how many there are, of which the latest 1,000 are told.',
     result: {
       says: 'The exchanges, the latest first.',
-      schema: z.strictObject({ traces: z.array(traceSchema) }),
+      schema: z.strictObject({ found: z.int(), traces: z.array(traceSchema) }),
     },
     problems: ['no-trace'],
     answer: ({ params: { id } }) => {
       const { ring } = source()
       if (ring === null) return switchedOff()
       const found = ring.find(id)
-      if (found.length > 0) return json(200, { traces: found.slice(0, LAST_MAX).map(told) })
+      if (found.length > 0) {
+        return json(200, { found: found.length, traces: found.slice(0, LAST_MAX).map(told) })
+      }
       const why =
         ring.total > ring.size
           ? 'it went well, there was no room for it, or later ones have taken its place'

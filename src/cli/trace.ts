@@ -54,13 +54,14 @@ async function trace(id: string | undefined, options: TraceOptions): Promise<voi
     put(body)
     return
   }
-  const { traces } = JSON.parse(body) as { traces: readonly ToldTrace[] }
+  const { traces, found } = JSON.parse(body) as { traces: readonly ToldTrace[]; found?: number }
   const color = wantsColor(process.stdout)
   if (id !== undefined) {
     const shown = traces.slice(0, Number(last))
     put(shown.map((one) => traceText(one, color)).join('\n'))
     // A client that always sends the same id has many.
-    if (shown.length < traces.length) say(`and ${traces.length - shown.length} earlier ones`)
+    const rest = (found ?? traces.length) - shown.length
+    if (rest > 0) say(`and ${rest} earlier ones`)
     return
   }
   if (traces.length > 0) put(`${listText(traces, color).join('\n')}\n`)
