@@ -36,20 +36,25 @@ export function dressSnapshot(base: PoolSnapshot, seat: Seat): PoolSnapshot {
   return { ...base, eligibility, weight, probationThread, halfAvailable: true, epoch, holdUntilMs }
 }
 
-/** For people: the pool's status with its active, and the others standing by. */
+/**
+ * For people: the pool's status with its active, and the others standing by.
+ * @param turns how long ago each became the active, or ceased to be it; Infinity: never
+ */
 export function dressStatus(
   base: PoolStatus,
   seat: Seat,
   failover: FailoverStatus,
-  serves: boolean,
+  { serves, turns }: { readonly serves: boolean; readonly turns: readonly number[] },
 ): PoolStatus {
-  const backends = base.backends.map((backend, index) => {
+  const backends = base.backends.map((one, index) => {
+    const fit = one.availability === 'available' || one.availability === 'starting'
+    const sinceMs = fit ? Math.min(one.sinceMs, turns[index]!) : one.sinceMs
+    const backend = Object.assign({ ...one }, { sinceMs })
     if (index === seat.sending) return backend
-    const fit = backend.availability === 'available' || backend.availability === 'starting'
-    if (!fit) return Object.assign({ ...backend }, { effectiveWeight: 0 })
+    if (!fit) return Object.assign(backend, { effectiveWeight: 0 })
     const standby = failover.standbys.find(({ name }) => name === backend.name)
     const reason = standby === undefined ? backend.reason : `standing by: ${standby.reason}`
-    return Object.assign({ ...backend }, { availability: 'standby', effectiveWeight: 0, reason })
+    return Object.assign(backend, { availability: 'standby', effectiveWeight: 0, reason })
   })
   return { ...base, available: serves ? 1 : 0, failover, backends }
 }
@@ -113,10 +118,18 @@ function standbyStatus(
   index: number,
   nowMs: number,
 ): StandbyStatus {
-  const answer = readiness(machine, state, index, 'failover', nowMs)
-  return {
-    name: machine.members[index]!.name,
-    ready: answer.ready,
-    reason: waitText(answer, nowMs),
+  const { name } = machine.members[index]!
+  if (awaitsElection(machine, state, index)) {
+    return { name, ready: true, reason: 'it is fit, and taken once its check says primary' }
   }
+  const answer = readiness(machine, state, index, 'failover', nowMs)
+  return { name, ready: answer.ready, reason: waitText(answer, nowMs) }
+}
+
+/** Somebody else makes one of them the writer: for that, a replica that is fit is all there can be. */
+function awaitsElection(machine: FailoverMachine, state: FailoverState, index: number): boolean {
+  const { elect, promote } = machine.plan
+  const { fit, role } = state.members[index]!
+  const isFollowed = machine.asksRole && elect === 'role' && promote === null
+  return isFollowed && state.conflict.length === 0 && fit && role === 'replica'
 }

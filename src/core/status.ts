@@ -131,7 +131,7 @@ export interface FailoverStatus {
 
 export interface StandbyStatus {
   readonly name: string
-  /** It would be taken at once. */
+  /** It would be taken at once; where its role decides, as soon as somebody makes it the primary. */
   readonly ready: boolean
   /** Why, or why not (and when, if that is known). */
   readonly reason: string

@@ -53,7 +53,7 @@ export const failoverFamilies: readonly Family<FailoverSubject>[] = [
   {
     name: 'evenkeel_standby_ready',
     type: 'gauge',
-    help: '1 for each standby that would be taken at once.',
+    help: '1 for each standby that would be taken at once, or once its role allows (`elect: role`).',
     labels: ['pool', 'backend'],
     read: ({ labels, status }, emit) => {
       for (const { name, ready } of status.standbys) {

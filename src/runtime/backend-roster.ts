@@ -23,6 +23,9 @@ export class BackendRoster implements Roster {
   readonly #pool: PoolHealth
   #facts: readonly MemberFacts[] = []
   readonly #signs: Signs
+  /** Who is sent to, and when that began or ended for each; −Infinity: it never was. */
+  #sending = -1
+  readonly #turnedMs: number[]
 
   /** @param before of the same pool under the last plan */
   constructor(pool: PoolHealth, before: BackendRoster | null = null) {
@@ -34,6 +37,14 @@ export class BackendRoster implements Roster {
     this.asksRole = healthCheck !== null && asksRole(healthCheck.check)
     this.slots = backends.map(({ slot }) => [slot])
     this.#signs = new Signs(pool, before === null ? null : before.#signs)
+    this.#turnedMs = backends.map(() => -Infinity)
+    if (before === null) return
+    for (const [index, { name }] of backends.entries()) {
+      const place = before.indexOf(name)
+      if (place < 0) continue
+      this.#turnedMs[index] = before.#turnedMs[place]!
+      if (place === before.#sending) this.#sending = index
+    }
   }
 
   memberOf(backend: number): number {
@@ -84,8 +95,10 @@ export class BackendRoster implements Roster {
     return { name, address: formatAddress(address) }
   }
 
-  arrange(): void {
-    // Nothing follows but what the seat says.
+  arrange({ sending }: Seat, nowMs: number): void {
+    if (sending === this.#sending) return
+    for (const index of [sending, this.#sending]) if (index >= 0) this.#turnedMs[index] = nowMs
+    this.#sending = sending
   }
 
   dress(base: PoolSnapshot, seat: Seat): PoolSnapshot {
@@ -94,7 +107,8 @@ export class BackendRoster implements Roster {
 
   dressStatus(base: PoolStatus, seat: Seat, failover: FailoverStatus, nowMs: number): PoolStatus {
     const serves = seat.sending >= 0 && this.#pool.facts(seat.sending, nowMs).fit
-    const dressed = dressStatus(base, seat, failover, serves)
+    const turns = this.#turnedMs.map((ms) => nowMs - ms)
+    const dressed = dressStatus(base, seat, failover, { serves, turns })
     const { plan } = this.#pool
     if (plan.sites.length === 0) return dressed
     return { ...dressed, sites: standbySites(plan, this.facts(nowMs), failover) }

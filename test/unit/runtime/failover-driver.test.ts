@@ -384,6 +384,36 @@ test('one failed probe of the primary is doubt, not the loss of its role', () =>
   assert.equal(world.moves.length, moves)
 })
 
+test('a replica that is fit is ready where somebody else makes the primary', () => {
+  const check = { kind: 'redis', user: null, password: null } as const
+  const world = started(standbyPool({ elect: 'role' }, { healthCheck: { ...CHECK, check } }))
+  world.roles = ['primary', 'replica']
+  world.run(12_000)
+  const standby = () => world.plane.status()[0]!.failover!.standbys[0]
+  const reason = 'it is fit, and taken once its check says primary'
+  assert.deepEqual(standby(), { name: 'b', ready: true, reason })
+  world.roles = ['primary', null]
+  world.run(3_000)
+  assert.equal(standby()!.ready, false)
+  world.roles = ['primary', 'replica']
+  world.break(1, 'refuse', 'refuse')
+  world.run(12_000)
+  assert.equal(standby()!.ready, false)
+})
+
+test('since when a backend is the active, or stands by, counts from the move, also over a reload', async () => {
+  const world = started(standbyPool())
+  const since = () => world.plane.status()[0]!.backends.map(({ sinceMs }) => sinceMs)
+  assert.ok(since().every((ms) => ms > 11_000))
+  const movedMs = world.nowMs
+  await ask(world, toB, 3_000)
+  assert.equal(world.states(), 'a standby, b available')
+  for (const ms of since()) assert.ok(ms > 2_000 && ms <= world.nowMs - movedMs, String(ms))
+  world.reload({ minAvailable: 0 })
+  world.run(1_000)
+  for (const ms of since()) assert.ok(ms > 3_000 && ms <= world.nowMs - movedMs, String(ms))
+})
+
 test('requests are held as soon as the active is lost, while the claim is being written', () => {
   const kept = {
     restore: () => null,
