@@ -53,7 +53,8 @@ function refusal(address: Address, rules: FilterRules, allowed: BlockList | null
   if (address.kind === 'unix') return null
   const { port } = address
   const host = plainHost(address.host)
-  if (port < 1 || port > 65_535) return `${host} has no usable port (${port})`
+  const isPort = Number.isInteger(port) && port >= 1 && port <= 65_535
+  if (!isPort) return `${host} has no usable port (${port})`
   if (isIP(host) === 0) return null
   if (allowed === null) {
     const odd = hardlyMeant.find(({ list }) => contains(list, host))

@@ -41,12 +41,14 @@ test('without allow, what can hardly be meant is left out', () => {
     '[::FFFF:169.254.169.254]:80',
     '10.0.0.1:0',
     '10.0.0.1:65536',
+    '10.0.0.1:80.5',
   ]
   const { kept, refused } = filtered([...good, ...bad])
   assert.deepEqual(kept, good)
   assert.equal(refused.length, bad.length)
   assert.match(refused.join('\n'), /^127\.0\.0\.1 is this machine itself; name its block in allow/)
   assert.match(refused.join('\n'), /^10\.0\.0\.1 has no usable port \(65536\)$/m)
+  assert.match(refused.join('\n'), /^10\.0\.0\.1 has no usable port \(80\.5\)$/m)
 })
 
 test('allow names what may be, and nothing else is', () => {
