@@ -57,8 +57,18 @@ export class Listener {
     this.owner = owner
   }
 
-  /** Opens the socket. Rejects with a sentence that names the address and the cause. */
+  /** Opens the socket, or none. Rejects with a sentence that names the address and the cause. */
   async open(): Promise<void> {
+    try {
+      await this.openAll()
+    } catch (error) {
+      // What has the name of a unix socket is somebody else's.
+      this.close(true)
+      throw error
+    }
+  }
+
+  private async openAll(): Promise<void> {
     const { address, reusePort, inherited = [] } = this.options
     if (address.kind === 'unix') this.name = new SocketName(address.path, inherited.length > 0)
     if (inherited.length > 0) {
