@@ -61,6 +61,9 @@ export class BackendHealth {
   ejectedSlow = false
   /** Why it stays in though its traffic says that it should go; empty if there is no such case. */
   spared = ''
+  /** Why this replica would leave it, where all of them decide together; and for how long it says so. */
+  accusation = ''
+  accusedUntilMs = -Infinity
   /** `null` until the backend has seen traffic. */
   traffic: BackendTraffic | null = null
   /** Since when requests have waited for it in silence; Infinity if none do. */

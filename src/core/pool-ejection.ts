@@ -126,8 +126,18 @@ export class PoolEjection {
       const backend = backends[index]!
       if (ejectionAllowance(this.#scope(plan)) === 0 || !this.#hands.mayLose(index)) {
         backend.spared = `not ejected, too few others are available: ${finding.text}`
-      } else this.#ejectOne(backend, finding, nowMs)
+      } else if (plan.failover?.agreement === 'etcd') this.#accuse(plan, backend, finding, nowMs)
+      else this.#ejectOne(backend, finding, nowMs)
     }
+  }
+
+  /** The replicas leave it together or not at all: here alone nobody would be served. */
+  #accuse(plan: PoolPlan, backend: BackendHealth, { text }: OutlierFinding, nowMs: number): void {
+    backend.accusation = text
+    backend.accusedUntilMs = nowMs + plan.outlierDetection!.ejectMs
+    backend.traffic!.forget()
+    this.#board.drop(backend.index)
+    this.#hands.ask(backend, nowMs)
   }
 
   #ejectOne(backend: BackendHealth, finding: OutlierFinding, nowMs: number): void {

@@ -330,6 +330,12 @@ export class PoolHealth {
     return this.#backends[index]!.facts(nowMs)
   }
 
+  /** Why its traffic speaks against it, where the replicas decide together; empty if it does not. */
+  accusation(index: number, nowMs: number): string {
+    const { accusation, accusedUntilMs } = this.#backends[index]!
+    return nowMs < accusedUntilMs ? accusation : ''
+  }
+
   /** Since when requests have waited for it in silence; Infinity if none do. */
   quietSinceMs(index: number): number {
     return this.#backends[index]!.quietMs

@@ -372,9 +372,12 @@ export class FailoverDriver {
   #tellMembers(nowMs: number): void {
     const all = this.#roster.facts(nowMs)
     const { pool } = this.#machine
-    this.#told.share(pool, all)
+    const { active } = this.#state
+    const isOne = active >= 0 && !this.#roster.isGroup
+    const accusation = isOne ? this.#pool.accusation(active, nowMs) : ''
+    this.#told.share(pool, all, active, accusation)
     for (const [index, facts] of all.entries()) {
-      const news = this.#told.news(pool, this.#state, index, facts)
+      const news = this.#told.news(pool, this.#state, index, facts, accusation)
       if (news === null) continue
       if (news.isLostHere) this.#holdForOthers(index, all)
       this.hear({ kind: 'member', index, facts: news.agreed }, nowMs)

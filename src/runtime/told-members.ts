@@ -28,9 +28,13 @@ export class ToldMembers {
     this.#views = []
   }
 
-  /** Tells the other replicas who is fit here. */
-  share(pool: string, all: readonly MemberFacts[]): void {
-    const views = all.map(({ judged, fit }) => (judged ? fit : null))
+  /**
+   * Tells the other replicas who is fit here.
+   * @param accusation why its traffic speaks against the active although it is fit; empty if it does not
+   */
+  share(pool: string, all: readonly MemberFacts[], active: number, accusation: string): void {
+    const isFit = (index: number) => all[index]!.fit && (index !== active || accusation === '')
+    const views = all.map(({ judged }, index) => (judged ? isFit(index) : null))
     if (views.every((view, index) => view === this.#views[index])) return
     this.#views = views
     this.#store.views(pool, views)
@@ -42,8 +46,12 @@ export class ToldMembers {
     state: FailoverState,
     index: number,
     facts: MemberFacts,
+    accusation: string,
   ): { readonly agreed: MemberFacts; readonly isLostHere: boolean } | null {
-    const agreed = this.#agreed(pool, state, index, facts)
+    const agreed =
+      index === state.active
+        ? this.#agreedActive(pool, index, facts, accusation)
+        : this.#agreedStandby(pool, state, index, facts)
     const told = this.#told[index]!
     if (told?.facts === facts && told.agreed.reason === agreed.reason) return null
     this.#told[index] = { facts, agreed }
@@ -51,23 +59,28 @@ export class ToldMembers {
   }
 
   /**
-   * A member as the replicas together see it: the active is lost when they agree on that, and a
-   * standby is fit when they agree on that. What only this one sees may be its own network.
+   * The active as the replicas together see it: it is lost when they agree on that. What only this one
+   * sees may be its own network.
    */
-  #agreed(
+  #agreedActive(pool: string, index: number, facts: MemberFacts, accusation: string): MemberFacts {
+    const seen = this.#store.sees(pool, index)
+    if (seen === 'own' || !facts.judged || facts.withdrawn) return facts
+    if (facts.fit && accusation === '') return facts
+    const reason = facts.fit ? `its traffic fails: ${accusation}` : facts.reason
+    if (seen === 'unfit') return facts.fit ? { ...facts, fit: false, reason } : facts
+    const doubt = `${reason}, but the replicas do not agree on that`
+    return { ...facts, fit: true, doubtful: true, reason: doubt }
+  }
+
+  /** A standby as they see it: it is fit when they agree on that. */
+  #agreedStandby(
     pool: string,
-    { active, epoch }: FailoverState,
+    { epoch }: FailoverState,
     index: number,
     facts: MemberFacts,
   ): MemberFacts {
     const seen = this.#store.sees(pool, index)
-    if (seen === 'own') return facts
-    if (index === active) {
-      if (facts.fit || facts.withdrawn || !facts.judged || seen === 'unfit') return facts
-      const reason = `${facts.reason}, but the replicas do not agree on that`
-      return { ...facts, fit: true, doubtful: true, reason }
-    }
-    if (!facts.fit || seen === 'fit') return facts
+    if (seen === 'own' || !facts.fit || seen === 'fit') return facts
     const reason = 'it passes here, but not for enough other replicas'
     // At the first start it may only be that they have not said so yet.
     return { ...facts, fit: false, judged: epoch > 0, reason }

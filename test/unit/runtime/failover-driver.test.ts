@@ -259,6 +259,52 @@ test('an active whose checks pass but whose traffic fails is left, if somebody c
   assert.deepEqual(seats(alone), ['yes cut'])
 })
 
+test('what only this replica sees in its traffic does not keep it from an active that all agree on', () => {
+  let seen: 'fit' | 'unfit' = 'fit'
+  const views: (readonly (boolean | null)[])[] = []
+  const world = new World(standbyPool({ agreement: 'etcd' }), {
+    failover: {
+      store: {
+        restore: () => null,
+        claim: (_pool, _record, done) => world.at(1, () => done(null)),
+        stopped: (_pool, _epoch, done) => world.at(1, done),
+        commit: (_pool, _record, done) => world.at(1, () => done(null)),
+        acknowledge: () => {},
+        freeze: () => {},
+        save: () => {},
+        recover: () => null,
+        views: (_pool, members) => void views.push(members),
+        sees: (_pool, member) => (member === 0 ? seen : 'fit'),
+      },
+    },
+  })
+  world.begin(1_000)
+  const key = { epoch: 1, active: 0, moving: false, to: -1, frozen: null }
+  world.plane.hear('web', { kind: 'followed', ...key })
+  world.plane.hear('web', { kind: 'lead', leads: true })
+  world.run(12_000)
+  const failing = '5 weighted failures in a row'
+  world.backends[0]!.traffic = 'error'
+  world.load(50, 200)
+  assert.deepEqual(seats(world), ['yes cut'])
+  assert.deepEqual(views.at(-1), [false, true], 'it votes against it')
+  const { state, reason } = world.plane.status()[0]!.failover!
+  assert.deepEqual(
+    [state, reason],
+    ['suspect', `a: its traffic fails: ${failing}, but the replicas do not agree on that`],
+  )
+  world.backends[0]!.traffic = 5
+  world.load(50, 12_000)
+  assert.deepEqual(views.at(-1), [true, true], 'not for longer than an ejection lasts')
+  assert.equal(world.plane.status()[0]!.failover!.state, 'steady')
+
+  world.backends[0]!.traffic = 'error'
+  seen = 'unfit'
+  world.load(50, 200)
+  assert.deepEqual(seats(world), ['cut yes'])
+  assert.equal(world.moves.at(-1)!.reason, `a: its traffic fails: ${failing}`)
+})
+
 test('after a restart the last active goes on under its epoch', () => {
   const record: FailoverRecord = {
     active: 'b',
