@@ -74,17 +74,34 @@ export async function startBalancer(
   const settled = inProcess ? plan : await settleAddresses(shares.plan, shares.settled)
   if (inProcess) await clearStaleSockets(plan)
   const kept = await past.openKept(() => openKeptState(plan, log))
-  const discovery = await RunningDiscovery.start(settled)
-  const keeper = makeKeeper(plan, settled, kept.overrides, discovery.members)
-  const settings = { ...options, log, keeper, discovery, kept, past, inProcess, reusePort, threads }
-  const balancer = new Balancer(settings)
+  let discovery: RunningDiscovery | null = null
+  let balancer: Balancer | null = null
   try {
+    discovery = await RunningDiscovery.start(settled)
+    const keeper = makeKeeper(plan, settled, kept.overrides, discovery.members)
+    const settings = {
+      ...options,
+      log,
+      keeper,
+      discovery,
+      kept,
+      past,
+      inProcess,
+      reusePort,
+      threads,
+    }
+    balancer = new Balancer(settings)
     await balancer.start()
+    return balancer
   } catch (error) {
-    await balancer.close()
+    if (balancer !== null) await balancer.close()
+    else {
+      // It would have closed these.
+      discovery?.stop()
+      await kept.close()
+    }
     throw error
   }
-  return balancer
 }
 
 interface Settings extends BalancerOptions {

@@ -1,0 +1,20 @@
+// A balancer that can't start leaves nothing behind in the program that it was to be a part of.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { startBalancer } from '../../src/runtime/balancer.ts'
+import { embed, planOf } from '../support/embedded.ts'
+import { temporaryFolder } from '../support/processes.ts'
+
+test('a start that fails gives the state directory free', async () => {
+  const stateDir = temporaryFolder('failed-start')
+  const config = (access: object): object => ({
+    runtime: { stateDir },
+    log: { access },
+    listeners: { web: { bind: '127.0.0.1:0', pool: 'web' } },
+    pools: { web: { backends: ['127.0.0.1:9'], healthCheck: false } },
+  })
+  const bad = planOf(config({ format: 'json', path: '/nowhere/access.log' }))
+  await assert.rejects(startBalancer(bad, { inProcess: true }), /ENOENT/)
+  await embed(config({ format: 'off' }))
+})
