@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path'
 import { Argument, Command, Option } from 'commander'
 import type { Address, KeepalivedPlan, ListenerPlan, Plan } from '../core/plan.ts'
 import type { GeneratedFile, ProfileName, VipSetup } from '../ha/keepalived.ts'
+import { PRIORITY_MIN, PROFILE_NAMES } from '../ha/keepalived.ts'
 import { requireConfig, loadSource } from './find-config.ts'
 import { EXIT, Failure, put, say } from './terminal.ts'
 
@@ -39,10 +40,10 @@ export function keepalivedCommand(finish: (code: number) => void): Command {
     .requiredOption('--peer <ADDR>', "another node's address; once for each", collect, [])
     .addOption(
       new Option('--profile <NAME>', 'how soon failures are noticed')
-        .choices(['fast', 'default', 'conservative'])
+        .choices(PROFILE_NAMES)
         .default('default'),
     )
-    .option('--priority <N>', 'the same on every node, 52 to 254', '100')
+    .option('--priority <N>', `the same on every node, ${PRIORITY_MIN} to 254`, '100')
     .option('--vrid <N>', 'virtual router id, the same on every node, 1 to 255', '51')
     .option('-c, --config <FILE>', 'configuration of the Evenkeel on this node')
     .option('--out <DIR>', 'write the files into this folder instead of showing them')
@@ -104,8 +105,7 @@ export function readSetup(options: InitOptions, plan: Plan, config: string): Vip
     interface: options.interface,
     self,
     peers,
-    // A node that gives the address away takes 50 off, and 1 is the least there is.
-    priority: readNumber('--priority', options.priority, 52, 254),
+    priority: readNumber('--priority', options.priority, PRIORITY_MIN, 254),
     vrid: readNumber('--vrid', options.vrid, 1, 255),
     ports: portsOn(plan.listeners, vip, config),
     trackFile: quotable('keepalived.trackFile', keepalived.trackFile),

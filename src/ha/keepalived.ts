@@ -61,7 +61,7 @@ export const TRACK = {
   unready: -254,
 } as const
 
-/** A priority below this could not be lowered by `TRACK.away` any more. */
+/** The least from which `TRACK.away` can be taken: 1, the lowest of all, is for who is not ready. */
 export const PRIORITY_MIN = 1 - TRACK.away + 1
 
 /** How long the address is nowhere, in ms, at worst: computed from the settings. */
