@@ -74,9 +74,6 @@ export class Incident {
   rev = 0
   /** Something has changed since the last record. */
   dirty = true
-  /** When it was last written, and how often. */
-  writtenMs = -Infinity
-  writings = 0
   readonly #wallOf: WallOf
   readonly #rtoMs: number | null
   #at: number

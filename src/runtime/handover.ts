@@ -57,11 +57,7 @@ function stayed(vip: string, { tookMs }: Leaving): HandoverAnswer {
 }
 
 function resting(vip: string, leaving: Leaving): HandoverAnswer {
-  const gone =
-    leaving.outcome === 'left'
-      ? `${vip} left after ${inSeconds(leaving.tookMs)}`
-      : `${vip} was not here`
-  const message = `${gone}. This Evenkeel goes on; it will not have the address until: evenkeel handover --back`
+  const message = `${goneText(vip, leaving)}. This Evenkeel goes on; it will not have the address until: evenkeel handover --back`
   return { ok: true, message, report: reportOf(vip, leaving) }
 }
 
@@ -77,17 +73,17 @@ async function finishAndEnd(leaving: Leaving, options: HandoverOptions): Promise
     exchanges: { at, finished: Math.max(0, at - cut), cut },
     drainMs,
   }
-  const gone =
-    leaving.outcome === 'left'
-      ? `${vip} left after ${inSeconds(leaving.tookMs)}`
-      : `${vip} was not here`
-  const message = `${gone}; what ran was finished in ${inSeconds(drainMs)}, ${cut} cut. This Evenkeel stops.`
+  const message = `${goneText(vip, leaving)}; what ran was finished in ${inSeconds(drainMs)}, ${cut} cut. This Evenkeel stops.`
   return { ok: true, message, report }
 }
 
 function reportOf(vip: string, { outcome, tookMs }: Leaving): HandoverReport {
   const wasHere = outcome === 'left'
   return { vip, wasHere, leftMs: tookMs, exchanges: null, drainMs: 0 }
+}
+
+function goneText(vip: string, { outcome, tookMs }: Leaving): string {
+  return outcome === 'left' ? `${vip} left after ${inSeconds(tookMs)}` : `${vip} was not here`
 }
 
 function inSeconds(ms: number): string {
