@@ -43,7 +43,7 @@ async function request(url: string): Promise<{ status: number; body: string; con
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   test(`${signal} finishes what runs, is not ready meanwhile, and exits with 0`, async () => {
     const log = { access: { format: 'json' } }
-    const { backend, running } = await startPair({ kind: 'answer', delayMs: 600 }, { log })
+    const { backend, running } = await startPair({ kind: 'hold' }, { log })
     const answer = request(running.url())
     await waitFor(() => backend.requests.length === 1)
     running.process.signal(signal)
@@ -51,6 +51,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     const ready = await fetch(`${running.adminUrl}/readyz`)
     assert.deepEqual([ready.status, await ready.text()], [503, 'draining before a stop\n'])
     await assert.rejects(request(running.url()), /ECONNREFUSED/)
+    backend.letGo()
     const { status, body, connection } = await answer
     assert.deepEqual([status, body, connection], [200, 'one', 'close'])
     assert.deepEqual(await running.process.exited, { code: 0, signal: null })
@@ -111,7 +112,7 @@ test('HUP is answered and USR1 goes on in a new access log without losing a line
 })
 
 test('an error in the control plane is told, finishes what runs, and ends with 1', async () => {
-  const backend = await startBackend({ name: 'one', behaviour: { kind: 'answer', delayMs: 500 } })
+  const backend = await startBackend({ name: 'one', behaviour: { kind: 'hold' } })
   after(() => backend.stop())
   const port = await freePort()
   const library = new URL('../../src/index.js', import.meta.url).href
@@ -136,6 +137,8 @@ test('an error in the control plane is told, finishes what runs, and ends with 1
   const answer = request(`http://127.0.0.1:${port}`)
   await waitFor(() => backend.requests.length === 1)
   child.signal('SIGWINCH')
+  await waitFor(() => child.stderr().includes('internal error; draining, then ending'))
+  backend.letGo()
   assert.deepEqual(await answer, { status: 200, body: 'one', connection: 'close' })
   assert.deepEqual(await child.exited, { code: 1, signal: null })
   assert.match(child.stderr(), /"stack":"Error: a bug\\n.*internal error; draining, then ending/)

@@ -75,15 +75,16 @@ for (const how of ['throw', 'loop'] as const) {
     assert.ok(own > 0)
 
     // All are on their way when it happens.
-    await backend.behave({ kind: 'answer', delayMs: 800 })
+    await backend.behave({ kind: 'hold' })
     const second = Promise.allSettled(agents.map((agent) => request(url, agent)))
     await waitFor(async () => (await series(admin, requests)) === 48)
     hurt({ thread: victim, how })
+    await waitFor(() => messages.includes('data thread replaced'))
+    await backend.behave({ kind: 'answer' })
+    backend.letGo()
     const lost = (await second).filter((result) => result.status === 'rejected').length
     assert.equal(lost, own)
 
-    await waitFor(() => messages.includes('data thread replaced'))
-    await backend.behave({ kind: 'answer' })
     const third = await Promise.all(agents.map((agent) => request(url, agent)))
     assert.ok(third.every((status) => status === 200))
     assert.equal(await series(admin, 'evenkeel_thread_restarts_total'), 1)
@@ -159,7 +160,7 @@ test('what traffic meets is judged at once, not at the next health check', async
   await backends[0]!.behave({ kind: 'refuse' })
   const url = urlOf(balancer.addresses[0])
   for (let i = 0; i < 4; i++) assert.equal(await (await fetch(url)).text(), 'two')
-  await waitFor(() => seen.includes('one down'), { timeoutMs: 1_000 })
+  await waitFor(() => seen.includes('one down'))
   stop()
 })
 

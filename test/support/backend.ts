@@ -16,6 +16,8 @@ export type Behaviour =
   | { readonly kind: 'reset' }
   /** Reads the whole request, then closes the connection without a byte. */
   | { readonly kind: 'close' }
+  /** Answers 200 with its name when it is told to: see `letGo`. */
+  | { readonly kind: 'hold' }
   /** Accepts, reads and never answers. */
   | { readonly kind: 'silent' }
   /** Sends a head that promises more than the half of the body it then sends, and resets. */
@@ -41,6 +43,8 @@ export interface Backend {
   checks(): number
   /** Changes what it does with requests; waits until its listener is as the behaviour needs. */
   behave(behaviour: Behaviour): Promise<void>
+  /** Answers what it holds. */
+  letGo(): void
   /** What health checks meet; `null`: the same as everybody. */
   answerChecks(behaviour: Behaviour | null): void
   /** Resets every connection; it goes on listening. */
@@ -78,6 +82,7 @@ class MisbehavingBackend implements Backend {
   #checkCount = 0
   #server: Server | null = null
   #sockets = new Set<Socket>()
+  #held: (() => void)[] = []
 
   constructor(options: BackendOptions, port: number) {
     this.name = options.name
@@ -89,6 +94,10 @@ class MisbehavingBackend implements Backend {
 
   checks(): number {
     return this.#checkCount
+  }
+
+  letGo(): void {
+    for (const answer of this.#held.splice(0)) answer()
   }
 
   answerChecks(behaviour: Behaviour | null): void {
@@ -152,11 +161,13 @@ class MisbehavingBackend implements Backend {
     const behaviour = (isCheck ? this.#checks : null) ?? this.#behaviour
     const { name } = this
     switch (behaviour.kind) {
+      case 'hold':
+        this.#held.push(() => answer(socket, seen, name))
+        return
       case 'answer': {
-        const reply = `HTTP/1.1 ${behaviour.status ?? 200} Fine\r\nContent-Length: ${name.length}\r\n\r\n`
-        const text = seen.method === 'HEAD' ? reply : reply + name
-        if (behaviour.delayMs === undefined) socket.write(text, 'latin1')
-        else setTimeout(() => socket.writable && socket.write(text, 'latin1'), behaviour.delayMs)
+        const { status, delayMs } = behaviour
+        if (delayMs === undefined) answer(socket, seen, name, status)
+        else setTimeout(() => answer(socket, seen, name, status), delayMs)
         return
       }
       case 'cut':
@@ -177,6 +188,11 @@ class MisbehavingBackend implements Backend {
       case 'silent':
     }
   }
+}
+
+function answer(socket: Socket, { method }: SeenRequest, name: string, status = 200): void {
+  const head = `HTTP/1.1 ${status} Fine\r\nContent-Length: ${name.length}\r\n\r\n`
+  if (socket.writable) socket.write(method === 'HEAD' ? head : head + name, 'latin1')
 }
 
 /** The first whole request in the text and how long it is; `null` if there is none yet. */
