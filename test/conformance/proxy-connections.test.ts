@@ -109,11 +109,16 @@ for (const readInto of READ_INTO) {
     })
 
     test('a head that comes too slowly is answered with 408', async () => {
-      const listener = { timeouts: { requestHead: '100ms' } }
+      const listener = { timeouts: { requestHead: '30s' } }
       await withPlane({ readInto, listener, backends: [echo] }, async (plane) => {
         const client = await plane.connect()
         assert.equal(await ask(client, get('/1')), '/1')
+        const before = client.received
         client.write('GET /2 HTTP/1.1\r\nHost: a.ex')
+        await plane.until('the end of its time', () => {
+          plane.skip(1_000)
+          return client.received > before
+        })
         const answer = await response(client)
         assert.match(answer.start, /^HTTP\/1\.1 408 /)
         assert.equal(answer.field('evenkeel-fault'), 'client-head-timeout')
@@ -124,11 +129,13 @@ for (const readInto of READ_INTO) {
     })
 
     test('a client without a request is let go after its time, without a word', async () => {
-      const listener = { timeouts: { keepAlive: '100ms' } }
+      const listener = { timeouts: { keepAlive: '30s' } }
       await withPlane({ readInto, listener, backends: [echo] }, async (plane) => {
         const silent = await plane.connect()
         const client = await plane.connect()
         assert.equal(await ask(client, get('/1')), '/1')
+        await plane.until('both to be here', () => plane.listener('connections') === 2)
+        plane.skip(30_000)
         assert.equal(await silent.end(), '')
         assert.equal(await client.end(), '')
       })
@@ -477,9 +484,10 @@ for (const readInto of READ_INTO) {
     })
 
     test('a tunnel without a byte is cut after its time', async () => {
-      const pool = { timeouts: { tunnelIdle: '100ms' } }
+      const pool = { timeouts: { tunnelIdle: '10m' } }
       await withPlane({ readInto, pool, backends: [() => {}] }, async (plane) => {
         const { client, backend } = await join(plane)
+        plane.skip(600_000)
         await client.close()
         await backend.close()
         assert.equal(plane.faults('tunnel-idle'), 1)

@@ -150,7 +150,7 @@ for (const readInto of READ_INTO) {
     })
 
     test('a retry that spans a reload leaves out what was tried before it', async () => {
-      const pool = { retry: { backoff: { min: '200ms', max: '200ms' } } }
+      const pool = { retry: { backoff: { min: '1s', max: '1s' } } }
       const failing: Script = async (peer) => {
         for (;;) {
           await request(peer)
@@ -161,6 +161,8 @@ for (const readInto of READ_INTO) {
         const backends = [failing, answering('b'), answering('c')]
         await withPlane({ readInto, backends, pool: { ...pool, balance } }, async (plane) => {
           await plane.reload({ backends: named(plane, 'a'), pool: { balance } })
+          // The retry comes when it is told to, however long the reload takes.
+          plane.stopTicking()
           const client = await plane.connect()
           client.write(GET)
           await plane.until('the first failure', () => plane.backend(0, 'failures') === 1)
@@ -169,6 +171,7 @@ for (const readInto of READ_INTO) {
           const heavy = { address: plane.servers[0]!.address, weight: 60_000 }
           const light = { address: plane.servers[1]!.address, weight: 1 }
           await plane.reload({ backends: { b: light, a: heavy }, pool: { balance } })
+          plane.skip(1_000)
           assert.equal((await response(client)).body, 'b GET ')
           assert.equal(plane.backend(0, 'attempts'), 1)
         })

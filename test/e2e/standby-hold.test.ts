@@ -162,9 +162,11 @@ for (const readInto of READ_INTO) {
       await withStandby(
         { readInto, pool: PATIENT, backends: [silent, answering('b')] },
         async (plane) => {
-          publishActive(plane, null, { epoch: 2, holdMs: 40 })
+          publishActive(plane, null, HOLD)
           const [client] = await held(plane, 1)
-          await plane.settled(() => 0)
+          // The snapshot comes before the plane has looked at its clock again.
+          plane.stopTicking()
+          plane.standStill(HOLD.holdMs)
           publishActive(plane, null, { epoch: 2 })
           assert.equal(await faultOf(client!), 'pause-timeout')
         },
