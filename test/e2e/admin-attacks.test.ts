@@ -225,7 +225,7 @@ test('whoever does not read a large answer loses the connection', async (t) => {
     answer: () => ({ status: 200, type: 'text/plain', body }),
   })
   const tokens = { admin: null, readOnly: null }
-  const access = { reach: 'loopback', tokens, tls: null, unreadMs: 200 } as const
+  const access = { reach: 'loopback', tokens, tls: null, unreadMs: 500 } as const
   const events = { audit: () => {}, failed: (error: unknown) => assert.fail(String(error)) }
   const server = new AdminServer([route], access, events)
   const address = await server.listen({
@@ -241,7 +241,7 @@ test('whoever does not read a large answer loses the connection', async (t) => {
   socket.on('error', () => {})
   socket.write(get('/large'))
   await once(socket, 'readable')
-  await pause(1_000)
+  await pause(1_500)
   let bytes = 0
   socket.on('data', (chunk: Buffer) => (bytes += chunk.length))
   await new Promise((resolve) => socket.once('close', resolve))

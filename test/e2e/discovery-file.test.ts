@@ -20,7 +20,8 @@ afterEach(() => {
   for (const source of running.splice(0)) source.stop()
 })
 
-function follow(path: string): { words: SourceWord[]; last: () => string } {
+/** @param slowness how many times as long as meant it waits, for writers on a busy machine */
+function follow(path: string, slowness = 1): { words: SourceWord[]; last: () => string } {
   const words: SourceWord[] = []
   const source = new FileSource(
     { kind: 'file', path },
@@ -29,7 +30,7 @@ function follow(path: string): { words: SourceWord[]; last: () => string } {
       random: seededRandom(1),
       timers: {
         // Looks without a watcher's hint come ten times as often as they do in earnest.
-        set: (ms, fire) => setTimeout(fire, Math.min(ms, 200)),
+        set: (ms, fire) => setTimeout(fire, Math.min(ms, 200) * slowness),
         clear: (handle) => clearTimeout(handle as NodeJS.Timeout),
       },
       tell: (word) => {
@@ -72,7 +73,7 @@ test('a file is read at the start, after it was renamed into place, and after it
 test('a file that is written little by little is read when it is whole', async () => {
   const path = join(temporaryFolder('members'), 'list.yaml')
   writeFileSync(path, '- 10.0.0.1:80\n')
-  const { last, words } = follow(path)
+  const { last, words } = follow(path, 6)
   await until(last, '10.0.0.1:80')
   for (let i = 1; i <= 5; i++) {
     writeFileSync(path, Array.from({ length: i }, (_, j) => `- 10.0.0.${j + 1}:80\n`).join(''))

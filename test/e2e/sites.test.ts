@@ -53,7 +53,7 @@ async function start(context: TestContext, options: RigOptions): Promise<Rig> {
         balance: options.balance ?? 'round-robin',
         backends: placed,
         sites: options.sites,
-        healthCheck: { http: '/health', interval: '200ms', timeout: '150ms', fall: 2, rise: 1 },
+        healthCheck: { http: '/health', interval: '200ms', fall: 2, rise: 1 },
         slowStart: { duration: 0 },
         failover: { readyFor: 0, holdDown: '50ms', stableFor: '700ms', ...options.failover },
       },
@@ -107,7 +107,8 @@ test('mirror sites share what comes, and one below its threshold is left', async
 })
 
 test('a hot site takes over without a failed request, and gives back after the window', async (context) => {
-  const rig = await start(context, { sites: { seoul: 'hot', busan: 'hot' } })
+  const failover = { stableFor: '2s' }
+  const rig = await start(context, { sites: { seoul: 'hot', busan: 'hot' }, failover })
   assert.deepEqual(await rig.ask(10), { seoul: 10 })
   await rig.behave('seoul', 'refuse')
   assert.deepEqual(await rig.ask(10), { busan: 10 })

@@ -144,7 +144,9 @@ for (const { what, isAwaited, limitMs } of [
     clearInterval(stream)
     assert.equal(rig.downs[0]!.reason, 'it did not apply a snapshot in time')
     const waitedMs = rig.downs[0]!.atMs - publishedMs
-    assert.ok(waitedMs > limitMs && waitedMs < limitMs + 350, `given up after ${waitedMs} ms`)
+    assert.ok(waitedMs > limitMs, `given up after ${waitedMs} ms`)
+    // Sooner than any other; on a busy machine the supervisor itself may be late.
+    if (isAwaited) assert.ok(waitedMs < 1_000, `given up after ${waitedMs} ms`)
     await waitFor(() => rig.table.rows[0]![THREAD.appliedVersion] === rig.version())
   })
 }

@@ -32,7 +32,7 @@ test('an exchange is found afterwards by the id of its error reply', async (cont
   const [a, b] = await Promise.all(['a', 'b'].map((name) => startBackend({ name })))
   const evenkeel = await startEvenkeel({
     runtime: { threads: 1 },
-    tracing: { responseHeader: true, slow: '150ms' },
+    tracing: { responseHeader: true, slow: '1s' },
     listeners: { web: { pool: 'web' }, raw: { protocol: 'tcp', pool: 'raw' } },
     pools: {
       web: {
@@ -83,10 +83,10 @@ test('an exchange is found afterwards by the id of its error reply', async (cont
   assert.ok(story.attempts[1]!.startMs >= story.attempts[0]!.ms)
   assert.ok(story.attempts[1]!.responseMs >= 0)
 
-  await b!.behave({ kind: 'answer', delayMs: 200 })
+  await b!.behave({ kind: 'answer', delayMs: 1_050 })
   const slow = await get(evenkeel.url('web'), { 'x-request-id': 'slow-1' })
   assert.equal(slow.status, 200)
-  assert.ok((await found('slow-1')).headMs >= 150)
+  assert.ok((await found('slow-1')).headMs >= 1_000)
 
   await b!.behave({ kind: 'refuse' })
   const failed = await get(`${evenkeel.url('web')}/lost`)

@@ -15,7 +15,7 @@ interface World {
   readonly told: string[]
 }
 
-async function begin(context: TestContext, timeoutMs = 300): Promise<World> {
+async function begin(context: TestContext, timeoutMs = 10_000): Promise<World> {
   const collector = await startCollector()
   const told: string[] = []
   const headers = [{ name: 'authorization', value: 'Bearer x' }]
@@ -60,11 +60,10 @@ test('what may be sent again is, and that it fails is said once', async (t) => {
 test('a collector that says when is asked again then', async (t) => {
   const { collector, exporter } = await begin(t)
   collector.answers.push({ status: 429, headers: { 'retry-after': '1' } })
-  exporter.add(someTrace())
-  await waitFor(() => collector.requests.length === 1)
   const startMs = performance.now()
+  exporter.add(someTrace())
   await waitFor(() => exporter.exported === 1)
-  assert.ok(performance.now() - startMs >= 900)
+  assert.ok(performance.now() - startMs >= 1_000)
 })
 
 test('what it refuses is dropped and counted', async (t) => {
@@ -92,15 +91,15 @@ test('a collector that never answers costs a bounded queue, and the end does not
   await waitFor(() => told.length === 1)
   const startMs = performance.now()
   await exporter.close()
-  assert.ok(performance.now() - startMs < 500)
+  assert.ok(performance.now() - startMs < 900, 'the second for what is left')
   assert.equal(exporter.dropped, QUEUE_MAX + 1_000)
 })
 
 test('a collector that answers byte by byte is given up, and others are not kept waiting by it', async (t) => {
-  const { collector, exporter, told } = await begin(t)
+  const { collector, exporter, told } = await begin(t, 1_000)
   collector.answers.push({ status: -2 })
   exporter.add(someTrace())
-  await waitFor(() => exporter.exported === 1, { timeoutMs: 3_000 })
+  await waitFor(() => exporter.exported === 1)
   assert.equal(collector.requests.length, 2)
   assert.equal(told.length, 2)
 })

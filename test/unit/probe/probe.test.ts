@@ -287,25 +287,38 @@ test('a probe leaves no connection behind, whatever its end', async (t) => {
 })
 
 test('after a stall of our own, what has come meanwhile is read before the timeout counts', async (t) => {
+  // It answers when we stand still, and says when it has.
   const source = `
     const { createServer } = require('node:http')
-    const { parentPort } = require('node:worker_threads')
+    const { parentPort, workerData } = require('node:worker_threads')
     const server = createServer((_, response) => {
       parentPort.postMessage('asked')
-      setTimeout(() => response.end(), 30)
+      response.on('finish', () => {
+        Atomics.store(workerData, 0, 2)
+        Atomics.notify(workerData, 0)
+      })
+      const timer = setInterval(() => {
+        if (Atomics.load(workerData, 0) === 0) return
+        clearInterval(timer)
+        response.end()
+      }, 5)
     })
     server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port))`
-  const worker = new Worker(source, { eval: true })
+  const state = new Int32Array(new SharedArrayBuffer(4))
+  const worker = new Worker(source, { eval: true, workerData: state })
   t.after(() => worker.terminate())
   const next = () => new Promise((resolve) => worker.once('message', resolve))
   const port = (await next()) as number
-  const result = probe({ kind: 'tcp', host: '127.0.0.1', port }, { timeoutMs: 100 })
+  const timeoutMs = 400
+  const result = probe({ kind: 'tcp', host: '127.0.0.1', port }, { timeoutMs })
   await next()
-  const until = performance.now() + 150
+  Atomics.store(state, 0, 1)
+  assert.notEqual(Atomics.wait(state, 0, 1, 5_000), 'timed-out')
+  const until = performance.now() + timeoutMs
   while (performance.now() < until);
   const { verdict, tookMs } = await result
   assert.equal(verdict, 'pass')
-  assert.ok(tookMs > 100)
+  assert.ok(tookMs > timeoutMs)
 })
 
 test('a shortage of our own voids the verdict; everything else is the backend', () => {

@@ -77,9 +77,8 @@ describe('hosts', () => {
 
   test('a host of thousands of labels is looked up for its name only', () => {
     const host = `${'a.'.repeat(30_000)}example`
-    const started = performance.now()
+    // The wildcard would match, if somebody looked for it label by label.
     assert.equal(matched([{ hosts: ['*.example'] }, {}], request('/', host)), 1)
-    assert.ok(performance.now() - started < 100)
   })
 })
 
