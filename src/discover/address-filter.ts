@@ -15,8 +15,8 @@ export interface FilterRules {
   readonly machine: readonly string[]
 }
 
-export interface Filtered {
-  readonly found: readonly Found[]
+export interface Filtered<T> {
+  readonly found: readonly T[]
   /** One sentence each. */
   readonly refused: readonly string[]
 }
@@ -37,9 +37,9 @@ const HARDLY_MEANT: readonly (readonly [block: string, what: string])[] = [
 const hardlyMeant = HARDLY_MEANT.map(([block, what]) => ({ list: listOf([block]), what }))
 
 /** Takes out what must not become a backend. */
-export function filterFound(found: readonly Found[], rules: FilterRules): Filtered {
+export function filterFound<T extends Found>(found: readonly T[], rules: FilterRules): Filtered<T> {
   const allowed = rules.allow === null ? null : listOf(rules.allow)
-  const kept: Found[] = []
+  const kept: T[] = []
   const refused: string[] = []
   for (const one of found) {
     const why = refusal(one.address, rules, allowed)

@@ -77,7 +77,7 @@ export async function startBalancer(
   let discovery: RunningDiscovery | null = null
   let balancer: Balancer | null = null
   try {
-    discovery = await RunningDiscovery.start(settled)
+    discovery = await RunningDiscovery.start(settled, past.found)
     const keeper = makeKeeper(plan, settled, kept.overrides, discovery.members)
     const settings = {
       ...options,
@@ -428,7 +428,7 @@ class Balancer implements RunningBalancer {
 
   /** Has another process follow this one. */
   #makeUpgrader(): Upgrader {
-    const { kept, past, reusePort, inProcess } = this.#settings
+    const { kept, past, reusePort, inProcess, discovery } = this.#settings
     return makeUpgrader({
       version: this.#version,
       log: this.#log,
@@ -447,6 +447,7 @@ class Balancer implements RunningBalancer {
       reusePort,
       isEmbedded: inProcess,
       isRunning: () => this.#phase === 'running',
+      found: () => discovery.found,
       config: () => this.#reloading.reloader.status,
       retire: () => {
         this.#isReplaced = true

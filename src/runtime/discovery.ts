@@ -5,13 +5,13 @@
 import type { Clock, Timers } from '../core/clock.ts'
 import type { EventBody } from '../core/events.ts'
 import { mergeMembers, membersOf } from '../core/membership.ts'
-import type { Member } from '../core/membership.ts'
+import type { Found, Member } from '../core/membership.ts'
 import { firstState, hear } from '../core/membership-source.ts'
 import type { SourceNews, SourceState, SourceWord } from '../core/membership-source.ts'
 import type { Address, DiscoveryPlan, Plan, PoolPlan, SourcePlan } from '../core/plan.ts'
 import type { Random } from '../core/random.ts'
 import type { DiscoveryStatus, PoolStatus } from '../core/status.ts'
-import { filterFound } from '../discover/address-filter.ts'
+import { type Filtered, filterFound } from '../discover/address-filter.ts'
 import type { Source, SourceHost } from '../discover/contract.ts'
 import { describeSource, newsText, statusOf } from './discovery-text.ts'
 
@@ -100,6 +100,11 @@ export class Discovery {
     })
   }
 
+  /** By pool what its sources have told; no seeds. */
+  get found(): ReadonlyMap<string, readonly Member[]> {
+    return new Map([...this.#pools].map(([name, pool]) => [name, pool.found()]))
+  }
+
   /** The pools as people are shown them: with where their backends come from. */
   dress(pools: readonly PoolStatus[]): readonly PoolStatus[] {
     if (this.#pools.size === 0) return pools
@@ -182,7 +187,9 @@ class PoolDiscovery {
       return running
     })
     if (!areRulesSame) for (const running of kept) this.#hearAgain(running)
-    if (!isFirst || plan.seed.length > 0) this.#change()
+    // They may have been found by other rules.
+    if (isFirst) this.#left = this.#filter(this.#left, plan.sources).found
+    if (!isFirst || plan.seed.length > 0 || this.#left.length > 0) this.#change()
     for (const { source } of fresh) source.start()
   }
 
@@ -243,13 +250,17 @@ class PoolDiscovery {
     return step
   }
 
-  /** A file is written by somebody who may write here what he likes; others may be misled. */
-  #filtered(running: Running, word: SourceWord): SourceWord {
+  #filtered({ plan }: Running, word: SourceWord): SourceWord {
     if (word.kind !== 'answer') return word
-    const allow = this.#plan!.allow ?? (running.plan.kind === 'file' ? EVERYTHING : null)
-    const machine = this.#ports.machine()
-    const { found, refused } = filterFound(word.found, { allow, own: this.#own, machine })
+    const { found, refused } = this.#filter(word.found, [plan])
     return { ...word, found, refused: [...word.refused, ...refused] }
+  }
+
+  /** A file is written by somebody who may write here what he likes; others may be misled. */
+  #filter<T extends Found>(found: readonly T[], sources: readonly SourcePlan[]): Filtered<T> {
+    const isFile = sources.some(({ kind }) => kind === 'file')
+    const allow = this.#plan!.allow ?? (isFile ? EVERYTHING : null)
+    return filterFound(found, { allow, own: this.#own, machine: this.#ports.machine() })
   }
 
   #announce({ plan, state }: Running, news: SourceNews): void {
@@ -258,17 +269,23 @@ class PoolDiscovery {
     this.#ports.publish({ kind: 'discovery', news: { pool: this.#pool, source, ...news, message } })
   }
 
-  /** Members as the sources know them now; seeds until one of them knows anything. */
-  #members(): readonly Member[] {
+  /** Members as the sources know them now. */
+  found(): readonly Member[] {
     const lists = this.#running.map(({ state }) => state.members)
-    const isKnown = this.#running.some(({ state }) => state.answeredMs !== null)
     // A source that has said nothing yet takes nobody away.
     if (this.#running.every(({ state }) => state.answeredMs !== null)) this.#left = []
-    if (this.#left.length > 0) return mergeMembers(this.#configured, [...lists, this.#left])
+    return mergeMembers(this.#configured, [...lists, this.#left])
+  }
+
+  /** The same; seeds until one of them knows anything. */
+  #members(): readonly Member[] {
+    const found = this.found()
+    const isKnown = this.#running.some(({ state }) => state.answeredMs !== null)
+    if (isKnown || this.#left.length > 0) return found
     const seeds = this.#plan!.seed.map((address) => {
       return { name: null, address, weight: 1, zone: null }
     })
-    return mergeMembers(this.#configured, isKnown ? lists : [membersOf(seeds)])
+    return mergeMembers(this.#configured, [membersOf(seeds)])
   }
 
   #change(): void {

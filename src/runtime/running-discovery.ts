@@ -39,10 +39,16 @@ export class RunningDiscovery {
     })
   }
 
-  /** Asks all sources of a plan; resolves when each has said something, or soon. */
-  static async start(plan: Plan): Promise<RunningDiscovery> {
+  /**
+   * Asks all sources of a plan; resolves when each has said something, or soon.
+   * @param known what was found before, by pool: it stays until its sources have answered
+   */
+  static async start(
+    plan: Plan,
+    known: ReadonlyMap<string, readonly Member[]> = new Map(),
+  ): Promise<RunningDiscovery> {
     const running = new RunningDiscovery()
-    running.#discovery.adopt(plan)
+    running.#discovery.adopt(plan, (pool) => known.get(pool) ?? [])
     await running.#discovery.firstWords(FIRST_WORDS_MS)
     return running
   }
@@ -50,6 +56,11 @@ export class RunningDiscovery {
   /** By name of the pool. */
   get members(): ReadonlyMap<string, readonly Member[]> {
     return this.#members
+  }
+
+  /** What sources have told, by pool; no seeds. For a process that follows this one. */
+  get found(): ReadonlyMap<string, readonly Member[]> {
+    return this.#discovery.found
   }
 
   /** From here on members change the plan in force, and everything is announced. */

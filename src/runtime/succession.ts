@@ -1,6 +1,7 @@
 // What a balancer has to do with the process before it: the sockets and the state that it inherits,
 // and the order in which it takes over. Without one it simply starts.
 
+import type { Member } from '../core/membership.ts'
 import type { Plan } from '../core/plan.ts'
 import type { PoolStatus } from '../core/status.ts'
 import type { Agreement } from '../ha/agreement.ts'
@@ -35,6 +36,11 @@ export class Succession {
   /** Whether the process before has sent the virtual IP address away; `null` if there is none. */
   get wasAway(): boolean | null {
     return this.#predecessor?.estate.isAway ?? null
+  }
+
+  /** What discovery had found in the process before, by pool. */
+  get found(): ReadonlyMap<string, readonly Member[]> {
+    return new Map(this.#predecessor?.estate.members ?? [])
   }
 
   /** Opens what survives a restart, once nobody else has it open. @throws StateFileError */

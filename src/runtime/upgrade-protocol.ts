@@ -11,6 +11,7 @@
 //             <-------------  taken    I have everything
 //             <-------------  fence    send nothing to this pool any more; answered by `fenced`
 
+import type { Member } from '../core/membership.ts'
 import type { Address } from '../core/plan.ts'
 import type { Memory } from './upgrade-state.ts'
 
@@ -42,6 +43,8 @@ export interface Estate {
   readonly available: readonly string[]
   /** An operator has sent the virtual IP address away, and not yet back. */
   readonly isAway: boolean
+  /** By pool: what its sources of members have told, which may be silent just now. */
+  readonly members?: readonly (readonly [pool: string, members: readonly Member[]])[]
 }
 
 export type PredecessorMessage =

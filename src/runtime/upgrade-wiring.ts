@@ -5,6 +5,7 @@ import type { Agreement } from '../ha/agreement.ts'
 import type { EventLog } from '../observe/event-log.ts'
 import type { Log } from '../observe/log.ts'
 import type { Clock } from '../core/clock.ts'
+import type { Member } from '../core/membership.ts'
 import type { Plan } from '../core/plan.ts'
 import { THREAD, type SharedTable } from '../core/shared-layout.ts'
 import type { ConfigStatus } from '../core/reload.ts'
@@ -39,6 +40,8 @@ export interface UpgradeParts {
   readonly isEmbedded: boolean
   /** It serves, and is not about to stop. */
   isRunning(): boolean
+  /** What discovery has found, by pool. */
+  found(): ReadonlyMap<string, readonly Member[]>
   /** Where the configuration stands. */
   config(): Pick<ConfigStatus, 'etag' | 'pending'>
   readonly past: Succession
@@ -86,6 +89,7 @@ export function makeUpgrader(parts: UpgradeParts): Upgrader {
           .filter(({ available }) => available > 0)
           .map(({ name }) => name),
         isAway: told.isAway,
+        members: [...parts.found()],
       }
     },
     lend: async () => {

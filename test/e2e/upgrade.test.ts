@@ -5,6 +5,7 @@ import {
   readFileSync,
   readlinkSync,
   readdirSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs'
 import { Agent } from 'node:http'
@@ -151,6 +152,33 @@ test('whatever is wrong with the new process, the old one goes on and says why',
   assert.equal(done.code, 0, done.stderr)
   const pid = await pidOf(running)
   await ended(running)
+  process.kill(pid, 'SIGTERM')
+  await running.process.exited
+})
+
+test('members that were found go along, though their source is silent by now', async () => {
+  const backend = await startBackend({ name: 'one' })
+  after(() => backend.stop())
+  const path = join(folder, 'members.yaml')
+  writeFileSync(path, `- ${backend.address}\n`)
+  const running = await startEvenkeel({
+    listeners: { web: { pool: 'web' } },
+    pools: {
+      web: {
+        discovery: { file: { path }, seed: ['127.0.0.1:1'] },
+        healthCheck: { http: '/health' },
+      },
+    },
+  })
+  after(() => running.stop())
+  await waitFor(async () => (await ask(running.url('web'))).body === 'one')
+  rmSync(path)
+  const { code, stderr } = await upgrade(running, '--timeout', '10s')
+  assert.equal(code, 0, stderr)
+  const pid = await pidOf(running)
+  assert.equal((await ask(running.url('web'))).body, 'one')
+  await ended(running)
+  assert.equal((await ask(running.url('web'))).body, 'one')
   process.kill(pid, 'SIGTERM')
   await running.process.exited
 })

@@ -199,6 +199,27 @@ test('members that are known already stay until the sources have answered, and n
   assert.equal(world.plans.at(-1), 'web: 10.0.0.6:80 10.0.0.7:80')
 })
 
+test('members that a process before has found begin, though no source answers, if they may be members', async () => {
+  const world = new World()
+  const at = (host: string): Member => {
+    return { name: host, address: { kind: 'tcp', host, port: 80 }, weight: 1, zone: null }
+  }
+  world.adopt({}, 0, [at('10.0.0.5'), at('169.254.169.254')])
+  await world.time.pass(100)
+  assert.deepEqual(world.plans, ['web: 10.0.0.5'])
+  assert.deepEqual([...world.discovery.found], [['web', [at('10.0.0.5')]]])
+})
+
+test('seeds are not what sources have told', async () => {
+  const world = new World()
+  world.adopt({ seed: [foundAt('10.9.9.9:80').address] })
+  await world.time.pass(100)
+  assert.deepEqual(world.plans, ['web: 10.9.9.9:80'])
+  assert.deepEqual([...world.discovery.found], [['web', []]])
+  world.sources[0]!.says('10.0.0.1:80')
+  assert.equal(brief(world.discovery.found.get('web')!), '10.0.0.1:80')
+})
+
 test('several sources make one list, without what the configuration names', async () => {
   const world = new World()
   world.adopt({ sources: [DNS, FILE] }, 1)
