@@ -250,6 +250,7 @@ export class DataThreads implements DataPlanes {
     let cause: string | null = null
     seat.worker = worker
     seat.isRunning = false
+    seat.isDrained = false
     seat.verdict = null
     seat.planVersion = this.#adoption.version
     seat.sinceMs = this.#watched.nowMs

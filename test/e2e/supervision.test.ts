@@ -195,3 +195,16 @@ test('draining ends when every thread has finished', async () => {
   await rig.threads.drain()
   await assert.rejects(request(rig.port, '/'), /ECONNREFUSED/)
 })
+
+test('a thread that was replaced is waited for like the others', async () => {
+  const rig = await startRig()
+  void request(rig.port, '/throw').catch(() => {})
+  await waitFor(() => rig.replaced.length === 1)
+  // As many as make sure that the new one is among those who got some.
+  const asked = Array.from({ length: 20 }, () => request(rig.port, '/hold').catch(() => 'cut'))
+  const held = (): number => rig.table.sum(THREAD.exchanges)
+  await waitFor(() => held() === asked.length)
+  await rig.threads.drain()
+  assert.equal(held(), 0, 'what ran was not waited for')
+  await Promise.all(asked)
+})

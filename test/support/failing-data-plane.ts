@@ -2,7 +2,7 @@
 // in the way the request's path names. Takes the place of the real one in a data thread.
 
 import { createServer } from 'node:http'
-import type { Server } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import type { ControlMessage } from '../../src/core/snapshot.ts'
 import { THREAD } from '../../src/core/shared-layout.ts'
 import type { DataPlaneOptions } from '../../src/runtime/data-plane.ts'
@@ -12,6 +12,8 @@ export class DataPlane {
   readonly #row: Float64Array
   readonly #server: Server
   #isDeaf = false
+  /** What `/hold` asks for is answered only when everything ends. */
+  readonly #held: ServerResponse[] = []
 
   constructor(options: DataPlaneOptions) {
     this.#options = options
@@ -19,7 +21,8 @@ export class DataPlane {
     this.#server = createServer((request, response) => {
       this.#row[THREAD.faults]!++
       this.#fail(request.url ?? '')
-      response.end(String(options.thread))
+      if (request.url === '/hold') this.#hold(response)
+      else response.end(String(options.thread))
     })
     this.#beat()
     setInterval(() => this.#beat(), 20)
@@ -32,9 +35,23 @@ export class DataPlane {
     if (message.kind === 'listen') this.#listen()
     if (message.kind === 'drain') {
       this.#server.close()
-      this.#server.closeAllConnections()
-      this.#options.send({ kind: 'drained' })
+      if (this.#held.length === 0) this.#finish()
+      else setTimeout(() => this.#finish(), 200)
     }
+  }
+
+  #hold(response: ServerResponse): void {
+    this.#held.push(response)
+    this.#row[THREAD.exchanges]!++
+  }
+
+  #finish(): void {
+    for (const response of this.#held.splice(0)) {
+      response.end(String(this.#options.thread))
+      this.#row[THREAD.exchanges]!--
+    }
+    this.#server.closeAllConnections()
+    this.#options.send({ kind: 'drained' })
   }
 
   #listen(): void {
