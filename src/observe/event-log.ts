@@ -25,11 +25,6 @@ export class EventLog {
     this.#options = options
   }
 
-  /** Number of the latest event; 0 before the first. */
-  get lastId(): number {
-    return this.#lastId
-  }
-
   publish(body: EventBody): void {
     const options = this.#options
     const times = { at: options.wallMs(), atMs: options.nowMs() }

@@ -15,7 +15,7 @@ import type { Random } from '../core/random.ts'
 import { isSame } from '../core/same.ts'
 import type { SharedTable } from '../core/shared-layout.ts'
 import type { FreedSlots, Snapshot } from '../core/snapshot.ts'
-import type { AdminState, PoolStatus, Transition } from '../core/status.ts'
+import type { PoolStatus, Transition } from '../core/status.ts'
 import type { Prober } from '../probe/contract.ts'
 import { ControlActives, type FailoverOptions } from './control-actives.ts'
 import { ControlProbes } from './control-probes.ts'
@@ -238,20 +238,9 @@ export class ControlPlane {
   }
 
   /**
-   * An operator takes a backend out, or back in.
+   * An operator takes backends of a pool out, or back in: all of them or none.
    * @param force also below the pool's `minAvailable`
    */
-  setAdminState(
-    pool: string,
-    backend: string,
-    state: AdminState,
-    reason: string,
-    force = false,
-  ): Result {
-    return this.setAdminStates(pool, [backend], { state, reason }, force)
-  }
-
-  /** The same for several backends of a pool: for all of them or none. */
   setAdminStates(
     pool: string,
     backends: readonly string[],

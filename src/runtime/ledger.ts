@@ -117,8 +117,7 @@ export class RunningLedger implements LedgerReader {
     const lastAt = found?.lastAt ?? null
     const before = lastAt === null ? 'first' : found!.stopped ? 'stopped' : 'killed'
     const start = { kind: 'start', run, at, version: packageVersion(), before, lastAt } as const
-    const current = standing?.snapshot.plan ?? plan
-    const ledger = new Ledger({ run, clock: wall, read: counterReader(table) }, current, nowMs)
+    const ledger = new Ledger({ run, clock: wall, read: counterReader(table) }, plan, nowMs)
     const store = path === null ? new LedgerMemory() : this.#openFile(path, run, found)
     this.#hour = Math.floor(at / HOUR_MS)
     const unsubscribe = events.subscribe((event) => {

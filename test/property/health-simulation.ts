@@ -141,7 +141,7 @@ export function simulate(seed: number): void {
     else if (what < 0.8) world.heal(backend)
     else if (what < 0.9) {
       const state = choose(random, ['ready', 'ready', 'drain', 'maint'] as const)
-      world.plane.setAdminState('web', plan.backends[backend]!.name, state, 'drill', true)
+      world.setAdmin('web', plan.backends[backend]!.name, state, 'drill', true)
     } else {
       const thread = choose(random, world.threads)
       if (thread.alive) thread.die()
@@ -156,7 +156,7 @@ export function simulate(seed: number): void {
 function recover(world: World, plan: PoolPlan): void {
   plan.backends.forEach(({ name }, index) => {
     world.heal(index)
-    world.plane.setAdminState('web', name, 'ready', '')
+    world.setAdmin('web', name, 'ready', '')
   })
   for (const thread of world.threads) if (!thread.alive) thread.revive()
   const done = () => world.plane.status()[0]!.available === plan.backends.length

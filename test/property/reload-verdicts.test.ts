@@ -97,7 +97,7 @@ class Story {
   #order(): void {
     const { name } = this.#one(this.world.pool.backends)
     const state = this.#one(['ready', 'ready', 'drain', 'maint'] as const)
-    this.world.plane.setAdminState('web', name, state, 'a test', this.#random.next() < 0.2)
+    this.world.setAdmin('web', name, state, 'a test', this.#random.next() < 0.2)
   }
 
   #dieAndReturn(): void {
@@ -242,7 +242,7 @@ class Story {
     const { world } = this
     for (const { slot, name } of world.pool.backends) {
       world.heal(slot)
-      world.plane.setAdminState('web', name, 'ready', '', true)
+      world.setAdmin('web', name, 'ready', '', true)
     }
     world.run(30_000)
     world.load(20, 30_000)

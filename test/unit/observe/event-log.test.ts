@@ -47,7 +47,6 @@ test('who comes late gets what is kept, or is told that it is not all', () => {
   assert.deepEqual(events.since(0), [])
   for (const message of ['a', 'b', 'c', 'd', 'e']) say(message)
   const ids = (id: number) => events.since(id)?.map((event) => event.id) ?? null
-  assert.equal(events.lastId, 5)
   assert.deepEqual(ids(2), [3, 4, 5])
   assert.deepEqual(ids(4), [5])
   assert.deepEqual(ids(5), [])

@@ -510,7 +510,7 @@ test('panic serve: with nothing available everyone is used, and only then', () =
 test('an operator drains, takes out and brings back; slow start follows', () => {
   const world = inUse(3, 1)
   const set = (state: 'ready' | 'drain' | 'maint', reason = '') =>
-    world.plane.setAdminState('web', 'b', state, reason)
+    world.setAdmin('web', 'b', state, reason)
   assert.deepEqual(set('drain', 'new kernel'), { ok: true })
   assert.equal(last(world).eligibility[1], finish)
   assert.equal(world.why(1), 'draining, no new requests: new kernel')
@@ -527,22 +527,22 @@ test('an operator drains, takes out and brings back; slow start follows', () => 
 
 test('a drain below minAvailable is refused with a reason, unless forced', () => {
   const world = inUse(2, 1, { minAvailable: 2 })
-  assert.deepEqual(world.plane.setAdminState('web', 'a', 'drain', ''), {
+  assert.deepEqual(world.setAdmin('web', 'a', 'drain', ''), {
     ok: false,
     code: 'min-available',
     message: "pool 'web' would be left with 1 available backend, and its minAvailable is 2",
     shortage: { left: 1, minAvailable: 2, out: [] },
   })
   assert.equal(world.states(), 'a available, b available')
-  assert.deepEqual(world.plane.setAdminState('web', 'a', 'drain', '', true), { ok: true })
+  assert.deepEqual(world.setAdmin('web', 'a', 'drain', '', true), { ok: true })
   assert.equal(world.states(), 'a drain, b available')
-  assert.deepEqual(world.plane.setAdminState('shop', 'a', 'drain', ''), {
+  assert.deepEqual(world.setAdmin('shop', 'a', 'drain', ''), {
     ok: false,
     code: 'no-pool',
     message: "there is no pool 'shop'",
     names: ['web'],
   })
-  assert.deepEqual(world.plane.setAdminState('web', 'z', 'drain', ''), {
+  assert.deepEqual(world.setAdmin('web', 'z', 'drain', ''), {
     ok: false,
     code: 'no-backend',
     message: "pool 'web' has no backend 'z'",
@@ -584,7 +584,7 @@ test('what was said of a backend before the start holds before its first request
 
 test('a backend in maintenance comes back only by the operator, whatever the checks say', () => {
   const world = inUse(3, 1)
-  world.plane.setAdminState('web', 'b', 'maint', '')
+  world.setAdmin('web', 'b', 'maint', '')
   world.break(1, 'refuse', 'refuse')
   world.run(5_000)
   world.heal(1)
@@ -602,8 +602,8 @@ test('half of the pool: counted over those that are meant to serve', () => {
   world.break(2, 'refuse', 'refuse')
   world.load(400, 1_000)
   assert.equal(last(world).halfAvailable, false)
-  world.plane.setAdminState('web', 'a', 'maint', '')
-  world.plane.setAdminState('web', 'b', 'maint', '')
+  world.setAdmin('web', 'a', 'maint', '')
+  world.setAdmin('web', 'b', 'maint', '')
   assert.equal(last(world).halfAvailable, true)
 })
 

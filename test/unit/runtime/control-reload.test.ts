@@ -94,7 +94,7 @@ test('an ejection runs its time over a reload, and its length keeps growing', ()
 
 test('an operator’s word and its reason stay', () => {
   const world = inUse()
-  world.plane.setAdminState('web', 'a', 'maint', 'new disks')
+  world.setAdmin('web', 'a', 'maint', 'new disks')
   world.reload({ backends: [...world.pool.backends].toReversed() })
   assert.equal(world.states(), 'c available, b available, a maint')
   assert.match(world.plane.status()[0]!.backends[2]!.reason, /new disks/)

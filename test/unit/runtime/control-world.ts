@@ -23,7 +23,7 @@ import {
   type PoolSnapshot,
   type Snapshot,
 } from '../../../src/core/snapshot.ts'
-import type { BackendRole, MoveReport, Transition } from '../../../src/core/status.ts'
+import type { AdminState, BackendRole, MoveReport, Transition } from '../../../src/core/status.ts'
 import type { ProbeRequest, ProbeResult, Prober } from '../../../src/probe/contract.ts'
 import type { FailoverOptions } from '../../../src/runtime/control-actives.ts'
 import { ControlPlane, type ControlPlaneOptions } from '../../../src/runtime/control-plane.ts'
@@ -276,6 +276,17 @@ export class World {
   /** The pool that gets traffic. */
   get pool(): PoolPlan {
     return this.plan.pools[0]!
+  }
+
+  /** An operator's word about one backend. */
+  setAdmin(
+    pool: string,
+    backend: string,
+    state: AdminState,
+    reason: string,
+    force = false,
+  ): ReturnType<ControlPlane['setAdminStates']> {
+    return this.plane.setAdminStates(pool, [backend], { state, reason }, force)
   }
 
   /** Gives the first pool another plan, with slots as a reload assigns them. @throws if refused */

@@ -201,11 +201,11 @@ test('a dry run says what would happen and changes nothing', async () => {
 
 test('taking the active out moves to the standby first; without one it is refused', () => {
   const world = started(standbyPool())
-  assert.deepEqual(world.plane.setAdminState('web', 'a', 'drain', 'kernel'), { ok: true })
+  assert.deepEqual(world.setAdmin('web', 'a', 'drain', 'kernel'), { ok: true })
   world.run(1_000)
   assert.deepEqual(seats(world), ['cut yes'])
   assert.equal(world.moves.at(-1)!.kind, 'switchover')
-  assert.deepEqual(world.plane.setAdminState('web', 'b', 'maint', 'too'), {
+  assert.deepEqual(world.setAdmin('web', 'b', 'maint', 'too'), {
     ok: false,
     code: 'refused',
     message:
@@ -234,14 +234,14 @@ test('with agreement the active can be taken out where it is decided who follows
     message:
       "'a' is the active of pool 'web', and another replica decides who takes over from it; ask that one first",
   }
-  assert.deepEqual(world.plane.setAdminState('web', 'a', 'drain', 'kernel'), refused)
-  assert.deepEqual(world.plane.setAdminState('web', 'b', 'drain', 'kernel'), { ok: true })
-  assert.deepEqual(world.plane.setAdminState('web', 'b', 'ready', ''), { ok: true })
-  assert.deepEqual(world.plane.setAdminState('web', 'a', 'drain', 'kernel', true), { ok: true })
-  world.plane.setAdminState('web', 'a', 'ready', '')
+  assert.deepEqual(world.setAdmin('web', 'a', 'drain', 'kernel'), refused)
+  assert.deepEqual(world.setAdmin('web', 'b', 'drain', 'kernel'), { ok: true })
+  assert.deepEqual(world.setAdmin('web', 'b', 'ready', ''), { ok: true })
+  assert.deepEqual(world.setAdmin('web', 'a', 'drain', 'kernel', true), { ok: true })
+  world.setAdmin('web', 'a', 'ready', '')
   world.run(12_000)
   world.plane.hear('web', { kind: 'lead', leads: true })
-  assert.deepEqual(world.plane.setAdminState('web', 'a', 'drain', 'kernel'), { ok: true })
+  assert.deepEqual(world.setAdmin('web', 'a', 'drain', 'kernel'), { ok: true })
 })
 
 test('an active whose checks pass but whose traffic fails is left, if somebody can take over', () => {

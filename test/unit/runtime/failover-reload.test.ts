@@ -312,7 +312,7 @@ test('who may not send to the active has it serve no reads either', () => {
   const backends = world.pool.backends.map((one, i) => ({ ...one, slot: 8 + i }))
   const reads = poolPlan(2, { name: 'reads', slot: 1, replicasOf: 0, backends })
   world.adopt(plansOf(world.pool, reads))
-  world.plane.setAdminState('db', 'b', 'drain', '', true)
+  world.setAdmin('db', 'b', 'drain', '', true)
   world.run(200)
   const readers = (): string[] => {
     const { backends } = world.plane.status()[1]!

@@ -378,15 +378,15 @@ test('what holds for a pool as a whole holds for the site that serves', () => {
   world.load(100, 2_000)
   // Both qualify at once, and nobody may take over: none is ejected for it.
   assert.equal(seats(world), '1 1 finish finish')
-  const refusal = world.plane.setAdminState('web', 'a', 'maint', 'x')
+  const refusal = world.setAdmin('web', 'a', 'maint', 'x')
   assert.deepEqual(refusal, { ok: true })
-  assert.ok(!world.plane.setAdminState('web', 'b', 'maint', 'x').ok)
+  assert.ok(!world.setAdmin('web', 'b', 'maint', 'x').ok)
 })
 
 test('an operator who takes the last backend of a site out moves the pool first', () => {
   const world = started(sitesPool(HOT))
-  assert.ok(world.plane.setAdminState('web', 'a', 'drain', 'x').ok)
-  assert.ok(world.plane.setAdminState('web', 'b', 'drain', 'x').ok)
+  assert.ok(world.setAdmin('web', 'a', 'drain', 'x').ok)
+  assert.ok(world.setAdmin('web', 'b', 'drain', 'x').ok)
   world.run(100)
   assert.equal(seats(world), 'finish finish 1 1')
   assert.equal(world.moves.at(-1)!.kind, 'switchover')
