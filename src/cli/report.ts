@@ -6,6 +6,7 @@ import { Command } from 'commander'
 import { MOMENT_HINT, readMoment } from '../core/report-range.ts'
 import { ReportFold } from '../core/report.ts'
 import type { IncidentRecord } from '../core/ledger-contract.ts'
+import { describeFileError } from '../config/environment.ts'
 import { type AdminTarget, findAdmin, readAnswer } from './admin-client.ts'
 import { outputOption, withAdminOptions } from './admin-options.ts'
 import { incidentText } from './report-incident.ts'
@@ -79,7 +80,11 @@ async function fromFile(options: ReportOptions): Promise<string> {
   const { readLedger } = await import('../observe/ledger-files.ts')
   const fold = new ReportFold()
   const damage = { lines: 0 }
-  for await (const record of readLedger(path, damage)) fold.add(record)
+  try {
+    for await (const record of readLedger(path, damage)) fold.add(record)
+  } catch (error) {
+    throw new Failure(`--ledger ${path}: ${describeFileError(error)}`)
+  }
   if (fold.firstAt === Infinity) throw new Failure(`--ledger ${path}: no record can be read in it`)
   if (id !== undefined) {
     const incident = fold.incident(id)

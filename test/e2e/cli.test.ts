@@ -201,3 +201,14 @@ test('a reader that has seen enough is no error', async () => {
   const { stderr } = await runProcess('sh', ['-c', script, process.execPath, mainFile])
   assert.equal(stderr, 'ended with 0\n')
 })
+
+test('a ledger that cannot be read is told in one line', async () => {
+  for (const [path, why] of [
+    [join(folder, 'none.jsonl'), 'there is no such file'],
+    [folder, 'it is a directory'],
+    [good, 'no record can be read in it'],
+  ] as const) {
+    const { code, stdout, stderr } = await evenkeel(['report', '--ledger', path])
+    assert.deepEqual([code, stdout, stderr], [1, '', `evenkeel: --ledger ${path}: ${why}\n`])
+  }
+})
