@@ -39,8 +39,6 @@ Examples:
   evenkeel events -o json | jq -r 'select(.kind == "move").report.to'`,
     )
     .action(async (options: EventsOptions) => {
-      // `| head` has read enough.
-      process.stdout.on('error', () => process.exit(EXIT.ok))
       const place = await findAdmin(options)
       if (options.recent) await showRecent(place, options)
       else await follow(place, options)

@@ -24,10 +24,10 @@ import { statusCommand } from './status.ts'
 import { switchoverCommand } from './switchover.ts'
 import { traceCommand } from './trace.ts'
 import { upgradeCommand } from './upgrade.ts'
-import { versionCommand } from './version.ts'
+import { versionCommand, versionText } from './version.ts'
 import { weightCommand } from './weight.ts'
 import { whyCommand } from './why.ts'
-import { EXIT, Failure } from './terminal.ts'
+import { EXIT, Failure, put } from './terminal.ts'
 
 /** Runs the command line; resolves to the exit code. */
 export async function main(words: readonly string[]): Promise<number> {
@@ -99,9 +99,11 @@ Exit codes: 0 ok, 1 failed, 2 wrong usage.`,
   ]
   for (const command of commands) program.addCommand(command)
   for (const command of [program, ...commands]) {
+    command.configureOutput({ writeOut: put })
     command.exitOverride().showHelpAfterError(`(see: ${fullName(command)} --help)`)
     command.helpOption('-h, --help', 'show this help').configureHelp({ showGlobalOptions: false })
   }
+  program.version(versionText(), '-V, --version', 'show the version')
   program.helpCommand('help [COMMAND]', 'show help for a command')
   return program
 }

@@ -49,15 +49,17 @@ let isWatched = false
 
 /** Data, as it is. */
 export function put(text: string): void {
-  if (!isWatched) process.stdout.on('error', endWithReader)
+  if (!isWatched) process.stdout.on('error', endWithOutput)
   isWatched = true
   process.stdout.write(text)
 }
 
-/** Whoever reads has seen enough, as `head` has: nothing is left to do. */
-function endWithReader(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error
-  process.exit(EXIT.ok)
+/** Nobody gets the data any more: nothing is left to do. */
+function endWithOutput(error: NodeJS.ErrnoException): void {
+  // Whoever reads has seen enough, as `head` has.
+  if (error.code === 'EPIPE') process.exit(EXIT.ok)
+  say(`evenkeel: the result can't be written: ${error.message}`)
+  process.exit(EXIT.failed)
 }
 
 /**

@@ -8,5 +8,10 @@ export function versionCommand(): Command {
   return new Command('version')
     .description('Show the version.')
     .addHelpText('after', '\nExample:\n  evenkeel version')
-    .action(() => put(`evenkeel ${packageVersion()} on Node.js ${process.versions.node}\n`))
+    .action(() => put(`${versionText()}\n`))
+}
+
+/** `evenkeel 1.0.0 on Node.js 22.12.0`. */
+export function versionText(): string {
+  return `evenkeel ${packageVersion()} on Node.js ${process.versions.node}`
 }

@@ -44,6 +44,25 @@ test('version is one line on standard output', async () => {
   const { code, stdout, stderr } = await evenkeel(['version'])
   assert.deepEqual([code, stderr], [0, ''])
   assert.match(stdout, /^evenkeel \d+\.\d+\.\d+ on Node\.js \d+\.\d+\.\d+\n$/)
+  for (const flag of ['--version', '-V']) {
+    assert.deepEqual(await evenkeel([flag]), { code: 0, stdout, stderr })
+  }
+})
+
+test('a result that cannot be written is told in one line, but for a reader who has seen enough', async () => {
+  const program = `${process.execPath} ${mainFile}`
+  const shell = async (line: string) => {
+    const { code, stdout, stderr } = await runProcess('bash', ['-c', line])
+    return { code, stdout, stderr }
+  }
+  const full = 'ENOSPC: no space left on device, write'
+  assert.deepEqual(await shell(`${program} version >/dev/full`), {
+    code: 1,
+    stdout: '',
+    stderr: `evenkeel: the result can't be written: ${full}\n`,
+  })
+  const gone = await shell(`exec 3> >(:); wait $!; ${program} help status >&3`)
+  assert.deepEqual(gone, { code: 0, stdout: '', stderr: '' })
 })
 
 test('a right configuration is summed up on standard output', async () => {
