@@ -352,9 +352,9 @@ class Successor {
 }
 
 function sentenceOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error)
-  // Errors of a configuration have lines of their own.
-  if (text.includes('\n')) return `${text.trimEnd()}\n`
+  const told = error instanceof Error ? error.message : String(error)
+  // Errors of a configuration have lines of their own, but this is for answers and log lines.
+  const text = told.trimEnd().replaceAll(/\s*\n\s*/g, '; ')
   return /[.!?]$/.test(text) ? `${text} ` : `${text}. `
 }
 

@@ -139,7 +139,7 @@ test('whatever is wrong with the new process, the old one goes on and says why',
   const text = readFileSync(running.file, 'utf8')
   writeFileSync(running.file, `${text}\nnonsense: 1\n`)
   await fails(
-    /The new process refused: .*evenkeel\.yaml:\d+:1: error: nonsense: there is no such key/,
+    /The new process refused: .*evenkeel\.yaml:\d+:1: error: nonsense: there is no such key; hint: [^?\n]*\. This process goes on as before\.\n/,
   )
   writeFileSync(running.file, text.replace('http: /health', 'http: { path: /health, status: 204 }'))
   await fails(/not ready within 4 s: pool 'web' has no backend available/, '--timeout', '4s')
