@@ -251,14 +251,30 @@ export async function openAdmin(
   }
 }
 
-function unanswered({ address }: AdminPlace, error: unknown): Failure {
+function unanswered({ address, tls }: AdminPlace, error: unknown): Failure {
   const { code = '', message } = error as NodeJS.ErrnoException
   const isNobody = code === 'ECONNREFUSED' || code === 'ENOENT'
   return new Failure(
     isNobody
       ? `nothing runs at ${formatAddress(address)}; is it started? name its admin address with --admin ADDR or its configuration with -c FILE`
-      : `the admin API at ${formatAddress(address)} can't be read: ${message}`,
+      : `the admin API at ${formatAddress(address)} can't be read: ${reasonOf(code, message, tls !== null)}`,
   )
+}
+
+/** What went wrong, and what to do where that is known. */
+function reasonOf(code: string, message: string, isTls: boolean): string {
+  if (code === 'EACCES') return 'this user may not open it'
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'EPROTO') {
+    return 'it does not speak TLS as asked for; write http:// before the address'
+  }
+  if (code === 'ECONNRESET' && !isTls) {
+    return `${message}; if it speaks TLS, write https:// before the address`
+  }
+  if (isTls && /CERT|SIGNATURE/.test(code)) {
+    const who = '--ca FILE names its authority, -c FILE the configuration that has the certificate'
+    return `${message.replace(/[:\s]+$/, '')}; ${who}`
+  }
+  return message
 }
 
 function exchange(

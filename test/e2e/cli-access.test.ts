@@ -150,7 +150,25 @@ test('TLS with an authority, and with a client certificate, and without either',
   assert.match(nobody.stderr, /asks for a token/)
   const unknown = await evenkeel(['status', ...at])
   assert.equal(unknown.code, 1)
-  assert.match(unknown.stderr, /can't be read: .*certificate/)
+  assert.match(
+    unknown.stderr,
+    /can't be read: .*certificate.*; --ca FILE names its authority, -c FILE/,
+  )
+})
+
+test('TLS where there is none, and none where there is, is told with what to do', async () => {
+  const secret = await startFakeAdmin('network', loopback, { tls: { ...server, clientCa: null } })
+  const plain = await startFakeAdmin('loopback')
+  const without = await evenkeel(['status', '--admin', secret.host])
+  const wrong = await evenkeel(['status', '--admin', `https://${plain.host}`])
+  const at = (host: string): string => `evenkeel: the admin API at ${host} can't be read: `
+  assert.deepEqual(
+    [without.stderr, wrong.stderr],
+    [
+      `${at(secret.host)}socket hang up; if it speaks TLS, write https:// before the address\n`,
+      `${at(plain.host)}it does not speak TLS as asked for; write http:// before the address\n`,
+    ],
+  )
 })
 
 test('events tell what happened of late, in the words of the log', async () => {
