@@ -56,6 +56,11 @@ export interface MemberState extends MemberFacts {
    * have missed much. True at a first start.
    */
   readonly fresh: boolean
+  /**
+   * It called itself the primary beside the active that did, and has not called itself a replica
+   * since: what was written to the active meanwhile it does not have.
+   */
+  readonly rival: boolean
   /** A reload brought it: nobody waits for its first verdict. */
   readonly joined: boolean
 }

@@ -55,6 +55,7 @@ export const UNKNOWN: MemberState = {
   siteSinceMs: Infinity,
   leftMs: -Infinity,
   fresh: true,
+  rival: false,
   joined: false,
 }
 
@@ -161,7 +162,8 @@ function heed(draft: Draft, index: number, facts: MemberFacts): void {
   const fitSinceMs = facts.fit ? Math.min(before.fitSinceMs, nowMs) : Infinity
   const fresh = before.fresh && (facts.fit || !facts.judged)
   const siteSinceMs = facts.siteHolds ? Math.min(before.siteSinceMs, nowMs) : Infinity
-  const after: MemberState = { ...before, ...facts, fitSinceMs, siteSinceMs, fresh }
+  const rival = before.rival && !(facts.fit && facts.role === 'replica')
+  const after: MemberState = { ...before, ...facts, fitSinceMs, siteSinceMs, fresh, rival }
   draft.state = { ...state, members: state.members.with(index, after) }
   if (before.fresh && !fresh) draft.effects.push({ kind: 'save' })
   targetLost(draft)
@@ -181,6 +183,7 @@ function notice(draft: Draft): void {
     draft.effects.push({ kind: 'warning', reason })
   }
   draft.state = { ...state, conflict }
+  noteRivals(draft)
   // Before its first verdict nothing is known of it, good or bad.
   if (state.active < 0 || !state.members[state.active]!.judged) return
   if (serves(draft)) {
@@ -189,6 +192,21 @@ function notice(draft: Draft): void {
     draft.state = { ...draft.state, lostMs: Infinity, holdsSinceMs }
     refresh(draft)
   } else draft.state = { ...draft.state, lostMs: Math.min(state.lostMs, nowMs) }
+}
+
+/** Who claims to be the primary beside the active does not follow it. */
+function noteRivals(draft: Draft): void {
+  const { active, conflict, members } = draft.state
+  if (active < 0) return
+  const claims = conflict.includes(active) ? conflict : []
+  const next = members.map((member, index) => {
+    if (index === active) return member.rival ? { ...member, rival: false } : member
+    const isNew = claims.includes(index) && !member.rival
+    return isNew ? { ...member, rival: true, fresh: false } : member
+  })
+  if (next.every((member, index) => member === members[index])) return
+  draft.state = { ...draft.state, members: next }
+  draft.effects.push({ kind: 'save' })
 }
 
 /** There is an active, and it can be one. */
@@ -201,7 +219,7 @@ function serves({ machine, state }: Draft): boolean {
 function refresh(draft: Draft): void {
   const { state, nowMs } = draft
   const due = state.members.flatMap((member, index) =>
-    nowMs >= freshMs(draft, index) && !member.fresh ? [index] : [],
+    nowMs >= freshMs(draft, index) && !member.fresh && !member.rival ? [index] : [],
   )
   if (due.length === 0) return
   let { members } = state
@@ -324,8 +342,8 @@ function decideSteady(draft: Draft): number {
 
 function nextFreshMs(draft: Draft): number {
   let nextMs = Infinity
-  for (const [index, { fresh }] of draft.state.members.entries()) {
-    if (!fresh) nextMs = Math.min(nextMs, freshMs(draft, index))
+  for (const [index, { fresh, rival }] of draft.state.members.entries()) {
+    if (!fresh && !rival) nextMs = Math.min(nextMs, freshMs(draft, index))
   }
   return nextMs
 }

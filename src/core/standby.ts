@@ -2,7 +2,7 @@
 // an operator's switchover, the warning before it is needed, and the status page.
 // Pure; knows nothing of moves in progress.
 
-import type { FailoverMachine, FailoverState } from './failover-contract.ts'
+import type { FailoverMachine, FailoverState, MemberState } from './failover-contract.ts'
 
 /** Why somebody would become the active. Each purpose asks for other proofs. */
 export type Purpose =
@@ -134,6 +134,11 @@ function roleRefusal(
   return `${members[writer]!.name} is the primary, as its check says`
 }
 
+/** Where somebody else elects, the last one elected is right; where nobody keeps data, nobody lacks any. */
+function isDoubted({ plan }: FailoverMachine, { rival }: MemberState): boolean {
+  return rival && plan.elect === 'priority' && plan.allDown === 'stay'
+}
+
 /** It has shown for long enough that it can serve. */
 function proven(
   machine: FailoverMachine,
@@ -159,6 +164,11 @@ function proven(
   const heldMs = member.leftMs + holdDownMs(machine, presentFlaps(machine, state, nowMs))
   if (purpose !== 'operator' && nowMs < heldMs) {
     return no('it was left a moment ago (holdDown)', heldMs)
+  }
+  if (purpose !== 'operator' && isDoubted(machine, member)) {
+    return no(
+      'it called itself the primary beside the active and may lack what was written there; an operator can take it',
+    )
   }
   const isStale = !isNew && !isLast && !member.fresh && plan.allDown === 'stay'
   const isKnown = member.role === 'primary' || plan.promote !== null

@@ -4,6 +4,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Restored } from '../../../src/core/failover-contract.ts'
+import type { FailoverPlan } from '../../../src/core/plan.ts'
+import { readiness } from '../../../src/core/standby.ts'
 import { Hand } from '../../support/failover-hand.ts'
 import { DOWN, failoverMachine, HOOK } from '../../support/failover-machine.ts'
 
@@ -191,4 +193,49 @@ test('a lost active is replaced from a site that holds before one that does not'
   const hand = new Hand(failoverMachine(['a', 'b', 'c']), restored)
   hand.member(0).member(1, { siteHolds: false }).member(2).at(60_000).member(0, DOWN)
   assert.equal(hand.state.move?.to, 2)
+})
+
+/** a was lost, b was promoted, and a came back as the primary it was before. */
+function beside(change: Partial<FailoverPlan> = {}, names = ['a', 'b']): Hand {
+  const hand = new Hand(failoverMachine(names, { promote: HOOK, ...change }, true), restored)
+  hand.member(0, { role: 'primary' })
+  for (let index = 1; index < names.length; index++) hand.member(index, { role: 'replica' })
+  hand.at(60_000).member(0, DOWN).claimed().stopped().hooked('promote')
+  hand.member(1, { role: 'primary' }).proved(true, 'primary').committed()
+  assert.equal(hand.state.active, 1)
+  hand.at(70_000).member(0, { role: 'primary' }).at(200_000)
+  assert.deepEqual(hand.state.conflict, [0, 1])
+  return hand
+}
+
+test('an old primary that came back as one is not taken when the new one is lost', () => {
+  const hand = beside()
+  assert.equal(hand.state.members[0]!.fresh, false)
+  assert.deepEqual(hand.at(300_000).member(1, DOWN).asked, [])
+  const { reason } = readiness(hand.machine, hand.state, 0, 'failover', 300_000)
+  assert.equal(
+    reason,
+    'it called itself the primary beside the active and may lack what was written there; an operator can take it',
+  )
+  assert.deepEqual(hand.switchover(0).asked, ['claim'], 'an operator may')
+
+  // Once it has followed the new one it is a standby like any other.
+  const again = beside()
+  again.at(250_000).member(0, { role: 'replica' }).at(300_000)
+  assert.equal(again.state.members[0]!.fresh, true)
+  assert.deepEqual(again.member(1, DOWN).asked, ['claim'])
+})
+
+test('nor is another one promoted beside it', () => {
+  const hand = beside({}, ['a', 'b', 'c'])
+  assert.deepEqual(hand.at(300_000).member(1, DOWN).asked, [])
+  assert.deepEqual(hand.member(0, DOWN).asked, ['claim'])
+  assert.equal(hand.state.move?.to, 2)
+})
+
+test('where somebody else elects, or nobody keeps data, the last primary is taken all the same', () => {
+  for (const change of [{ elect: 'role' }, { allDown: 'any' }] as const) {
+    const hand = beside(change)
+    assert.deepEqual(hand.at(300_000).member(1, DOWN).asked, ['claim'])
+  }
 })
