@@ -149,6 +149,7 @@ test('a source that is stopped lets go of the daemon', async () => {
   await waitFor(() => docker.followers === 0)
   const told = words.length
   docker.run(web('a'))
-  await waitFor(() => docker.followers === 0)
+  // Another one learns of it meanwhile.
+  await follow(docker).until('a 172.17.0.1:80 1')
   assert.equal(words.length, told)
 })

@@ -138,20 +138,22 @@ async function gone(file: string): Promise<void> {
   await waitFor(() => !pids.some(isAlive))
 }
 
-// These take their second of grace; side by side they take it once.
+// These take their second of grace; side by side they take it once. Within the first second each of
+// them has begun to ignore what it is to ignore.
+const LATE_MS = 1_000
 const pids = (file: string): string => `echo $$ $! > ${join(folder, file)}`
-const overdue = run(shell('exec sleep 100', 300))
-const group = run(shell(`sleep 100 & ${pids('group')}; wait`, 300))
+const overdue = run(shell('exec sleep 100', LATE_MS))
+const group = run(shell(`sleep 100 & ${pids('group')}; wait`, LATE_MS))
 const stubborn = run(
-  shell(`trap '' TERM; (trap '' TERM; sleep 100) & ${pids('stubborn')}; sleep 100`, 300),
+  shell(`trap '' TERM; (trap '' TERM; sleep 100) & ${pids('stubborn')}; sleep 100`, LATE_MS),
 )
-const orphan = run(shell(`(trap '' TERM; sleep 100) & ${pids('orphan')}; wait`, 300))
+const orphan = run(shell(`(trap '' TERM; sleep 100) & ${pids('orphan')}; wait`, LATE_MS))
 
 test('a command that takes too long is ended with everything it started', async () => {
   const { ok, sentence, tookMs } = await overdue
   assert.equal(ok, false)
-  assert.match(sentence, /^promote hook \/bin\/sh was not done in 300 ms and was stopped after /)
-  assert.ok(tookMs < 1_200, `SIGTERM was enough: ${tookMs} ms`)
+  assert.match(sentence, /^promote hook \/bin\/sh was not done in 1000 ms and was stopped after /)
+  assert.ok(tookMs < LATE_MS + 1_000, `SIGTERM was enough: ${tookMs} ms`)
   assert.equal((await group).ok, false)
   await gone('group')
 })
@@ -162,7 +164,8 @@ test('what ignores SIGTERM is killed a second later, and so is what a dead hook 
     [await orphan, 'orphan'],
   ] as const) {
     assert.equal(result.ok, false)
-    assert.ok(result.tookMs >= 1_250 && result.tookMs < 3_000, `${file}: ${result.tookMs} ms`)
+    const { tookMs } = result
+    assert.ok(tookMs >= LATE_MS + 990 && tookMs < LATE_MS + 5_000, `${file}: ${tookMs} ms`)
     await gone(file)
   }
 })
