@@ -62,6 +62,8 @@ export interface ReloadWish {
   readonly dryRun?: boolean
   /** Taken back after so long unless it is confirmed. */
   readonly confirmMs?: number
+  /** Entity tags, one of which the configuration in force must have. */
+  readonly etags?: readonly string[]
 }
 
 /** What is wrong with a configuration, and where. */
@@ -96,6 +98,8 @@ export type ReloadRefusal =
   | 'busy'
   /** It would not be safe now, or an address is taken. */
   | 'refused'
+  /** Another one came into force since the one that it was made for. */
+  | 'changed'
 
 interface ReloadFacts {
   /** One sentence. */

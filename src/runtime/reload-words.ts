@@ -50,6 +50,11 @@ export function sayPlanned(changes: PlanDiff): string {
   return `the configuration would be applied: ${summaryOf(changes)}`
 }
 
+/** What it was made for is not in force (any more). */
+export function sayChanged(etag: string, wanted: readonly string[]): string {
+  return `The configuration in force is ${etag}, not ${wanted.join(', ')}: read it again.`
+}
+
 /** Why there can be no other one now. */
 export function sayPending({ version, pending }: ConfigStatus): string {
   const { by = '', revertsInMs = 0, trouble = null } = pending ?? {}

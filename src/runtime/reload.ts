@@ -23,6 +23,7 @@ import { formatDuration } from '../config/units.ts'
 import {
   findingOf,
   sayApplied,
+  sayChanged,
   sayFixed,
   sayInvalid,
   sayPending,
@@ -89,6 +90,8 @@ const REVERT_AGAIN_MS = 1_000
 
 const UNCHANGED = 'the configuration is what it was'
 const SUPERSEDED = 'configuration refused: a later one came before its turn'
+const UNDER_WAY =
+  'configuration refused: another one is coming into force just now; read it again, then try again'
 const NOTHING_READ = 'this process was not started from a file, so it has nothing to read again'
 const TAKEN_BACK = 'the file holds what was taken back: change it, or ask for a reload'
 const TOO_LATE = 'it is being taken back just now'
@@ -188,6 +191,8 @@ export class Reloader {
 
   async #inTurn(wish: ReloadWish, read: () => LoadResult): Promise<ReloadAnswer> {
     if (wish.dryRun === true) return this.#safely(wish, read)
+    // What was made for the present one must not wait behind another, nor push out who waits.
+    if (this.#isBusy && wish.etags !== undefined) return this.#tooLate('busy', UNDER_WAY)
     if (this.#isBusy) return this.#wait(wish, read)
     this.#isBusy = true
     try {
@@ -228,7 +233,11 @@ export class Reloader {
   }
 
   async #judge(wish: ReloadWish, read: () => LoadResult): Promise<ReloadAnswer> {
-    const { confirmMs = null, dryRun = false } = wish
+    const { confirmMs = null, dryRun = false, etags } = wish
+    const { etag } = this.status
+    if (etags?.includes(etag) === false) {
+      return this.#tooLate('changed', sayChanged(etag, etags))
+    }
     if (confirmMs !== null && !(confirmMs >= CONFIRM_MIN_MS && confirmMs <= CONFIRM_MAX_MS)) {
       const range = `${formatDuration(CONFIRM_MIN_MS)} to ${formatDuration(CONFIRM_MAX_MS)}`
       return this.#refuse(wish, 'refused', `the time to confirm goes from ${range}`)
@@ -345,6 +354,11 @@ export class Reloader {
       this.#tell({ outcome: 'refused', source, by, message })
     }
     return { ...this.#answer('refused', message, { ...nothing, ...rest }), code, errors }
+  }
+
+  /** Nothing was wrong with it, and nobody but who asked needs to hear of it. */
+  #tooLate(code: ReloadRefusal, message: string): ReloadAnswer {
+    return { ...this.#answer('refused', message, nothing), code, errors: [] }
   }
 
   #answer<O extends ReloadAnswer['outcome']>(outcome: O, message: string, facts: AnyFacts) {

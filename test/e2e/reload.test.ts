@@ -349,6 +349,13 @@ test('a configuration can be posted, and only for the one that it was made for',
   assert.deepEqual([done.status, answer.outcome], [200, 'applied'])
   assert.equal(done.headers.get('etag'), (await statusOf(evenkeel)).etag)
   assert.equal((await post(text, { 'if-match': etag })).status, 412)
+  const { etag: now } = await statusOf(evenkeel)
+  const texts = ['9s', '10s'].map((drain) =>
+    stringify({ ...tree, runtime: { ...tree['runtime'], drain }, pools: poolWith(two) }),
+  )
+  const both = await Promise.all(texts.map((other) => post(other, { 'if-match': now })))
+  const taken = both.filter(({ status }) => status === 200)
+  assert.equal(taken.length, 1, 'of two who changed the same one, one has to read it again')
   const wrong = (await (await post('listeners: []')).json()) as { errors: { file: string }[] }
   assert.equal(wrong.errors[0]?.file, 'new.yaml')
   assert.equal((await post('{}', { 'content-type': 'text/plain' })).status, 415)

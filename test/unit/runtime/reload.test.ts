@@ -401,6 +401,28 @@ test('reloads come one at a time, and of those that wait the latest counts', asy
   assert.equal(world.news.filter(({ outcome }) => outcome === 'applied').length, 2)
 })
 
+test('a change that was made for a certain configuration does not come after another one', async () => {
+  const world = new World()
+  const { etag } = world.reloader.status
+  let open = (): void => {}
+  world.gate = new Promise((resolve) => (open = resolve))
+  const first = world.hup({ text: two, etags: [etag] })
+  const second = world.hup()
+  const third = await world.hup({ text: three, etags: [etag] })
+  assert.equal(codeOf(third), 'busy')
+  assert.match(third.message, /another one is coming into force just now/)
+  open()
+  assert.equal(codeOf(await first), 'applied')
+  assert.equal(codeOf(await second), 'applied', 'who waited has not been pushed out')
+  const again = await world.hup({ text: three, etags: [etag] })
+  assert.equal(codeOf(again), 'changed')
+  const now = world.reloader.status.etag
+  assert.equal(again.message, `The configuration in force is ${now}, not ${etag}: read it again.`)
+  assert.equal(world.backends, 'a b')
+  assert.equal(world.reloader.lastGood.isLast, true)
+  assert.equal(codeOf(await world.hup({ text: three, etags: ['"0-0"', now] })), 'applied')
+})
+
 test('an error of our own while reading refuses, and the next reload works', async () => {
   const world = new World()
   world.broken = true
