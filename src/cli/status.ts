@@ -125,8 +125,10 @@ function backendTable(backends: readonly BackendStatus[], color: boolean): strin
   return table([head, ...rows], numbers)
 }
 
-function countOf({ available, total }: PoolStatus, color: boolean): string {
-  const tint = available === total ? 'green' : available === 0 ? 'red' : 'yellow'
+function countOf({ available, total, backends }: PoolStatus, color: boolean): string {
+  // Who stands by, on the read side or in another site, is as he should be.
+  const isWell = backends.every(({ availability }) => tints[availability] === 'green')
+  const tint = available === 0 ? 'red' : isWell ? 'green' : 'yellow'
   return paint(`${available} of ${total} available`, tint, color)
 }
 

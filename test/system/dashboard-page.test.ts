@@ -241,3 +241,15 @@ for (const colorScheme of ['light', 'dark'] as const) {
     assert.deepEqual(troubles, [])
   })
 }
+
+test('a pool is well, though some of its backends stand by', async () => {
+  const admin = await startFakeAdmin()
+  const backends = [backendStatus('one'), backendStatus('two', { availability: 'standby' })]
+  admin.pools = [poolStatusOf('db:replicas', backends, { available: 1 })]
+  const { page } = await openPage(`http://${admin.host}/ui`)
+  await page.getByText('● 1 of 2 available').waitFor()
+  admin.pools = [
+    poolStatusOf('db:replicas', [backends[0]!, { ...backends[1]!, availability: 'down' }]),
+  ]
+  await page.getByText('! 1 of 2 available').waitFor()
+})

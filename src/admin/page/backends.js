@@ -21,7 +21,8 @@ const COLUMNS = [
   ['change', 'Change'],
 ]
 
-function isTroubled({ availability }) {
+/** It gets less than it could. */
+export function isTroubled({ availability }) {
   return !['available', 'starting', 'standby'].includes(availability)
 }
 

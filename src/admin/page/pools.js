@@ -1,6 +1,6 @@
 // The pools, each with its figures, who serves, its sites, sources and backends.
 
-import { Backends } from './backends.js'
+import { Backends, isTroubled } from './backends.js'
 import { Charts } from './charts.js'
 import { byId, make, mark, Rows, say, show } from './dom.js'
 import { Failover } from './failover.js'
@@ -146,7 +146,7 @@ class PoolCard {
 }
 
 /** How the pool is, in a few words. */
-function verdictOf({ mode, available, total, minAvailable, failover }) {
+function verdictOf({ mode, available, total, minAvailable, failover, backends }) {
   if (mode === 'active-standby' && failover !== null) {
     const ready = failover.standbys.filter((one) => one.ready).length
     if (failover.active === null) return { text: '✕ nobody is active', tint: 'bad' }
@@ -159,7 +159,8 @@ function verdictOf({ mode, available, total, minAvailable, failover }) {
   if (available === 0) return { text: `✕ ${count}`, tint: 'bad' }
   if (available < minAvailable)
     return { text: `✕ ${count}, fewer than ${minAvailable}`, tint: 'bad' }
-  return available < total
+  // Who stands by, on the read side or in another site, is as he should be.
+  return backends.some(isTroubled)
     ? { text: `! ${count}`, tint: 'odd' }
     : { text: `● ${count}`, tint: 'good' }
 }

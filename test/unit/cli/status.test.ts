@@ -52,6 +52,20 @@ test('a pool is a line and a table with numbers to the right', () => {
   )
 })
 
+test('a pool is well, though some stand by', () => {
+  const tintOf = (...states: BackendStatus['availability'][]): string | undefined => {
+    const backends = states.map((availability) => ({ ...backend, availability }))
+    const available = states.filter((state) => state === 'available').length
+    const text = formatPools([{ ...pool, available, total: states.length, backends }], 0, true)
+    return /\[(\d+)m\d of \d available/.exec(text)?.[1]
+  }
+  assert.equal(tintOf('available', 'standby'), '32')
+  assert.equal(tintOf('available', 'down'), '33')
+  assert.equal(tintOf('available', 'drain', 'standby'), '33')
+  assert.equal(tintOf('down', 'standby'), '31')
+  assert.equal(tintOf(), '31')
+})
+
 test('what operators have changed is told with who, when and why', () => {
   const kim = { by: 'kim', reason: 'new kernel', at: 0 }
   const backends: BackendStatus[] = [
