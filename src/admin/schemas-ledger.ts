@@ -64,6 +64,10 @@ const outage: z.ZodType<OutageRecord> = z.strictObject({
   lostMs: ms.describe('The loss.'),
   backMs: ms.nullable().describe('Service again; `null`: not yet.'),
   gapMs: ms.describe('Part of it in which Evenkeel did not run.'),
+  withdrawn: z
+    .literal(true)
+    .exactOptional()
+    .describe('It ended at `backMs` without service: the rest was taken out, or removed.'),
 })
 
 const action: z.ZodType<ActionRecord> = z

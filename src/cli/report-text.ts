@@ -214,7 +214,10 @@ function incidentParts(incidents: readonly IncidentRecord[], hand: Hand): string
 export function rtoText({ backend, outages, rtoMs }: IncidentRecord): string {
   if (backend !== null || outages.length === 0) return '-'
   if (outages.some(({ backMs }) => backMs === null)) return 'open'
-  const longest = Math.max(...outages.map((outage) => recoveryOf(outage)!))
+  // Those that operators have taken out of its count ended without service.
+  const recoveries = outages.flatMap((outage) => recoveryOf(outage) ?? [])
+  if (recoveries.length === 0) return '-'
+  const longest = Math.max(...recoveries)
   const atMost = outages.some(({ gapMs }) => gapMs > 0) ? '≤ ' : ''
   const word = rtoMs === null ? '' : longest <= rtoMs ? ' met' : ' missed'
   return `${atMost}${lengthText(longest)}${word}`

@@ -76,6 +76,8 @@ export interface OutageRecord {
   readonly backMs: number | null
   /** Part of it in which Evenkeel did not run: nobody knows when service came back. */
   readonly gapMs: number
+  /** It ended at `backMs` without service: what was left was taken out as planned, or removed. */
+  readonly withdrawn?: true
 }
 
 /** What an operator did, or what became of a configuration. */

@@ -237,8 +237,8 @@ export class Incident {
     this.#outages.push({ at, faultMs: first, lostMs, backMs: null, gapMs: 0 })
   }
 
-  /** Service is back. */
-  back(nowMs: number): void {
+  /** Service is back, or what lacked it is nobody's business any more. */
+  back(nowMs: number, isWithdrawn = false): void {
     if (this.#unlistedMs >= 0) {
       this.#leftOutMs += Math.max(0, nowMs - this.#unlistedMs)
       this.#unlistedMs = -1
@@ -247,12 +247,13 @@ export class Incident {
     if (open === undefined || open.backMs !== null) return
     this.dirty = true
     const backMs = Math.max(open.lostMs, nowMs - this.startMs)
-    this.#outages[this.#outages.length - 1] = { ...open, backMs }
+    const end = isWithdrawn ? { backMs, withdrawn: true as const } : { backMs }
+    this.#outages[this.#outages.length - 1] = { ...open, ...end }
   }
 
   /** All is as before, or it is nobody's business any more. */
   close(name: 'recovered' | 'withdrawn' | 'removed', reading: Reading, note: string): void {
-    this.back(reading.ms)
+    this.back(reading.ms, name !== 'recovered')
     this.stage(name, reading, note)
     this.open = false
     this.closedMs = reading.ms
@@ -337,5 +338,6 @@ function roundedOutage(outage: OutageRecord): OutageRecord {
     lostMs: Math.round(lostMs),
     backMs: backMs === null ? null : Math.round(backMs),
     gapMs: Math.round(gapMs),
+    ...(outage.withdrawn === true ? { withdrawn: true } : {}),
   }
 }

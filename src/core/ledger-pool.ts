@@ -313,7 +313,7 @@ export class LedgerPool {
   #regain(condition: Condition, nowMs: number): void {
     const incident = this.incident
     if (incident?.open !== true || !incident.isOut || condition === 'unknown') return
-    incident.back(nowMs)
+    incident.back(nowMs, condition !== 'up')
     if (condition === 'up') {
       const names = this.plan.backends.filter(
         ({ name }) => this.#members.all.get(name)?.verdict === 'available',

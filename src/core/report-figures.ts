@@ -59,18 +59,18 @@ export interface Outage extends OutageRecord {
   readonly knownMs: number
 }
 
-/** From the first sign to service again; `null` while nobody serves. */
-export function recoveryOf({ faultMs, backMs }: OutageRecord): number | null {
-  return backMs === null ? null : backMs - faultMs
+/** From the first sign to service again; `null` while nobody serves, or if nobody ever did again. */
+export function recoveryOf({ faultMs, backMs, withdrawn }: OutageRecord): number | null {
+  return backMs === null || withdrawn === true ? null : backMs - faultMs
 }
 
 /** Whether an outage kept its objective; `null`: there is none, or it may yet. */
 export function metOf(outage: Outage): boolean | null {
-  const { objectiveMs, faultMs, knownMs } = outage
+  const { objectiveMs, faultMs, backMs, knownMs } = outage
   if (objectiveMs === null) return null
   const recoveryMs = recoveryOf(outage)
   if (recoveryMs !== null) return recoveryMs <= objectiveMs
-  return knownMs - faultMs > objectiveMs ? false : null
+  return (backMs ?? knownMs) - faultMs > objectiveMs ? false : null
 }
 
 /** Mean of what is there. */
