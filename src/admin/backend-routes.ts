@@ -19,8 +19,8 @@ export interface BackendChanger {
   readonly all: Overrides
 }
 
-/** Names are at most 64 characters; an unknown one is refused with those that there are. */
-const NAME_CHARS_MAX = 100
+/** Configured names have at most 64 characters, those of discovery 128, and maybe a number. */
+const NAME_CHARS_MAX = 140
 const name = line(NAME_CHARS_MAX)
 const signed = { reason, by: by.optional() }
 const back = { reason: reason.optional(), by: by.optional() }
