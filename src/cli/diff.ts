@@ -9,7 +9,7 @@ import { loginName, outputOption, withAdminOptions } from './admin-options.ts'
 import { diffText } from './diff-text.ts'
 import { findReloadable } from './reload-target.ts'
 import { answerOf, findingText, RELOAD_WAIT_MS } from './reload.ts'
-import { EXIT, Failure, put, say, wantsColor } from './terminal.ts'
+import { EXIT, Failure, harmless, put, say, wantsColor } from './terminal.ts'
 
 interface DiffOptions extends AdminTarget {
   readonly output: 'text' | 'json'
@@ -47,7 +47,7 @@ async function diff(file: string | undefined, options: DiffOptions): Promise<num
   if (options.output === 'json') put(reply.body)
   const answer = answerOf(reply)
   if (answer === null) {
-    if (options.output === 'text') put(linesOf(JSON.parse(reply.body) as Facts))
+    if (options.output === 'text') put(linesOf(JSON.parse(reply.body, harmless) as Facts))
     return EXIT.failed
   }
   if (options.output === 'text') {

@@ -15,7 +15,7 @@ import {
 import { diffText } from './diff-text.ts'
 import { durationOption } from './duration-option.ts'
 import { findReloadable } from './reload-target.ts'
-import { EXIT, put, say, wantsColor } from './terminal.ts'
+import { EXIT, harmless, put, say, wantsColor } from './terminal.ts'
 
 /** A reload waits for the data threads, 5 s at most, and for those before it. */
 export const RELOAD_WAIT_MS = 30_000
@@ -106,7 +106,7 @@ async function reload(options: ReloadOptions): Promise<number> {
 
 /** The answer if all is well; otherwise says what is wrong. */
 export function answerOf(reply: AdminReply): ReloadAnswer | null {
-  if (reply.status === 200) return JSON.parse(reply.body) as ReloadAnswer
+  if (reply.status === 200) return JSON.parse(reply.body, harmless) as ReloadAnswer
   const errors = errorsOf(reply.body)
   for (const error of errors) say(findingText(error, 'error'))
   const rest = errors.length === 0 ? detailOf(reply.body) : 'configuration refused; nothing changed'
@@ -116,7 +116,7 @@ export function answerOf(reply: AdminReply): ReloadAnswer | null {
 
 function errorsOf(body: string): readonly ConfigFinding[] {
   try {
-    const { errors } = JSON.parse(body) as { errors?: readonly ConfigFinding[] }
+    const { errors } = JSON.parse(body, harmless) as { errors?: readonly ConfigFinding[] }
     return errors ?? []
   } catch {
     return []

@@ -164,6 +164,18 @@ test('a broken file changes nothing and is told with its position everywhere', a
   assert.equal(await get(evenkeel.url()), '200 one')
 })
 
+test('what a file says cannot steer the terminal of whoever compares or reloads it', async () => {
+  const evenkeel = await fresh()
+  const otlp = { endpoint: 'http://127.0.0.1:1', service: '\u001b[31mred' }
+  edit(evenkeel, (tree) => {
+    tree['tracing'] = { otlp }
+  })
+  for (const verb of ['diff', 'reload']) {
+    const { stdout, stderr } = await cli(evenkeel, verb)
+    assert.match(stdout, /^~ tracing\.otlp\.service \(not set\) -> \?\[31mred$/m, stderr)
+  }
+})
+
 test('a command finds the process though the file that tells where it is has errors', async () => {
   const evenkeel = await fresh()
   writeFileSync(evenkeel.file, `${readFileSync(evenkeel.file, 'utf8')}bogus: 1\n`)
