@@ -177,10 +177,10 @@ class Watcher {
     }
     this.#vain = 0
     this.#version = versionOf(object) ?? this.#version
-    if (type === 'BOOKMARK') return
     if (type === 'ADDED' || type === 'MODIFIED') this.#slices.set(object)
     else if (type === 'DELETED') this.#slices.delete(object)
-    else throw new ApiError('its watch makes no sense')
+    else if (type !== 'BOOKMARK') throw new ApiError('its watch makes no sense')
+    // A bookmark says that nothing has changed up to here: what is known is as new as that.
     this.#tell()
   }
 

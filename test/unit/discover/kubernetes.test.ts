@@ -165,3 +165,19 @@ test('watches that end at once, or do not know the version of the list, are told
     cluster.source.stop()
   }
 })
+
+test('a bookmark says that what is known is as new as that', async () => {
+  const cluster = new Cluster()
+  let say: (line: unknown) => void = () => {}
+  cluster.watch = (options) => {
+    options.opened()
+    say = (line) => options.line(line)
+    return new Promise(() => {})
+  }
+  await cluster.time.pass(20_000)
+  assert.deepEqual(cluster.news(), ['answer'])
+  say({ type: 'BOOKMARK', object: { metadata: { resourceVersion: '9' } } })
+  const [word] = cluster.words
+  assert.deepEqual(word?.kind === 'answer' && word.found.map(({ name }) => name), ['p1'])
+  cluster.source.stop()
+})
