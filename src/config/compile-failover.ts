@@ -70,6 +70,7 @@ export function compileFailover(
   }
   checkAlone(plan, isStandby, inner)
   checkContext(plan, context, inner)
+  checkFailback(plan, context, inner)
   return plan
 }
 
@@ -219,4 +220,19 @@ function checkContext(
       'add cluster: { replica: a, replicas: { a: ..., b: ..., c: ... }, etcd: { endpoints: [...] } }',
     )
   }
+}
+
+// Who is preferred comes back as a replica, and somebody has to make it the primary.
+function checkFailback(
+  { failback, elect, promote }: FailoverPlan,
+  { mode, healthCheck }: FailoverContext,
+  { path, findings }: Scope,
+): void {
+  if (mode !== 'active-standby' || healthCheck === null || !asksRole(healthCheck.check)) return
+  if (failback !== 'auto' || elect === 'role' || promote !== null) return
+  findings.warning(
+    [...path, 'failback'],
+    'auto has no effect: the preferred backend comes back as a replica, and without a promote hook nobody here makes it the primary',
+    'add promote, or write failback: manual',
+  )
 }

@@ -324,7 +324,7 @@ function decideSteady(draft: Draft): number {
   warnOfStandbys(draft)
   const heldMs = state.lastMoveMs + holdDownMs(machine, presentFlaps(machine, state, nowMs))
   if (!active.siteHolds) {
-    const { index, untilMs } = choose(draft, 'failover')
+    const { index, untilMs } = choose(draft, 'leaving')
     if (index < 0 || !state.members[index]!.siteHolds) return Math.min(untilMs, nextFreshMs(draft))
     if (nowMs < heldMs) return heldMs
     const name = machine.members[state.active]!.name

@@ -119,17 +119,21 @@ function standbyStatus(
   nowMs: number,
 ): StandbyStatus {
   const { name } = machine.members[index]!
-  if (awaitsElection(machine, state, index)) {
+  const answer = readiness(machine, state, index, 'failover', nowMs)
+  if (awaitsElection(machine, state, index, answer.ready)) {
     return { name, ready: true, reason: 'it is fit, and taken once its check says primary' }
   }
-  const answer = readiness(machine, state, index, 'failover', nowMs)
   return { name, ready: answer.ready, reason: waitText(answer, nowMs) }
 }
 
 /** Somebody else makes one of them the writer: for that, a replica that is fit is all there can be. */
-function awaitsElection(machine: FailoverMachine, state: FailoverState, index: number): boolean {
-  const { elect, promote } = machine.plan
-  const { fit, role } = state.members[index]!
-  const isFollowed = machine.asksRole && elect === 'role' && promote === null
-  return isFollowed && state.conflict.length === 0 && fit && role === 'replica'
+function awaitsElection(
+  { plan, asksRole }: FailoverMachine,
+  { members, conflict }: FailoverState,
+  index: number,
+  ready: boolean,
+): boolean {
+  const { fit, role } = members[index]!
+  if (!asksRole || plan.promote !== null || role !== 'replica') return false
+  return ready || (plan.elect === 'role' && conflict.length === 0 && fit)
 }

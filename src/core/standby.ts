@@ -2,14 +2,16 @@
 // an operator's switchover, the warning before it is needed, and the status page.
 // Pure; knows nothing of moves in progress.
 
-import type { FailoverMachine, FailoverState, MemberState } from './failover-contract.ts'
+import type { FailoverMachine, FailoverState } from './failover-contract.ts'
 
 /** Why somebody would become the active. Each purpose asks for other proofs. */
 export type Purpose =
   /** The active is lost. */
   | 'failover'
-  /** The active lives and the preferred one takes over again, or its site is left. */
+  /** The active lives and the preferred one takes over again. */
   | 'planned'
+  /** The active lives, and is left all the same: with its site, or by an operator's word. */
+  | 'leaving'
   /** An operator names it; forced if he insists. */
   | 'operator'
   | 'forced'
@@ -102,7 +104,7 @@ export function readiness(
   const member = state.members[index]!
   const byOperator = purpose === 'operator' || purpose === 'forced'
   if (!member.fit) return no(member.reason)
-  const refusal = machine.asksRole ? roleRefusal(machine, state, index, byOperator) : null
+  const refusal = machine.asksRole ? roleRefusal(machine, state, index, purpose) : null
   if (refusal !== null) return no(refusal)
   if (purpose === 'forced') return yes('an operator insists')
   const isManual = machine.members[index]!.takeover === 'manual'
@@ -118,13 +120,16 @@ function roleRefusal(
   machine: FailoverMachine,
   state: FailoverState,
   index: number,
-  byOperator: boolean,
+  purpose: Purpose,
 ): string | null {
   const { plan, members } = machine
+  const byOperator = purpose === 'operator' || purpose === 'forced'
   const { role } = state.members[index]!
   if (state.conflict.length > 0 && !byOperator) return 'several backends claim to be the primary'
   if (role === 'primary') return null
-  if (plan.promote === null && (plan.elect === 'role' || byOperator || isFirst(state))) {
+  // After a loss it is taken as soon as somebody has; an active that lives isn't stopped for that.
+  const isLoss = purpose === 'failover' && plan.elect === 'priority' && !isFirst(state)
+  if (plan.promote === null && !isLoss) {
     // Nobody here can make it the writer; whoever does it shows in the next check.
     return `its check says ${role ?? 'nothing about its role'}, not primary`
   }
@@ -132,11 +137,6 @@ function roleRefusal(
   if (byOperator || writer < 0 || writer === state.active) return null
   // To promote another one would make two writers.
   return `${members[writer]!.name} is the primary, as its check says`
-}
-
-/** Where somebody else elects, the last one elected is right; where nobody keeps data, nobody lacks any. */
-function isDoubted({ plan }: FailoverMachine, { rival }: MemberState): boolean {
-  return rival && plan.elect === 'priority' && plan.allDown === 'stay'
 }
 
 /** It has shown for long enough that it can serve. */
@@ -165,20 +165,33 @@ function proven(
   if (purpose !== 'operator' && nowMs < heldMs) {
     return no('it was left a moment ago (holdDown)', heldMs)
   }
-  if (purpose !== 'operator' && isDoubted(machine, member)) {
-    return no(
-      'it called itself the primary beside the active and may lack what was written there; an operator can take it',
-    )
-  }
-  const isStale = !isNew && !isLast && !member.fresh && plan.allDown === 'stay'
-  const isKnown = member.role === 'primary' || plan.promote !== null
-  if (purpose === 'failover' && isStale && !isKnown) {
-    return no('it was down when the last active was lost and may be stale; an operator can take it')
-  }
+  const lack = lackOf(machine, state, index, purpose)
+  if (lack !== null) return no(lack)
   if (isLast && state.promotedTo >= 0 && member.role !== 'primary') {
     return no('another backend may have been promoted since; an operator can take it')
   }
   return yes('it is fit and has been for long enough')
+}
+
+/** Why it may lack what was written to the last active; `null`: nothing speaks for that. */
+function lackOf(
+  machine: FailoverMachine,
+  state: FailoverState,
+  index: number,
+  purpose: Purpose,
+): string | null {
+  const { plan } = machine
+  const { rival, fresh, role } = state.members[index]!
+  if (purpose === 'operator' || plan.allDown === 'any') return null
+  // Where somebody else elects, the last one elected is right.
+  if (rival && plan.elect === 'priority') {
+    return 'it called itself the primary beside the active and may lack what was written there; an operator can take it'
+  }
+  const isKnown = role === 'primary' || plan.promote !== null
+  if (purpose === 'planned' || fresh || isKnown || isFirst(state) || index === state.last) {
+    return null
+  }
+  return 'it was down when the last active was lost and may be stale; an operator can take it'
 }
 
 /** What time alone decides, in words, for people. */

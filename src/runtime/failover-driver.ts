@@ -227,7 +227,7 @@ export class FailoverDriver {
       (_, other) =>
         other !== active &&
         !besides.includes(other) &&
-        readiness(this.#machine, this.#state, other, 'failover', this.#nowMs).ready,
+        readiness(this.#machine, this.#state, other, 'leaving', this.#nowMs).ready,
     )
   }
 

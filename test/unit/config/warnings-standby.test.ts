@@ -70,6 +70,17 @@ bad.yaml:9:17: warning: pools.app.failover.stableFor: has no effect with failbac
 )
 
 doubtful(
+  'a failback to a replica that nobody promotes',
+  failover('failback: auto').replace('tcp: {}', 'redis: {}'),
+  `
+bad.yaml:9:27: warning: pools.app.failover.failback: auto has no effect: the preferred backend comes back as a replica, and without a promote hook nobody here makes it the primary
+    9 |     failover: { failback: auto }
+      |                           ^^^^
+  hint: add promote, or write failback: manual
+`,
+)
+
+doubtful(
   'a drain longer than requests are held',
   failover('drain: 10s'),
   `

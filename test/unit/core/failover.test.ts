@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Restored } from '../../../src/core/failover-contract.ts'
 import type { FailoverPlan } from '../../../src/core/plan.ts'
-import { readiness } from '../../../src/core/standby.ts'
+import { readiness, type Purpose } from '../../../src/core/standby.ts'
 import { Hand } from '../../support/failover-hand.ts'
 import { DOWN, failoverMachine, HOOK } from '../../support/failover-machine.ts'
 
@@ -237,5 +237,20 @@ test('where somebody else elects, or nobody keeps data, the last primary is take
   for (const change of [{ elect: 'role' }, { allDown: 'any' }] as const) {
     const hand = beside(change)
     assert.deepEqual(hand.at(300_000).member(1, DOWN).asked, ['claim'])
+  }
+})
+
+test('an active that lives is not stopped for a replica that nobody here can promote', () => {
+  for (const plan of [{ failback: 'auto' }, { failback: 'manual' }] as const) {
+    const hand = new Hand(failoverMachine(['a', 'b'], plan, true), { ...restored, active: 1 })
+    hand.member(0, { role: 'replica' }).member(1, { role: 'primary' }).at(60_000)
+    assert.equal(hand.state.phase, 'steady')
+    hand.member(1, { role: 'primary', siteHolds: false }).at(600_000)
+    assert.deepEqual([hand.asked, hand.state.phase], [[], 'steady'])
+    const ready = (purpose: Purpose) =>
+      readiness(hand.machine, hand.state, 0, purpose, hand.nowMs).ready
+    assert.deepEqual([ready('leaving'), ready('failover')], [false, true])
+    // After a loss there is nothing to stop, and whoever promotes it is waited for.
+    assert.deepEqual(hand.member(1, DOWN).asked, ['claim'])
   }
 })

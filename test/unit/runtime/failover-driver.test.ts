@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { FailoverRecord } from '../../../src/core/failover-record.ts'
-import type { FailoverPlan, PoolPlan } from '../../../src/core/plan.ts'
+import type { CheckPlan, FailoverPlan, PoolPlan } from '../../../src/core/plan.ts'
 import { BACKEND } from '../../../src/core/shared-layout.ts'
 import { ELIGIBILITY } from '../../../src/core/snapshot.ts'
 import type { ActAnswer, OperatorRequest } from '../../../src/core/operator.ts'
@@ -220,6 +220,21 @@ test('taking the active out moves to the standby first; without one it is refuse
     false,
   )
   assert.equal(refused.ok ? '' : refused.code, 'refused')
+})
+
+test('a primary is not taken out for a replica that nobody here can promote', () => {
+  const roles = { primary: '/primary', replica: '/replica' }
+  const healthCheck = { ...CHECK, check: { ...CHECK.check, roles } as CheckPlan }
+  const world = new World(standbyPool({}, { healthCheck }))
+  world.roles = ['primary', 'replica']
+  world.begin(12_000)
+  const answer = world.setAdmin('web', 'a', 'drain', 'kernel')
+  assert.deepEqual(answer, {
+    ok: false,
+    code: 'refused',
+    message:
+      "'a' is the active of pool 'web', and nobody could take over from it now: b (it is fit, and taken once its check says primary); switch over first, once that is possible",
+  })
 })
 
 test('with agreement the active can be taken out where it is decided who follows, not elsewhere', () => {
