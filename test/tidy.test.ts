@@ -39,7 +39,7 @@ const written = [...sources, ...tests, ...benches, ...pages, ...files('conf', '.
   (path) => path !== 'test/tidy.test.ts',
 )
 
-// Rows of DESIGN §4 from the bottom up. A folder may import the rows below its own, and itself.
+// The layers of CONTRIBUTING.md from the bottom up. A folder may import the rows below its own, and itself.
 const rows = [
   ['core'],
   ['observe', 'route', 'http1'],
@@ -116,7 +116,7 @@ test('no test is left out or runs alone', () => {
   )
 })
 
-// DESIGN §2: one word per concept. These are other projects' words for ours.
+// docs/lexicon.md: one word per concept. These are other projects' words for ours.
 const foreign =
   /(upstream|downstream|frontend|vhost|entrypoint|quarantine|shun(?!t)|blacklist|whitelist|failsoft)/i
 

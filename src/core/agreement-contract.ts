@@ -1,4 +1,4 @@
-// The words of the agreement between replicas (DESIGN §7): what one replica knows, what it hears, and
+// The words of the agreement between replicas: what one replica knows, what it hears, and
 // what it wants done. The machine is core/agreement.ts; `ha/` executes the effects and answers each
 // with its event. Everything here is plain data.
 //

@@ -1,4 +1,4 @@
-// One replica's side of the agreement about who is the active (DESIGN §7): its lease, its right to
+// One replica's side of the agreement about who is the active: its lease, its right to
 // send, its vote, and, while it holds the say, the moves of all pools.
 //
 // What must hold, whatever is cut, killed, stopped or late:

@@ -1,4 +1,4 @@
-// The failover machine's state in the words of DESIGN §7, with the sentence that says why.
+// The failover machine's state in one word, with the sentence that says why.
 
 import type { FailoverState } from './failover-contract.ts'
 import { canReign, failsBack, readiness } from './standby.ts'

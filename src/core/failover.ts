@@ -8,7 +8,7 @@
 //                     ├──► failback-wait   (the preferred one is back, not yet for `stableFor`)
 //                     └──► frozen          (an operator, or no agreement: nothing moves)
 //
-// Rules (DESIGN §7):
+// Rules:
 // - At most one active per epoch, never two at once; between two there is a moment without any.
 // - While frozen, nothing moves. Every change says why.
 // - A lost active is waited for if nobody is ready; it takes up again by itself. Another backend

@@ -1,5 +1,5 @@
 // A replica that does not decide: it does what the agreed key says, in the same order as the one that
-// does. Stop first, acknowledge, and start only what the key says is settled (DESIGN §7).
+// does. Stop first, acknowledge, and start only what the key says is settled.
 
 import type { FailoverState, Followed, Frozen } from './failover-contract.ts'
 import { canReign } from './standby.ts'

@@ -18,7 +18,7 @@ import {
 import { moveSteps, nobodyTakesOver } from './objective-move.ts'
 import type { Plan, PoolPlan } from './plan.ts'
 
-/** After its lease a replica that went silent is waited for this much longer (DESIGN §7). */
+/** After its lease a replica that went silent is waited for this much longer. */
 const LAPSE_GRACE_MS = 500
 
 export interface FailureCase {

@@ -41,7 +41,7 @@ export interface RuntimePlan {
   readonly watch: boolean
 }
 
-/** Several Evenkeels that never disagree (DESIGN §7). The list of replicas is the same in each. */
+/** Several Evenkeels that never disagree. The list of replicas is the same in each. */
 export interface ClusterPlan {
   /** Keys in etcd begin with `/evenkeel/NAME/`. */
   readonly name: string
@@ -361,7 +361,7 @@ export interface SitePlan {
   readonly minHealthy: number
 }
 
-/** How a pool moves between its backends, or its sites (DESIGN §7). */
+/** How a pool moves between its backends, or its sites. */
 export interface FailoverPlan {
   /** Back to the preferred backend: by itself once it was fit for `stableForMs`, by the verb, or never. */
   readonly failback: 'auto' | 'manual' | 'never'

@@ -23,7 +23,7 @@ export class Pool {
   backends: readonly PoolBackend[] = []
   /** Backends in the rotation, ascending by index; replaced as a whole by `apply`. */
   available: readonly PoolBackend[] = []
-  /** At least half of the pool is available (DESIGN §7: some retries are then not charged). */
+  /** At least half of the pool is available: some retries are then not charged. */
   halfAvailable = false
   readonly limit: Limit
   #plan: PoolPlan

@@ -1,5 +1,5 @@
-// May a failed attempt be repeated? The table of DESIGN §7, row *retries*, as one function each for
-// faults and for statuses. Pure: the budget is asked by the exchange, after these said yes.
+// May a failed attempt be repeated? One function each for faults and for statuses; docs/health.md has
+// the rules for people. Pure: the budget is asked by the exchange, after these said yes.
 
 import type { Fault } from './fault.ts'
 import type { RetryPlan } from './plan.ts'

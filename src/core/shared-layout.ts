@@ -138,7 +138,7 @@ export const CONTROL_CELLS = 2
 /** Columns per pool in the control plane's own row, after those of the backends. */
 export const CONTROL_POOL = {
   /**
-   * Right to send (DESIGN §7): monotonic ms after which no byte may go to this pool's backends.
+   * Right to send: monotonic ms after which no byte may go to this pool's backends.
    * Infinity where no agreement between replicas is asked for, until another process takes over.
    */
   sendUntilMs: 0,

@@ -31,7 +31,7 @@ export interface PoolSnapshot {
   readonly weight: Float64Array
   /** Thread that may send the probation request; −1 where there is none. */
   readonly probationThread: Int8Array
-  /** At least half of the pool is available: certain retries are then not charged (DESIGN §7). */
+  /** At least half of the pool is available: certain retries are then not charged. */
   readonly halfAvailable: boolean
   /** Number of the present active's reign, sent to HTTP backends as `Evenkeel-Epoch`; 0 for none. */
   readonly epoch: number

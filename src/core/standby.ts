@@ -91,7 +91,7 @@ const no = (reason: string, untilMs = Infinity): Readiness => ({ ready: false, r
 /**
  * Whether a member that isn't the active may become it.
  * A backend that was unfit when the last active was lost may have missed what was written before:
- * only its role, a promote hook, or an operator makes up for that (DESIGN §7).
+ * only its role, a promote hook, or an operator makes up for that.
  */
 export function readiness(
   machine: FailoverMachine,

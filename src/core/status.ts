@@ -1,5 +1,5 @@
 // What the control plane knows, as plain data: the answer of `GET /v1/pools`, the table of
-// `evenkeel status`, and the events that logs, metrics and later the ledger share.
+// `evenkeel status`, and the events that logs, metrics and the ledger share.
 
 import type { SiteKind, SourcePlan } from './plan.ts'
 
@@ -101,7 +101,7 @@ export interface Lag {
   readonly bytes: number | null
 }
 
-/** The state machine's states, as DESIGN §7 names them. */
+/** The state machine's states, as docs/active-standby.md names them. */
 export type FailoverPhase =
   | 'none'
   | 'steady'

@@ -1,5 +1,5 @@
 // The peer port: how replicas confirm to each other that they go on, frozen, while etcd is out of
-// reach (DESIGN §7). One question, one answer; what to answer is core/agreement.ts's to say.
+// reach. One question, one answer; what to answer is core/agreement.ts's to say.
 // It belongs on a private network: whoever reaches it from a replica's address can ask, though a
 // question only ever makes the one who is asked more careful.
 

@@ -1,5 +1,5 @@
 // The head of a request: start line, fields, and what they mean for routing, framing and the
-// connection. Strict (DESIGN §6, RFC 9112): whatever could be read in two ways is refused.
+// connection. Strict (RFC 9112): whatever could be read in two ways is refused.
 // Works on borrowed bytes and keeps none of them; reads `bytes[start..end)` and nothing else.
 
 import { CR, KIND, LF, SPACE, TARGET, TOKEN, allOf, DIGIT } from './bytes.ts'

@@ -1,4 +1,4 @@
-// Every reason to refuse a head or a body, one row each (DESIGN §6), and the grammar of an
+// Every reason to refuse a head or a body, one row each, and the grammar of an
 // authority. On anything ambiguous the strict reading wins: refuse, never repair and forward.
 
 import type { FaultCode } from '../core/fault.ts'

@@ -19,7 +19,7 @@ import type { AttemptLink, AttemptList } from './attempt-list.ts'
 import type { BackendState, PoolState, ThreadContext } from './context.ts'
 import type { BackendStream } from './message-view.ts'
 
-/** A reset on a connection nobody had used before says most about a backend (DESIGN §7). */
+/** A reset on a connection nobody had used before says most about a backend. */
 const FRESH_RESET_WEIGHT = 3
 /** The control plane answers within a millisecond; on a busy machine it may need longer. */
 const SUSPECTED_MS = 250
@@ -119,7 +119,7 @@ export abstract class Attempt implements AttemptLink {
     if (this.probation) this.context.suspect(backend, SUSPICION.probation)
   }
 
-  /** The attempt failed. Faults of our own are not the backend's (DESIGN §7). */
+  /** The attempt failed. Faults of our own are not the backend's. */
   endBadly(cause: Fault): void {
     if (cause.side !== 'backend' || cause.code === 'backend-rescued') {
       this.endNeutral()

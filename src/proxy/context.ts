@@ -44,7 +44,7 @@ export interface PoolState {
   leaving: readonly BackendState[]
   /** Backends whose failures the control plane has been told of and has not judged yet. */
   readonly suspected: BackendState[]
-  /** Cell of the right to send in the control row; −1 for a pool that needs none (DESIGN §7). */
+  /** Cell of the right to send in the control row; −1 for a pool that needs none. */
   rightCell: number
   /** While nothing is eligible, requests wait until this (monotonic ms); 0: they don't. */
   holdUntilMs: number
@@ -167,7 +167,7 @@ export class ThreadContext {
   }
 
   /**
-   * Has the pool's right to send ended (DESIGN §7)? To be asked right before bytes go to a backend:
+   * Has the pool's right to send ended? To be asked right before bytes go to a backend:
    * the process may have stood still since the last reading of the clock.
    */
   hasLapsed(pool: PoolState): boolean {

@@ -297,7 +297,7 @@ export class Exchange extends RequestSide implements ResponseReceiver {
     return !wasSent || (this.repeatable && this.pool!.plan.retry !== null)
   }
 
-  /** The backend went down while this attempt waits for a first byte (DESIGN §7, rescue). */
+  /** The backend went down while this attempt waits for a first byte: rescue (docs/health.md). */
   onBackendLost(): void {
     const cause = fault('backend-rescued')
     const nowMs = this.context.nowMs()

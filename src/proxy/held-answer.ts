@@ -1,4 +1,4 @@
-// A whole 500 put aside while another backend is asked (DESIGN §7): if that one has nothing better,
+// A whole 500 put aside while another backend is asked: if that one has nothing better,
 // the first answer passes. Only an answer that came whole in one read is put aside, so holding it is
 // one copy of at most a read buffer, and nothing of it has to be awaited.
 

@@ -15,7 +15,7 @@ export interface IdleConnection {
   abort(): void
 }
 
-/** A request that can't be replayed takes only a connection idle for less than this (DESIGN §5). */
+/** A request that can't be replayed takes only a connection idle for less than this. */
 const FRESHNESS_MS = 1_000
 
 export class IdleConnections {

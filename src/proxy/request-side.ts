@@ -140,7 +140,7 @@ export abstract class RequestSide extends PlacedAttempt {
     return this.stream !== null && this.sentMs > 0
   }
 
-  /** The right to send to this pool is gone (DESIGN §7): not a byte more goes to the backend. */
+  /** The right to send to this pool is gone: not a byte more goes to the backend. */
   protected lapse(): void {
     this.sever()
     this.onCut(fault('no-agreement'))

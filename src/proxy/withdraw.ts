@@ -1,5 +1,5 @@
 // What becomes of the attempts on backends that are taken away: rescued where a backend went down,
-// cut off where another one has become the active or where the right to send is gone (DESIGN §7).
+// cut off where another one has become the active or where the right to send is gone.
 // Cutting is proportional to what is in progress and over when the call returns. It goes in two
 // steps, for what ends may begin anew in the same moment: first every old connection is broken, then
 // the exchanges are told. So no byte goes to a new active while an old one can still get any.

@@ -1,5 +1,5 @@
 // The right to send to pools with an active, as the data threads see it: a deadline in shared memory
-// that they check before every attempt (DESIGN §7). A process that is followed by another gives it up.
+// that they check before every attempt. A process that is followed by another gives it up.
 
 import type { Clock } from '../core/clock.ts'
 import { CONTROL_POOL, THREAD, type SharedTable } from '../core/shared-layout.ts'

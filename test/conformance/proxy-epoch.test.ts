@@ -1,5 +1,5 @@
 // `Evenkeel-Epoch`: under which epoch a request was sent is our word alone, and it is true for the
-// attempt that carries it (DESIGN §7).
+// attempt that carries it.
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'

@@ -1,4 +1,4 @@
-// The table of what is tried again, where, and what it costs (DESIGN §7).
+// The table of what is tried again, where, and what it costs.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'

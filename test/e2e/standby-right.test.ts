@@ -1,4 +1,4 @@
-// The right to send (DESIGN §7): in a pool under agreement not a byte goes to a backend after its
+// The right to send: in a pool under agreement not a byte goes to a backend after its
 // deadline, whatever was begun before it.
 
 import assert from 'node:assert/strict'

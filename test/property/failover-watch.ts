@@ -1,4 +1,4 @@
-// Watches a failover machine and complains about the first thing that must not be (DESIGN §7). It
+// Watches a failover machine and complains about the first thing that must not be. It
 // keeps its own account of who is sent to, who was fit since when and who can be in step with the
 // last active; it believes nothing that the machine says of these.
 

@@ -73,7 +73,7 @@ export const OUTLIER: OutlierPlan = {
   probationSuccesses: 3,
 }
 
-/** A pool with the defaults of DESIGN §7 and backends a, b, c … */
+/** A pool with the usual defaults and backends a, b, c … */
 export function poolPlan(backends: number, changes: Partial<PoolPlan> = {}): PoolPlan {
   return {
     name: 'web',
