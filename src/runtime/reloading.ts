@@ -132,18 +132,23 @@ export class Reloading {
   }
 
   #startWatch(file: string): ConfigWatch {
+    let told = ''
     return new ConfigWatch({
       file,
       changed: async () => {
         // What waits for a confirmation must not be lost to what is on disk.
         if (this.reloader.status.pending !== null) return false
         const wish = { source: 'file', by: 'file watch' } as const
-        const { outcome } = await this.reloader.reload({ ...wish, dryRun: true })
+        const would = await this.reloader.reload({ ...wish, dryRun: true })
+        // What can't be taken now may be later: told once, and asked again without a word.
+        const isForNow = would.outcome === 'refused' && would.code === 'refused'
+        if (isForNow && would.message === told) return false
+        told = isForNow ? would.message : ''
         // Nobody needs to hear that a file was touched, but that it is right again.
-        if (outcome !== 'unchanged' || !this.reloader.lastGood.isLast) {
+        if (would.outcome !== 'unchanged' || !this.reloader.lastGood.isLast) {
           await this.reloader.reload(wish)
         }
-        return true
+        return !isForNow && this.reloader.status.pending === null
       },
       failed: (cause) => {
         this.#parts.log.warn('the configuration file is looked at every 5 s only', { cause })

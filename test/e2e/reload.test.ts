@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
+import { createServer } from 'node:net'
 import { after, test } from 'node:test'
 import { parse, stringify } from 'yaml'
 import type { EffectiveConfig } from '../../src/admin/config-routes.ts'
@@ -388,6 +390,30 @@ test('with watch a new file is applied by itself, and a broken one changes nothi
   assert.equal(await get(evenkeel.url()), '200 two')
   writeFileSync(evenkeel.file, good)
   await waitFor(async () => (await statusOf(evenkeel)).last?.outcome === 'unchanged')
+})
+
+test('with watch a file that cannot be taken now is taken when it can, and told of once', async (t) => {
+  const evenkeel = await startEvenkeel({ ...config, runtime: { watch: true } })
+  t.after(() => evenkeel.stop(0))
+  const port = await freePort()
+  const occupant = createServer().listen(port, '127.0.0.1')
+  t.after(() => occupant.close())
+  await once(occupant, 'listening')
+  edit(evenkeel, (tree) => {
+    tree['listeners']!['second'] = { bind: `127.0.0.1:${port}`, pool: 'web' }
+  })
+  const last = async () => (await statusOf(evenkeel)).last
+  await waitFor(async () => (await last())?.outcome === 'refused')
+  // Whatever happens in the folder is a reason to look again.
+  writeFileSync(`${evenkeel.file}.note`, '')
+  const news = () => evenkeel.logs().split('the port is taken').length - 1
+  assert.equal(news(), 1)
+  occupant.close()
+  await once(occupant, 'close')
+  writeFileSync(`${evenkeel.file}.note`, 'again')
+  await waitFor(async () => (await last())?.outcome === 'applied')
+  assert.equal(await get(`http://127.0.0.1:${port}`), '200 one')
+  assert.equal(news(), 1)
 })
 
 test('log level and access log follow the configuration', async () => {
