@@ -61,12 +61,18 @@ export async function startAdminApi(options: AdminApiOptions): Promise<AdminApi>
   }
   const server = new AdminServer(routes, { reach, tokens: plan.tokens, tls: plan.tls }, voices)
   const bound = await server.listen(door)
+  const servers = [server]
   const { metrics } = plan
-  const second =
-    metrics === null
-      ? null
-      : await openMetrics(await openDoor(metrics, inherited.metrics, 'the metrics'), routes, voices)
-  const servers = second === null ? [server] : [server, second]
+  try {
+    if (metrics !== null) {
+      const second = await openDoor(metrics, inherited.metrics, 'the metrics')
+      servers.push(await openMetrics(second, routes, voices))
+    }
+  } catch (error) {
+    // Nobody else knows of it yet.
+    await server.close()
+    throw error
+  }
   return {
     address: bound,
     answered: () => server.answered(),
