@@ -197,8 +197,8 @@ export function messageOf(body: string): string {
 /** The sentence of an answer that is a problem (RFC 9457), with what there is instead. */
 export function detailOf(body: string): string {
   try {
-    const { detail, pools, backends } = JSON.parse(body, harmless) as Record<string, unknown>
-    const names = backends ?? pools
+    const { detail, ...more } = JSON.parse(body, harmless) as Record<string, unknown>
+    const names = more['backends'] ?? more['pools'] ?? more['targets']
     if (!Array.isArray(names) || names.length === 0) return String(detail)
     return `${String(detail)} There are: ${names.join(', ')}.`
   } catch {
@@ -227,7 +227,7 @@ async function sendAdmin(place: AdminPlace, question: AdminQuestion): Promise<Ad
     for await (const chunk of response) body += String(chunk)
     return { status: response.statusCode ?? 0, type: typeOf(response), body }
   } catch (error) {
-    throw unanswered(place, error)
+    throw unanswered(place, question, error)
   }
 }
 
@@ -247,18 +247,27 @@ export async function openAdmin(
       tls === null || address.kind === 'unix' ? null : await openTls(address, tls, TIMEOUT_MS)
     return await exchange(place, question, socket)
   } catch (error) {
-    throw error instanceof Failure ? error : unanswered(place, error)
+    throw error instanceof Failure ? error : unanswered(place, question, error)
   }
 }
 
-function unanswered({ address, tls }: AdminPlace, error: unknown): Failure {
+function unanswered({ address, tls }: AdminPlace, { method }: AdminQuestion, error: unknown) {
   const { code = '', message } = error as NodeJS.ErrnoException
-  const isNobody = code === 'ECONNREFUSED' || code === 'ENOENT'
-  return new Failure(
-    isNobody
-      ? `nothing runs at ${formatAddress(address)}; is it started? name its admin address with --admin ADDR or its configuration with -c FILE`
-      : `the admin API at ${formatAddress(address)} can't be read: ${reasonOf(code, message, tls !== null)}`,
-  )
+  const place = formatAddress(address)
+  if (code === 'ECONNREFUSED' || code === 'ENOENT') {
+    const hint = 'name its admin address with --admin ADDR or its configuration with -c FILE'
+    return new Failure(`nothing runs at ${place}; is it started? ${hint}`)
+  }
+  const reason = `the admin API at ${place} can't be read: ${reasonOf(code, message, tls !== null)}`
+  // Whoever stood still may carry it out yet, and whoever went away may have.
+  const isLost = method !== 'GET' && (error instanceof SilenceError || code === 'ECONNRESET')
+  const doubt = 'nobody knows whether it was done; look at evenkeel status before you try again'
+  return new Failure(isLost ? `${reason}; ${doubt}` : reason)
+}
+
+/** The question was sent, and no answer came. */
+class SilenceError extends Error {
+  override readonly name = 'SilenceError'
 }
 
 /** What went wrong, and what to do where that is known. */
@@ -301,7 +310,13 @@ function exchange(
   }
   return new Promise((resolve, reject) => {
     const call: ClientRequest = request(options, resolve)
-    call.setTimeout(timeoutMs, () => call.destroy(new Error(`no answer in ${timeoutMs} ms`)))
+    call.setTimeout(timeoutMs, () => {
+      const time = `${timeoutMs / 1_000} s`
+      const isThere = call.socket?.connecting === false
+      call.destroy(
+        isThere ? new SilenceError(`no answer in ${time}`) : new Error(`no connection in ${time}`),
+      )
+    })
     call.on('error', reject)
     call.end(body)
   })
