@@ -169,9 +169,11 @@ export class EventStream {
   }
 }
 
+const AGES: ReadonlySet<string> = new Set(['sinceMs', 'forMs', 'ejectedForMs', 'answeredMs'])
+
 /** Durations that only grow are no news. */
 function withoutAges(key: string, value: unknown): unknown {
-  return key === 'sinceMs' || key === 'forMs' || key === 'ejectedForMs' ? undefined : value
+  return AGES.has(key) ? undefined : value
 }
 
 function frame(kind: string, data: unknown, id?: string): string {

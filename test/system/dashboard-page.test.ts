@@ -253,3 +253,24 @@ test('a pool is well, though some of its backends stand by', async () => {
   ]
   await page.getByText('! 1 of 2 available').waitFor()
 })
+
+test('the age of an answer of a source grows, though nothing is told of it', async () => {
+  const admin = await startFakeAdmin()
+  const source = {
+    kind: 'file',
+    source: 'file /members.yaml',
+    state: 'ok',
+    reason: 'answers',
+    sinceMs: 1_000,
+    answeredMs: 1_000,
+    members: 1,
+    refused: 0,
+    failures: 0,
+    changes: 1,
+  } as const
+  admin.pools = [poolStatusOf('web', [backendStatus('a')], { discovery: [source] })]
+  const { page, troubles } = await openPage(`http://${admin.host}/ui`)
+  await page.getByText('file /members.yaml: ok, 1 members, last answer').waitFor()
+  await page.getByText('last answer 4 s ago').waitFor()
+  assert.deepEqual(troubles, [])
+})

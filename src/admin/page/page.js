@@ -53,9 +53,12 @@ function draw() {
 
 /** Ages grow between two answers; the moments that they began at do not. */
 function dateAges(told, nowMs) {
-  for (const { backends, failover } of told) {
+  for (const { backends, failover, discovery = [] } of told) {
     for (const one of failover === null ? backends : [...backends, failover]) {
       one.sinceAt = nowMs - one.sinceMs
+    }
+    for (const one of discovery) {
+      one.answeredAt = one.answeredMs === null ? null : nowMs - one.answeredMs
     }
   }
 }

@@ -120,7 +120,10 @@ class PoolCard {
     mark(this.#figures.get('failing'), 'data-tint', found.failing > 0 ? 'bad' : null)
     this.#failover.update(pool, nowMs)
     this.#sites.update(sites, ({ name }) => name)
-    this.#sources.update(discovery, ({ source }) => source)
+    this.#sources.update(
+      discovery.map((one) => ({ ...one, nowMs })),
+      ({ source }) => source,
+    )
     this.#removed.update(
       removed.map((signed) => ({ signed, nowMs })),
       ({ signed }) => signed.name,
@@ -200,9 +203,9 @@ function siteText({ name, kind, state, healthy, total, share, reason }) {
   return { sign, tint, what, why: reason }
 }
 
-function sourceText({ source, state, reason, members, refused, answeredMs }) {
+function sourceText({ source, state, reason, members, refused, answeredAt, nowMs }) {
   const [sign, tint] = { ok: ['●', 'good'], waiting: ['…', 'odd'] }[state] ?? ['!', 'bad']
-  const heard = answeredMs === null ? '' : `, last answer ${age(answeredMs)} ago`
+  const heard = answeredAt === null ? '' : `, last answer ${age(nowMs - answeredAt)} ago`
   const bad = refused > 0 ? `, ${refused} refused` : ''
   return { sign, tint, what: `${source}: ${state}, ${members} members${bad}${heard}`, why: reason }
 }

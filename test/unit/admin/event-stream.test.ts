@@ -21,12 +21,13 @@ class FakeResponse extends EventEmitter {
   }
 }
 
-function start() {
+/** @param tell what is told of the pools when they are asked for, counted from 1 */
+function start(tell: (asked: number) => unknown = (asked) => ({ name: `a${asked}` })) {
   const events = new EventLog({ wallMs: () => 0, nowMs: () => 0, failed: () => {} })
   let asked = 0
   const pools = (): readonly PoolStatus[] => {
     asked++
-    return [{ name: `a${asked}` } as unknown as PoolStatus]
+    return [tell(asked) as PoolStatus]
   }
   const stream = new EventStream({ events, pools, wallMs: () => 0, run: 'r' })
   const follow = (status: boolean): FakeResponse => {
@@ -76,6 +77,22 @@ test('the pools are read only while somebody asked for them, and not for who is 
   mock.timers.tick(5_000)
   assert.equal(asked(), 4)
   plain.destroy()
+  mock.timers.reset()
+})
+
+test('an age that has grown is no change', () => {
+  mock.timers.enable({ apis: ['setInterval'] })
+  const { follow } = start((asked) => ({
+    failover: { sinceMs: asked, move: { forMs: asked } },
+    backends: [{ sinceMs: asked, ejectedForMs: asked }],
+    discovery: [{ sinceMs: asked, answeredMs: asked, members: asked < 3 ? 1 : 2 }],
+  }))
+  const curious = follow(true)
+  mock.timers.tick(1_000)
+  assert.equal(curious.written.match(/event: status/g)?.length, 1)
+  mock.timers.tick(1_000)
+  assert.equal(curious.written.match(/event: status/g)?.length, 2)
+  curious.destroy()
   mock.timers.reset()
 })
 
