@@ -279,6 +279,11 @@ export class RunningOverrides {
     const isKept = this.#overrides !== next
     const { admin = null, weight = null, member = null } = before ?? {}
     this.#apply(pool, backend, { admin, weight, member })
+    // It may have gone with the plan that failed, and have come back while nothing was said of it.
+    const word = this.recall(pool, backend)
+    if (word !== null && this.#isThere(pool, backend)) {
+      this.#ports.setAdminStates(pool, [backend], word, true)
+    }
     if (isKept) await this.#saveQuietly()
     return refusal(message)
   }

@@ -46,6 +46,8 @@ function world({ before = [], isKept = true, failing }: WorldOptions = {}) {
     applied: [] as Plan[],
     spare: { ok: true } as Result,
     refusal: null as string | null,
+    /** The next plan fails half-way for this. */
+    failure: null as string | null,
     running: 0,
   }
   const keeper = new PlanKeeper({ configured: planOf(text) })
@@ -55,7 +57,12 @@ function world({ before = [], isKept = true, failing }: WorldOptions = {}) {
       refusal: () => state.refusal,
       settle: async (listener) => listener,
       prepare: () => {},
-      apply: async (plan) => void state.applied.push(plan),
+      apply: async (plan) => {
+        state.applied.push(plan)
+        const { failure } = state
+        state.failure = null
+        if (failure !== null) throw new Error(failure)
+      },
       failed: (_, error) => assert.fail(String(error)),
     },
   )
@@ -331,6 +338,19 @@ test('a change that is refused takes nothing else back, and is not kept by accid
     state.saved.at(-1)!.map(({ backend }) => backend),
     ['x'],
   )
+})
+
+test('a drained backend whose removal fails half-way comes back drained', async () => {
+  const { state, ask, backends, held } = world()
+  await ask({ verb: 'drain', backends: ['a'], ...free })
+  state.words.length = 0
+  state.failure = 'data thread 0 has not adopted the new plan within 5 s'
+  const message = await ask({ verb: 'remove', backend: 'a', force: false })
+  assert.match(message, /^refused: Data thread 0 has not adopted/)
+  assert.equal(backends(), 'a×1 b×4 c×1')
+  assert.deepEqual(held(), ['web/a drain by kim: test'])
+  // It went and came back as another one, of which nothing was known at that moment.
+  assert.deepEqual(state.words, ['web/a drain test (kim)'])
 })
 
 test('words from before the start hold, wait for who is gone, and are forgotten after 7 days', async () => {
