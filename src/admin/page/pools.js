@@ -121,7 +121,7 @@ class PoolCard {
     this.#failover.update(pool, nowMs)
     this.#sites.update(sites, ({ name }) => name)
     this.#sources.update(
-      discovery.map((one) => ({ ...one, nowMs })),
+      discovery.map((one) => Object.assign({ nowMs }, one)),
       ({ source }) => source,
     )
     this.#removed.update(
