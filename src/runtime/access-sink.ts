@@ -2,8 +2,9 @@
 // was taken is credited to the sender, which drops lines when too many of them are under way; so
 // each line must be credited once, whatever becomes of it.
 
+import { describeFileError } from '../config/environment.ts'
 import type { LogPlan } from '../core/plan.ts'
-import { LineSink } from '../observe/line-sink.ts'
+import { LineSink, type LineSinkOptions } from '../observe/line-sink.ts'
 import type { Log } from '../observe/log.ts'
 
 /** Lines of a data plane with this many characters are done with. */
@@ -16,6 +17,11 @@ interface Open {
   readonly underway: Map<number, number>
 }
 
+/** The file of the access log can't be opened; the message says which, and why. */
+export class AccessLogError extends Error {
+  override readonly name = 'AccessLogError'
+}
+
 /** How long a sink that is left may take to be written out. */
 const LAST_LINES_MS = 1_000
 
@@ -25,7 +31,7 @@ export class AccessSink {
   #open: Open | null = null
   #lost = 0
 
-  /** @throws Error when it can't be opened */
+  /** @throws AccessLogError when it can't be opened */
   constructor(access: LogPlan['access'], log: Log, taken: LinesTaken) {
     this.#log = log
     this.#taken = taken
@@ -37,7 +43,7 @@ export class AccessSink {
     return this.#lost + (this.#open?.sink.lostLines ?? 0)
   }
 
-  /** Lines go there from here on. @throws Error when it can't be opened; then all stays as it was */
+  /** Lines go there from here on. @throws AccessLogError when it can't be opened; then all stays as it was */
   follow({ format, path }: LogPlan['access']): void {
     const before = this.#open
     if (format === 'off') this.#open = null
@@ -77,8 +83,7 @@ export class AccessSink {
 
   #start(target: string | null): Open {
     const underway = new Map<number, number>()
-    const sink = new LineSink({
-      to: target ?? 1,
+    const sink = opened(target, {
       taken: (thread, characters) => {
         underway.set(thread, (underway.get(thread) ?? 0) - characters)
         this.#taken(thread, characters)
@@ -95,5 +100,15 @@ export class AccessSink {
     for (const [thread, characters] of underway) {
       if (characters > 0) this.#taken(thread, characters)
     }
+  }
+}
+
+function opened(target: string | null, options: Omit<LineSinkOptions, 'to'>): LineSink {
+  try {
+    return new LineSink({ to: target ?? 1, ...options })
+  } catch (error) {
+    const isFolder = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    const why = isFolder ? 'its folder is not there' : describeFileError(error)
+    throw new AccessLogError(`the access log ${target} can't be opened: ${why} (log.access.path)`)
   }
 }

@@ -8,6 +8,7 @@ import { StateFileError } from '../ha/state-dir.ts'
 import { takeActivated } from '../listen/inherit.ts'
 import type { Log } from '../observe/log.ts'
 import type { RunningBalancer } from './running-balancer.ts'
+import { AccessLogError } from './access-sink.ts'
 import { startBalancer } from './balancer.ts'
 import { AddressError } from './port-check.ts'
 import { ServiceManager } from './service-manager.ts'
@@ -83,8 +84,10 @@ export async function runUntilStopped(
     log.info(end.isAbrupt ? 'stopped at once' : 'stopped')
     return end.isAbrupt ? 1 : code
   } catch (error) {
-    const isExplained = error instanceof AddressError || error instanceof StateFileError
-    log.error(isExplained ? error.message : stackOf(error))
+    const isExplained = [AddressError, StateFileError, AccessLogError].some(
+      (explained) => error instanceof explained,
+    )
+    log.error(isExplained ? (error as Error).message : stackOf(error))
     predecessor?.failed(error instanceof Error ? error.message : String(error))
     return 1
   } finally {

@@ -231,3 +231,22 @@ test('a ledger that cannot be read is told in one line', async () => {
     assert.deepEqual([code, stdout, stderr], [1, '', `evenkeel: --ledger ${path}: ${why}\n`])
   }
 })
+
+test('an access log that cannot be opened is told in one line, and nothing is started', async () => {
+  const port = await freePort()
+  const path = file(
+    'access.yaml',
+    `admin: false
+log: { access: { format: json, path: ${folder} } }
+listeners: { web: { bind: "127.0.0.1:${port}", pool: web } }
+pools: { web: { backends: ["127.0.0.1:9101", "127.0.0.1:9102"] } }
+`,
+  )
+  const { code, stderr } = await evenkeel(['run', path])
+  assert.equal(code, 1)
+  const last = JSON.parse(stderr.trim().split('\n').at(-1)!) as { level: string; message: string }
+  assert.deepEqual(
+    [last.level, last.message],
+    ['error', `the access log ${folder} can't be opened: it is a directory (log.access.path)`],
+  )
+})
