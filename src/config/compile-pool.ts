@@ -104,7 +104,7 @@ function compileBackends(
     return []
   }
   const written = namedBackends(tree.backends, path, scope)
-  checkTwice(written, scope)
+  checkTwice(written, tree.mode, scope)
   const placed = written.map((backend) => ({
     backend,
     site: siteOf(backend.site, sites, backend.place, scope),
@@ -116,16 +116,28 @@ function compileBackends(
   })
 }
 
-function checkTwice(backends: readonly NamedBackend[], { findings }: Scope): void {
+function checkTwice(
+  backends: readonly NamedBackend[],
+  mode: PoolTree['mode'],
+  { findings }: Scope,
+): void {
   const first = new Map<string, Path>()
   for (const { place, address } of backends) {
     const key = canonicalAddress(address)
     const other = first.get(key)
+    const what = `${formatAddress(address)} is in this pool twice`
     if (other === undefined) first.set(key, place)
-    else {
+    else if (mode === 'active-standby') {
       findings.warning(
         place,
-        `${formatAddress(address)} is in this pool twice`,
+        `${what}, and no server can stand by for itself`,
+        'give the address of another server, or remove it',
+        { other },
+      )
+    } else {
+      findings.warning(
+        place,
+        what,
         'one server under two names counts double and hides its failures; raise its weight instead',
         { other },
       )

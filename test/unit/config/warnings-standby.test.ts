@@ -15,6 +15,17 @@ bad.yaml:7:5: warning: pools.app.backends: there is one backend only: nothing to
 )
 
 doubtful(
+  'a server that stands by for itself',
+  standby('', '{ a: "[fd00::1]:80", b: "[FD00:0::1]:80" }'),
+  `
+bad.yaml:7:39: warning: pools.app.backends.b: [FD00:0::1]:80 is in this pool twice, and no server can stand by for itself (line 7)
+    7 |     backends: { a: "[fd00::1]:80", b: "[FD00:0::1]:80" }
+      |                                       ^^^^^^^^^^^^^^^^
+  hint: give the address of another server, or remove it
+`,
+)
+
+doubtful(
   'an active that is forgotten',
   standby().replace('stateDir: /var/lib/evenkeel', 'threads: 1'),
   `
