@@ -80,10 +80,10 @@ const NO_URL = 'a request needs a URL such as https://api.example.com/v1/users'
 
 /** Kept as it is written: a URL parser would take dot segments and escapes out of the path. */
 function readUrl(text: string | null): { authority: string; port: string; path: string } | null {
-  const found = /^https?:\/\/([^/?#\s@]+)([^#\s]*)$/i.exec(text ?? '')
+  const found = /^http(s?):\/\/([^/?#\s@]+)([^#\s]*)$/i.exec(text ?? '')
   if (found === null) return null
-  const [, authority = '', rest = ''] = found
-  const port = /:(\d+)$/.exec(authority)?.[1] ?? ''
+  const [, secure = '', authority = '', rest = ''] = found
+  const port = /:(\d+)$/.exec(authority)?.[1] ?? (secure === '' ? '80' : '443')
   return { authority, port, path: rest.startsWith('/') ? rest : `/${rest}` }
 }
 
@@ -94,11 +94,13 @@ function findListener({ listeners }: Plan, { listener, url }: ExplainQuestion): 
       ? `there is no listener '${listener}'; there are ${listeners.map(({ name }) => name).join(', ')}`
       : { listener: named, reason: 'as asked for' }
   }
-  const http = listeners.filter(({ protocol }) => protocol === 'http')
-  const port = readUrl(url)?.port ?? ''
-  const byPort = http.find(({ address }) => address.kind === 'tcp' && String(address.port) === port)
+  const port = readUrl(url)?.port
+  // Of whatever protocol: what comes in there meets no other listener.
+  const byPort = listeners.find(
+    ({ address }) => address.kind === 'tcp' && String(address.port) === port,
+  )
   if (byPort !== undefined) return { listener: byPort, reason: `it listens on port ${port}` }
-  const [first, ...others] = http
+  const [first, ...others] = listeners.filter(({ protocol }) => protocol === 'http')
   if (first === undefined) return 'there is no http listener; name a tcp one'
   if (others.length === 0) return { listener: first, reason: 'the only http listener' }
   return { listener: first, reason: 'the first http listener; another one can be named' }
