@@ -42,6 +42,35 @@ export class CounterWindow {
 }
 
 /**
+ * One sum over counters of which some come and go: what they counted before they came is no part of
+ * it, and what they counted while they were there stays when they go. It never shrinks.
+ */
+export class CounterSum {
+  readonly #sum: number[]
+  /** By owner. */
+  #last: ReadonlyMap<number, readonly number[]> = new Map()
+
+  /** @param size how many counters each owner has */
+  constructor(size: number) {
+    this.#sum = Array.from<number>({ length: size }).fill(0)
+  }
+
+  /** Takes the counters of all that are there now, by owner, and returns the sum. */
+  take(now: ReadonlyMap<number, readonly number[]>): readonly number[] {
+    for (const [owner, counts] of now) {
+      const last = this.#last.get(owner)
+      if (last === undefined) continue
+      for (const [i, count] of counts.entries()) {
+        // One that has shrunk was cleared, and counts for somebody else.
+        this.#sum[i]! += count < last[i]! ? count : count - last[i]!
+      }
+    }
+    this.#last = now
+    return [...this.#sum]
+  }
+}
+
+/**
  * The value that a share of a histogram lies below, within a bucket by proportion, as
  * `histogram_quantile` of Prometheus has it; `null` for an empty one.
  * @param counts one per bucket; the last is what lies beyond all bounds, and counts as the last bound

@@ -4,7 +4,7 @@
 import { X509Certificate } from 'node:crypto'
 import type { AlertsPlan } from '../core/alert-contract.ts'
 import type { CertificateFacts, PoolTraffic } from '../core/alert-rules.ts'
-import { CounterWindow, quantileOf } from '../core/alert-traffic.ts'
+import { CounterSum, CounterWindow, quantileOf } from '../core/alert-traffic.ts'
 import type { Plan, PoolPlan } from '../core/plan.ts'
 import type { SharedTable } from '../core/shared-layout.ts'
 import {
@@ -21,6 +21,8 @@ const BOUNDS_MS = LATENCY_BOUNDS_S.map((bound) => bound * 1_000)
 export class AlertTraffic {
   readonly #table: SharedTable
   readonly #windows = new Map<string, CounterWindow>()
+  /** Answers of each pool, whichever backends gave them. */
+  readonly #sums = new Map<string, CounterSum>()
 
   constructor(table: SharedTable) {
     this.#table = table
@@ -43,13 +45,14 @@ export class AlertTraffic {
       }
       if (latency !== undefined) {
         const key = `latency ${pool.name}`
-        const counts = this.#grown(key, latency.windowMs, this.#answers(pool), { nowMs, seen })
+        const counts = this.#grown(key, latency.windowMs, this.#answers(key, pool), { nowMs, seen })
         const requests = counts.reduce((sum, count) => sum + count, 0)
         const latencyMs = quantileOf(counts, BOUNDS_MS, latency.quantile)
         found.set(key, { requests, failures: 0, latencyMs })
       }
     }
     for (const key of this.#windows.keys()) if (!seen.has(key)) this.#windows.delete(key)
+    for (const key of this.#sums.keys()) if (!seen.has(key)) this.#sums.delete(key)
     return found
   }
 
@@ -73,13 +76,15 @@ export class AlertTraffic {
     return [POOL.requests, POOL.failed].map((cell) => this.#table.sum(base + cell))
   }
 
-  #answers({ backends }: PoolPlan): readonly number[] {
-    const counts = Array.from({ length: LATENCY_BUCKETS }, () => 0)
-    for (const { slot } of backends) {
-      const base = this.#table.backendBase(slot) + BACKEND.response
-      for (let i = 0; i < LATENCY_BUCKETS; i++) counts[i]! += this.#table.sum(base + i)
-    }
-    return counts
+  #answers(key: string, { backends }: PoolPlan): readonly number[] {
+    const table = this.#table
+    let sum = this.#sums.get(key)
+    if (sum === undefined) this.#sums.set(key, (sum = new CounterSum(LATENCY_BUCKETS)))
+    const now = backends.map(({ slot }): [slot: number, counts: readonly number[]] => {
+      const base = table.backendBase(slot) + BACKEND.response
+      return [slot, Array.from({ length: LATENCY_BUCKETS }, (_, i) => table.sum(base + i))]
+    })
+    return sum.take(new Map(now))
   }
 }
 
