@@ -126,14 +126,18 @@ function standbyStatus(
   return { name, ready: answer.ready, reason: waitText(answer, nowMs) }
 }
 
-/** Somebody else makes one of them the writer: for that, a replica that is fit is all there can be. */
+/**
+ * Somebody else makes one of them the writer: for that, a replica that is fit is all there can be while
+ * the active serves. Once it is lost, a replica is not enough.
+ */
 function awaitsElection(
   { plan, asksRole }: FailoverMachine,
-  { members, conflict }: FailoverState,
+  { members, active, conflict }: FailoverState,
   index: number,
   ready: boolean,
 ): boolean {
   const { fit, role } = members[index]!
   if (!asksRole || plan.promote !== null || role !== 'replica') return false
-  return ready || (plan.elect === 'role' && conflict.length === 0 && fit)
+  const isCalm = members[active]?.fit === true && conflict.length === 0
+  return ready || (plan.elect === 'role' && isCalm && fit)
 }

@@ -457,6 +457,14 @@ test('a replica that is fit is ready where somebody else makes the primary', () 
   world.run(3_000)
   assert.equal(standby()!.ready, false)
   world.roles = ['primary', 'replica']
+  world.break(0, 'refuse', 'refuse')
+  world.run(12_000)
+  const wrongRole = 'its check says replica, not primary'
+  assert.deepEqual(standby(), { name: 'b', ready: false, reason: wrongRole })
+  world.heal(0)
+  world.run(12_000)
+  assert.equal(standby()!.ready, true)
+  world.roles = ['primary', 'replica']
   world.break(1, 'refuse', 'refuse')
   world.run(12_000)
   assert.equal(standby()!.ready, false)
