@@ -17,6 +17,7 @@ import type { EventLog } from '../observe/event-log.ts'
 import { inspectLedger, type Damage, type Found } from '../observe/ledger-files.ts'
 import { LedgerFile, LedgerMemory, type LedgerStore } from '../observe/ledger-store.ts'
 import type { Log } from '../observe/log.ts'
+import { within } from './clock.ts'
 import { packageVersion } from './version.ts'
 
 /** How often the counters are read. */
@@ -164,12 +165,7 @@ export class RunningLedger implements LedgerReader {
     store.append(ledger.open(nowMs).reverse())
     const span = ledger.nextSpan(nowMs)
     store.append([span, { kind: 'stop', run: span.run, at: span.toAt }])
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, CLOSE_MS)
-    })
-    await Promise.race([store.close(), late])
-    clearTimeout(timer)
+    await within(CLOSE_MS, store.close())
   }
 
   // --- what is asked -------------------------------------------------------------------------------
