@@ -59,9 +59,11 @@ export class OverrideDrains {
     this.#look()
   }
 
-  /** It was taken out before it came (again): nothing to tell of. */
+  /** It was taken out before it came (again): nothing to tell of. Who is followed already goes on. */
   resume(pool: string, backend: string): void {
-    this.#follow({ pool, backend, cutMs: Infinity, isTold: true })
+    if (!this.#drains.has(keyOf(pool, backend))) {
+      this.#follow({ pool, backend, cutMs: Infinity, isTold: true })
+    }
     this.#look()
   }
 

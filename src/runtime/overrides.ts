@@ -283,6 +283,7 @@ export class RunningOverrides {
     const word = this.recall(pool, backend)
     if (word !== null && this.#isThere(pool, backend)) {
       this.#ports.setAdminStates(pool, [backend], word, true)
+      this.#ports.drains.resume(pool, backend)
     }
     if (isKept) await this.#saveQuietly()
     return refusal(message)

@@ -90,6 +90,19 @@ test('what was out before the start is drained without news', () => {
   assert.deepEqual([state.told, drains.isDrained('web', 'a')], [[], true])
 })
 
+test('what is followed already goes on as it was begun', () => {
+  const { state, drains, run } = world()
+  state.inFlight.set('web/a', 1)
+  drains.begin('web', 'a', 2_000)
+  run(1_000)
+  drains.resume('web', 'a')
+  run(1_000)
+  assert.deepEqual(state.cut, ['web/a'])
+  state.inFlight.clear()
+  run(50)
+  assert.deepEqual(state.told, ['web/a after 2050, 1 cut'])
+})
+
 test('what still runs when its time is over is cut, once', () => {
   const { state, drains, run } = world()
   state.inFlight.set('web/a', 3)

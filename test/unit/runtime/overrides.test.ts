@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import type { Result } from '../../../src/core/override-refusal.ts'
 import { tooFew } from '../../../src/core/override-refusal.ts'
 import type { OverrideRequest } from '../../../src/core/override-request.ts'
@@ -48,6 +49,8 @@ function world({ before = [], isKept = true, failing }: WorldOptions = {}) {
     refusal: null as string | null,
     /** The next plan fails half-way for this. */
     failure: null as string | null,
+    /** What plans wait for half-way. */
+    gate: Promise.resolve(),
     running: 0,
   }
   const keeper = new PlanKeeper({ configured: planOf(text) })
@@ -61,6 +64,7 @@ function world({ before = [], isKept = true, failing }: WorldOptions = {}) {
         state.applied.push(plan)
         const { failure } = state
         state.failure = null
+        await state.gate
         if (failure !== null) throw new Error(failure)
       },
       failed: (_, error) => assert.fail(String(error)),
@@ -351,6 +355,31 @@ test('a drained backend whose removal fails half-way comes back drained', async 
   assert.deepEqual(held(), ['web/a drain by kim: test'])
   // It went and came back as another one, of which nothing was known at that moment.
   assert.deepEqual(state.words, ['web/a drain test (kim)'])
+})
+
+const withoutA = {
+  ...text,
+  pools: { ...text.pools, web: { backends: { b: '10.0.0.2:80' }, healthCheck: false } },
+}
+
+test('a drained backend that comes back while its removal fails is drained, and followed', async () => {
+  const { state, keeper, ask, held } = world()
+  await ask({ verb: 'drain', backends: ['a'], ...free })
+  await keeper.setConfigured(planOf(withoutA))
+  assert.equal(state.drains.at(-1), 'web/a ended')
+  let open = (): void => {}
+  state.gate = new Promise((resolve) => (open = resolve))
+  const back = keeper.setConfigured(planOf(text))
+  await setImmediate()
+  state.failure = 'data thread 0 has not adopted the new plan within 5 s'
+  const removed = ask({ verb: 'remove', backend: 'a', force: false })
+  await setImmediate()
+  open()
+  assert.equal((await back).outcome, 'applied')
+  assert.match(await removed, /^refused: /)
+  assert.deepEqual(held(), ['web/a drain by kim: test'])
+  assert.equal(state.words.at(-1), 'web/a drain test (kim)')
+  assert.equal(state.drains.at(-1), 'web/a resumed')
 })
 
 test('words from before the start hold, wait for who is gone, and are forgotten after 7 days', async () => {
