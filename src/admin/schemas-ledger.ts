@@ -187,6 +187,9 @@ export const reportSchema: z.ZodType<ToldReport> = z.strictObject({
   until: at,
   runs: z.array(start),
   notRunningMs: ms,
+  partialMs: ms.describe(
+    'From hours that lie in the stretch only in part: their figures count in proportion.',
+  ),
   pools: z.array(pool),
   incidents: z.array(incident).describe('Worst first, at most 1,000.'),
   windows: z.array(window).describe('The latest, at most 1,000.'),

@@ -79,16 +79,24 @@ function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Bidi_Control}]+/gu, ' ')
 }
 
+/** Less of a report than this is not worth a line. */
+const PARTIAL_SHARE = 0.05
+
 // --- sections ----------------------------------------------------------------------------------
 
 function aboutLines(report: ReportAnswer): string[] {
-  const { since, until, notRunningMs, runs, ledger, leftOut } = report
+  const { since, until, notRunningMs, partialMs, runs, ledger, leftOut } = report
   const list = [`Times are UTC; this looks at ${lengthText(until - since)}.`]
   if (ledger.path === null) {
     list.push('Kept in memory only: set runtime.stateDir to keep it over a restart.')
   }
-  if (notRunningMs > 0) {
+  if (notRunningMs >= 1) {
     list.push(`Evenkeel did not run for ${lengthText(notRunningMs)} of that: counted as unknown.`)
+  }
+  if (partialMs > PARTIAL_SHARE * (until - since)) {
+    list.push(
+      `${lengthText(partialMs)} are a part of an hour: times and requests of that hour count in proportion, incidents do not.`,
+    )
   }
   const killed = runs.filter(({ before }) => before === 'killed').length
   if (killed > 0)

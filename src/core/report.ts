@@ -60,6 +60,8 @@ export interface Report extends Stretch {
   readonly runs: readonly StartRecord[]
   /** Evenkeel did not run, or left no record. */
   readonly notRunningMs: number
+  /** Time from hours that lie in the stretch only in part: their figures count in proportion. */
+  readonly partialMs: number
   readonly pools: readonly PoolReport[]
   /** Worst first: by time without service, then by failed requests, then by length. */
   readonly incidents: readonly IncidentRecord[]
@@ -173,11 +175,15 @@ export class ReportFold {
     const outages = this.#outages(stretch)
     const incidents = this.incidents(stretch, pool)
     const ranMs = spans.reduce((sum, { span, share }) => sum + span.ms * share, 0)
+    // The hour that goes on may end a moment after the stretch.
+    const parts = spans.filter(({ share }) => share < 0.99)
+    const partialMs = parts.reduce((sum, { span, share }) => sum + span.ms * share, 0)
     const inStretch = ({ at }: { at: number }) => at >= since && at < stretch.until
     return {
       ...stretch,
       runs: [...this.#starts.values()].filter(inStretch).sort(byTime),
       notRunningMs: Math.max(0, stretch.until - since - ranMs),
+      partialMs,
       pools: names.flatMap((name) => {
         const known = this.#pools.get(name)
         if (known === undefined) return []

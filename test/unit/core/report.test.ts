@@ -108,3 +108,14 @@ test('a report begins where its records do, though each file names the start of 
   const { since, notRunningMs, pools } = fold.report(whole, null)
   assert.deepEqual([since, notRunningMs, pools[0]!.unknownMs], [2 * HOUR, 0, 0])
 })
+
+test('how much comes from hours that lie in the stretch only in part is told', () => {
+  const fold = new ReportFold()
+  fold.add(pool(0, 'web', ['a']))
+  for (const n of [1, 2, 3]) fold.add(span(n, { web: upSpan() }))
+  const partialOf = (since: number, until: number) => fold.report({ since, until }, null).partialMs
+  assert.equal(partialOf(0, 3 * HOUR), 0)
+  assert.equal(partialOf(0, 3 * HOUR - 1), 0)
+  assert.equal(partialOf(HOUR / 2, 3 * HOUR), HOUR / 2)
+  assert.equal(partialOf(2.75 * HOUR, 3 * HOUR), HOUR / 4)
+})
