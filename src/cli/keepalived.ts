@@ -5,8 +5,10 @@ import { isIP } from 'node:net'
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { Argument, Command, Option } from 'commander'
+import { overlap } from '../config/address.ts'
 import type { Address, KeepalivedPlan, ListenerPlan, Plan } from '../core/plan.ts'
 import type { GeneratedFile, ProfileName, VipSetup } from '../ha/keepalived.ts'
+import { canonicalIp } from '../ha/virtual-ip.ts'
 import { PRIORITY_MIN, PROFILE_NAMES } from '../ha/keepalived.ts'
 import { requireConfig, loadSource } from './find-config.ts'
 import { EXIT, Failure, put, say } from './terminal.ts'
@@ -130,7 +132,11 @@ function readVip(text: string): { vip: string; prefix: number; family: 4 | 6 } {
       `--vip ${text}: add the prefix length of its network, such as ${vip}/${family === 4 ? 24 : 64}`,
     )
   }
-  return { vip, prefix: readNumber(`--vip ${text}: prefix length`, length, 1, longest), family }
+  return {
+    vip: canonicalIp(vip),
+    prefix: readNumber(`--vip ${text}: prefix length`, length, 1, longest),
+    family,
+  }
 }
 
 function readNode(option: string, text: string, family: 4 | 6, vip: string): string {
@@ -140,8 +146,9 @@ function readNode(option: string, text: string, family: 4 | 6, vip: string): str
       `${option} ${text}: --vip is an IPv${family} address, so the nodes need IPv${family} too`,
     )
   }
-  if (text === vip) refuse(`${option} ${text}: that is the virtual address; name the node's own`)
-  return text
+  const address = canonicalIp(text)
+  if (address === vip) refuse(`${option} ${text}: that is the virtual address; name the node's own`)
+  return address
 }
 
 function readNumber(option: string, text: string, min: number, max: number): number {
@@ -156,7 +163,7 @@ function planOf(plan: Plan, vip: string, config: string): KeepalivedPlan {
       `${config} does not say that Evenkeel works with keepalived; add: keepalived: { vip: "${vip}" }`,
     )
   }
-  if (plan.keepalived.vip !== vip) {
+  if (canonicalIp(plan.keepalived.vip) !== vip) {
     throw new Failure(`--vip is ${vip}, but ${config} has keepalived.vip ${plan.keepalived.vip}`)
   }
   return plan.keepalived
@@ -164,11 +171,7 @@ function planOf(plan: Plan, vip: string, config: string): KeepalivedPlan {
 
 function portsOn(listeners: readonly ListenerPlan[], vip: string, config: string): number[] {
   const isOn = (address: Address): address is Address & { kind: 'tcp' } =>
-    address.kind === 'tcp' &&
-    (address.host === vip ||
-      address.host === '' ||
-      address.host === '::' ||
-      (address.host === '0.0.0.0' && isIP(vip) === 4))
+    address.kind === 'tcp' && overlap(address, { kind: 'tcp', host: vip, port: address.port })
   const ports = listeners.flatMap(({ address }) => (isOn(address) ? [address.port] : []))
   if (ports.length === 0) {
     throw new Failure(

@@ -67,6 +67,18 @@ test('an IPv6 address has the listeners on it and on every address', () => {
   assert.deepEqual([setup.family, setup.prefix, setup.ports], [6, 64, [8080, 8445]])
 })
 
+test('an IPv6 address is the same in every spelling', () => {
+  const six = { vip: 'FD00:0::100/64', self: 'fd00:0::11', peer: ['FD00::12'] }
+  const changed = { ...config, keepalived: { vip: 'fd00:0:0::100' } }
+  const setup = readSetup({ ...options, ...six }, planOf(changed), 'my.yaml')
+  assert.deepEqual([setup.vip, setup.self, setup.peers], ['fd00::100', 'fd00::11', ['fd00::12']])
+  assert.deepEqual(setup.ports, [8080, 8445])
+  assert.equal(
+    refusal({ ...six, peer: ['fd00::11'] }, { keepalived: { vip: 'fd00::100' } }),
+    '--peer fd00::11: that is --self; name the other nodes',
+  )
+})
+
 test('an admin API for everybody is asked through loopback, one on a socket through the socket', () => {
   const tokens = { readOnly: '0123456789abcdef' }
   const adminOf = (bind: string, tls?: object) =>
