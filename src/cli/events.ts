@@ -55,10 +55,12 @@ async function showRecent(place: AdminPlace, options: EventsOptions): Promise<vo
 async function follow(place: AdminPlace, options: EventsOptions): Promise<void> {
   let last: string | null = null
   let wasThere = false
+  let told = ''
   for (;;) {
     try {
       for await (const sent of readEvents(place, options, last)) {
         wasThere = true
+        told = ''
         if (sent.id !== null) last = sent.id
         if (sent.kind === 'gap') say('evenkeel: some events are lost; the next ones are newer')
         else if (sent.data !== '') show(JSON.parse(sent.data) as BalancerEvent, options)
@@ -67,6 +69,8 @@ async function follow(place: AdminPlace, options: EventsOptions): Promise<void> 
     } catch (error) {
       // A wrong address or token is told at once; who was there may come back.
       if (!wasThere || !(error instanceof Failure)) throw error
+      if (error.message !== told) say(`evenkeel: ${error.message}; trying again`)
+      told = error.message
     }
     await new Promise((resolve) => {
       setTimeout(resolve, RETRY_MS)
