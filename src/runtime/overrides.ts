@@ -252,9 +252,14 @@ export class RunningOverrides {
       if (!spare.ok) return refusedFor(spare)
     }
     const member = wished.wish === null ? null : { wish: wished.wish, ...this.#sign(request) }
+    const wasOut = (findOverride(this.#overrides, pool, backend)?.admin ?? null) !== null
     // What was said of the one that goes does not hold for whoever comes under its name.
     const failure = await this.#replan(pool, backend, { admin: null, weight: null, member })
     if (failure !== null) return failure
+    // Discovery may have found one just before.
+    if (wasOut && this.#isThere(pool, backend)) {
+      this.#ports.setAdminStates(pool, [backend], { state: 'ready', reason: '' }, true)
+    }
     this.#ports.drains.end(pool, backend)
     return this.#kept(`${pool}/${backend}: ${wished.says}`)
   }

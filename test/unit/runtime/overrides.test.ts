@@ -382,6 +382,24 @@ test('a drained backend that comes back while its removal fails is drained, and 
   assert.equal(state.drains.at(-1), 'web/a resumed')
 })
 
+test('who is found under the name of one that is being removed is not out because that one was', async () => {
+  const { state, keeper, ask, held, backends } = world()
+  await ask({ ...dRequest, address: '10.0.2.1:80' })
+  await ask({ verb: 'drain', backends: ['d'], ...free })
+  let open = (): void => {}
+  state.gate = new Promise((resolve) => (open = resolve))
+  const address = { kind: 'tcp', host: '10.0.3.1', port: 80 } as const
+  const found = keeper.setMembers('web', [{ name: 'd', address }])
+  await setImmediate()
+  const removed = ask({ verb: 'remove', backend: 'd', force: false })
+  open()
+  await found
+  await removed
+  assert.equal(backends(), 'a×1 b×4 c×1 d×1')
+  assert.deepEqual(held(), [])
+  assert.equal(state.words.at(-1), 'web/d ready')
+})
+
 test('words from before the start hold, wait for who is gone, and are forgotten after 7 days', async () => {
   const kim = { by: 'kim', reason: 'disk', at: 0 }
   let before = changeOverride([], 'web', 'a', { admin: { state: 'drain', ...kim } })
