@@ -56,7 +56,7 @@ export function findOverride(
 }
 
 /** The parts of an override that a change replaces; `null` takes one away. */
-export type OverrideChange = Partial<Pick<BackendOverride, 'admin' | 'weight' | 'member'>>
+export type OverrideChange = Partial<Omit<BackendOverride, 'pool' | 'backend'>>
 
 /** The overrides after a change to one backend. What holds nothing any more is left out. */
 export function changeOverride(

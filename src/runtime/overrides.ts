@@ -283,7 +283,8 @@ export class RunningOverrides {
     // Only this one: another plan may have come meanwhile, and what it did to the others stays.
     const isKept = this.#overrides !== next
     const { admin = null, weight = null, member = null } = before ?? {}
-    this.#apply(pool, backend, { admin, weight, member })
+    const { goneSince = null } = findOverride(this.#overrides, pool, backend) ?? before ?? {}
+    this.#apply(pool, backend, { admin, weight, member, goneSince })
     // It may have gone with the plan that failed, and have come back while nothing was said of it.
     const word = this.recall(pool, backend)
     if (word !== null && this.#isThere(pool, backend)) {
