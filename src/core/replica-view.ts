@@ -5,6 +5,7 @@ import type { FailoverMachine, FailoverState } from './failover-contract.ts'
 import type { BackendPlan } from './plan.ts'
 import { ELIGIBILITY, type PoolSnapshot } from './snapshot.ts'
 import { canReign } from './standby.ts'
+import type { Seat } from './standby-view.ts'
 import type { Lag, PoolStatus } from './status.ts'
 
 /**
@@ -47,13 +48,15 @@ export function replicaStatus(base: PoolStatus, readers: readonly number[]): Poo
 }
 
 /**
- * The snapshot of a read side: the readers share what comes by their weights.
+ * The snapshot of a read side: the readers share what comes by their weights. What runs on an active
+ * that is being left ends as its other sessions do: nobody knows that it only reads.
  * @param backends of the read side; whoever has weight 0 is not fit, so that no reader has
  */
 export function replicaSnapshot(
   base: PoolSnapshot,
   backends: readonly Pick<BackendPlan, 'weight'>[],
   readers: readonly number[],
+  { draining, cutting, holdUntilMs }: Seat,
 ): PoolSnapshot {
   const eligibility = new Uint8Array(base.eligibility.length).fill(ELIGIBILITY.no)
   const weight = new Float64Array(base.weight.length)
@@ -61,7 +64,9 @@ export function replicaSnapshot(
     eligibility[index] = ELIGIBILITY.yes
     weight[index] = backends[index]!.weight
   }
+  if (draining >= 0) eligibility[draining] = ELIGIBILITY.finish
+  if (cutting >= 0) eligibility[cutting] = ELIGIBILITY.cut
   const probationThread = new Int8Array(base.probationThread.length).fill(-1)
   const halfAvailable = readers.length * 2 >= base.eligibility.length
-  return { ...base, eligibility, weight, probationThread, halfAvailable }
+  return { ...base, eligibility, weight, probationThread, halfAvailable, holdUntilMs }
 }

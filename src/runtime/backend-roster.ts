@@ -2,6 +2,7 @@
 
 import { isAvailable } from '../core/availability.ts'
 import type { Member, MemberFacts } from '../core/failover-contract.ts'
+import type { PoolPlan } from '../core/plan.ts'
 import type { PoolHealth } from '../core/pool-health.ts'
 import { asksRole } from '../core/roles.ts'
 import type { PoolSnapshot } from '../core/snapshot.ts'
@@ -27,15 +28,20 @@ export class BackendRoster implements Roster {
   #sending = -1
   readonly #turnedMs: number[]
 
-  /** @param before of the same pool under the last plan */
-  constructor(pool: PoolHealth, before: BackendRoster | null = null) {
+  /**
+   * @param reads its read side, whose sessions on a backend are that backend's; `null`: there is none
+   * @param before of the same pool under the last plan
+   */
+  constructor(pool: PoolHealth, reads: PoolPlan | null, before: BackendRoster | null = null) {
     const { backends, sites, healthCheck } = pool.plan
     this.#pool = pool
     this.members = backends.map(({ name, site }) => {
       return { name, takeover: takeoverOf(sites[site]?.kind) }
     })
     this.asksRole = healthCheck !== null && asksRole(healthCheck.check)
-    this.slots = backends.map(({ slot }) => [slot])
+    this.slots = backends.map(({ slot }, index) =>
+      reads === null ? [slot] : [slot, reads.backends[index]!.slot],
+    )
     this.#signs = new Signs(pool, before === null ? null : before.#signs)
     this.#turnedMs = backends.map(() => -Infinity)
     if (before === null) return

@@ -119,9 +119,10 @@ export class ControlActives {
     // Read sides follow the verdicts of the pools whose servers they share.
     for (const pool of this.#pools) {
       if (pool.plan.replicasOf < 0) continue
-      const readers = this.#readers(pool).join(' ')
-      if (this.#readersOf.get(pool) === readers) continue
-      this.#readersOf.set(pool, readers)
+      const { draining, cutting, holdUntilMs } = this.#sourceOf(pool).seat
+      const state = [...this.#readers(pool), 'and', draining, cutting, holdUntilMs].join(' ')
+      if (this.#readersOf.get(pool) === state) continue
+      this.#readersOf.set(pool, state)
       pool.changed = true
     }
   }
@@ -141,7 +142,8 @@ export class ControlActives {
     const driver = this.of(pool)
     if (driver !== null) return driver.dress(own)
     if (pool.plan.replicasOf < 0) return own
-    return replicaSnapshot(own, pool.plan.backends, this.#readers(pool))
+    const { seat } = this.#sourceOf(pool)
+    return replicaSnapshot(own, pool.plan.backends, this.#readers(pool), seat)
   }
 
   statusOf(pool: PoolHealth, nowMs: number): PoolStatus {
@@ -171,7 +173,12 @@ export class ControlActives {
   }
 
   #readers(pool: PoolHealth): readonly number[] {
-    return this.of(this.#pools[pool.plan.replicasOf]!)!.readers()
+    return this.#sourceOf(pool).readers()
+  }
+
+  /** Of the pool whose read side this is. */
+  #sourceOf(pool: PoolHealth): FailoverDriver {
+    return this.of(this.#pools[pool.plan.replicasOf]!)!
   }
 
   #rosterOf(
@@ -180,7 +187,9 @@ export class ControlActives {
     nowMs: number,
   ): BackendRoster | TierRoster {
     if (pool.plan.mode === 'active-standby') {
-      return new BackendRoster(pool, before instanceof BackendRoster ? before : null)
+      const index = this.#pools.indexOf(pool)
+      const reads = this.#pools.find(({ plan }) => plan.replicasOf === index)?.plan ?? null
+      return new BackendRoster(pool, reads, before instanceof BackendRoster ? before : null)
     }
     const tell = (news: SiteNews) => this.#options.onSite(pool.plan.name, news)
     return new TierRoster(pool, tell, nowMs, before instanceof TierRoster ? before : null)

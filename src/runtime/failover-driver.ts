@@ -25,7 +25,7 @@ import type { PoolHealth } from '../core/pool-health.ts'
 import { tellsLag } from '../core/roles.ts'
 import { CONTROL_POOL, type SharedTable } from '../core/shared-layout.ts'
 import type { PoolSnapshot } from '../core/snapshot.ts'
-import { failoverStatus } from '../core/standby-view.ts'
+import { failoverStatus, type Seat } from '../core/standby-view.ts'
 import { readiness } from '../core/standby.ts'
 import { readersOf } from '../core/replica-view.ts'
 import type { MoveReport, PoolStatus, Transition } from '../core/status.ts'
@@ -170,6 +170,10 @@ export class FailoverDriver {
     return this.#roster.dress(snapshot, this.#seat.seat)
   }
 
+  get seat(): Seat {
+    return this.#seat.seat
+  }
+
   /** Positions of the backends that may serve reads. */
   readers(): readonly number[] {
     const { check } = this.#pool.plan.healthCheck!
@@ -177,7 +181,8 @@ export class FailoverDriver {
     const readers = readersOf(this.#machine, this.#state, this.#pool.lags(), limit)
     const { active } = this.#state
     // Whom this process may not send to, others may have left by now.
-    return readers.includes(active) && !this.#maySend() ? [] : readers
+    const maySend = active === this.#seat.seat.sending && this.#maySend()
+    return readers.includes(active) && !maySend ? [] : readers
   }
 
   #maySend(): boolean {

@@ -273,6 +273,39 @@ test('a standby is drained when nobody reads from it any more, and its read side
   )
 })
 
+test('a session that reads from the active ends when the pool leaves it', async () => {
+  const balancer = await embed({
+    admin: { bind: '127.0.0.1:0' },
+    listeners: {
+      writes: { bind: '127.0.0.1:0', protocol: 'tcp', pool: 'db' },
+      reads: { bind: '127.0.0.1:0', protocol: 'tcp', pool: 'db', role: 'replica' },
+    },
+    pools: {
+      db: {
+        mode: 'active-standby',
+        backends: { a: addresses['a'], b: addresses['b'] },
+        healthCheck: { tcp: {}, interval: '50ms' },
+        failover: { readyFor: '50ms' },
+      },
+    },
+  })
+  const admin = urlOf(balancer.adminAddress)
+  await waitFor(async () => (await poolOf(admin, 'db')).failover?.active === 'a')
+  await post(admin, '/v1/pools/db/backends/b/drain', kim)
+  const read = connect((balancer.addresses[1] as { port: number }).port, '127.0.0.1')
+  await waitFor(async () => (await backendOf(admin, 'a', 'db:replicas')).inFlight === 1)
+  await post(admin, '/v1/pools/db/backends/b/enable', kim)
+  // How it is told depends on the moment.
+  read.on('error', () => {})
+  const ended = new Promise((resolve) => read.once('close', resolve))
+  const isReady = async () => (await poolOf(admin, 'db')).failover?.standbys[0]?.ready === true
+  await waitFor(isReady)
+  const moved = await post(admin, '/v1/pools/db/switchover', { to: 'b', ...kim })
+  assert.equal(moved.status, 200)
+  await ended
+  assert.equal((await backendOf(admin, 'a', 'db:replicas')).inFlight, 0)
+})
+
 test('when the time to finish is over, a read is made again elsewhere and a write is answered', async () => {
   const { url, admin, lines } = await start()
   await Promise.all(backends.map((one) => one.behave({ kind: 'silent' })))

@@ -9,7 +9,7 @@ import type { FailoverRecord } from '../../../src/core/failover-record.ts'
 import { initialFailover } from '../../../src/core/failover.ts'
 import type { OperatorRequest } from '../../../src/core/operator.ts'
 import type { BackendPlan, FailoverPlan, PoolPlan, SitePlan } from '../../../src/core/plan.ts'
-import { CONTROL_POOL } from '../../../src/core/shared-layout.ts'
+import { BACKEND, CONTROL_POOL } from '../../../src/core/shared-layout.ts'
 import { ELIGIBILITY, type PoolSnapshot } from '../../../src/core/snapshot.ts'
 import { CHECK, planOf, plansOf, poolPlan, World, type WorldOptions } from './control-world.ts'
 import { FAILOVER_DEFAULTS } from '../../support/failover-machine.ts'
@@ -304,6 +304,55 @@ test('those who serve reads share them by their weights, and nobody else has one
   assert.deepEqual(
     world.plane.status()[1]!.backends.map(({ effectiveWeight }) => effectiveWeight),
     [0, 3, 2, 0],
+  )
+})
+
+test('what reads from an active that is left finishes, or ends, with its other sessions', () => {
+  const world = started(standby({ drainMs: 1_000 }, { healthCheck: CHECK }))
+  const backends = world.pool.backends.map((one, i) => ({ ...one, slot: 8 + i }))
+  const reads = poolPlan(2, { name: 'reads', slot: 1, replicasOf: 0, backends })
+  world.adopt(plansOf(world.pool, reads))
+  // A session that was given to the active for want of a replica, and stays when there is one.
+  const row = world.table.rows[0]!
+  row[world.table.backendBase(8) + BACKEND.inFlight] = 1
+  const told = (): string[] => {
+    const { pools } = world.plane.current()
+    const nameOf = (code: number) => Object.entries(ELIGIBILITY).find(([, is]) => is === code)![0]
+    return pools.map(({ eligibility }) => [...eligibility].map(nameOf).join(' '))
+  }
+  world.run(200)
+  assert.deepEqual(told(), ['yes cut', 'no yes'])
+  const from = world.snapshots.length
+  move(world, 'b', 900)
+  assert.deepEqual(told(), ['finish cut', 'finish yes'])
+  world.run(300)
+  const stops = world.snapshots.slice(from).filter(({ isAwaited }) => isAwaited === true)
+  const [finishes, cuts] = stops.map(({ pools }) => pools.map((one) => one.eligibility[0]!))
+  assert.deepEqual(finishes, [ELIGIBILITY.finish, ELIGIBILITY.finish])
+  assert.deepEqual(cuts, [ELIGIBILITY.cut, ELIGIBILITY.cut])
+  assert.deepEqual(world.moves.at(-1)!.sessions, { at: 1, finished: 0, cut: 1 })
+  assert.equal(reign(world), 'b 2')
+  assert.deepEqual(told(), ['cut yes', 'yes no'])
+})
+
+test('reads that nobody can serve wait for the move with everything else', () => {
+  const world = started(standby({}, { healthCheck: CHECK }))
+  const backends = world.pool.backends.map((one, i) => ({ ...one, slot: 8 + i, weight: 1 - i }))
+  world.adopt(plansOf(world.pool, poolPlan(2, { name: 'reads', slot: 1, replicasOf: 0, backends })))
+  world.run(200)
+  const before = world.snapshots.length
+  world.backends[0]!.traffic = 400
+  world.threads[0]!.request()
+  world.run(10)
+  move(world, 'b', 200)
+  const holds = world.snapshots.slice(before).flatMap(({ pools }) => {
+    return [pools.map(({ holdUntilMs }) => holdUntilMs > world.nowMs)]
+  })
+  assert.deepEqual(holds.at(-1), [true, true])
+  world.run(1_000)
+  assert.deepEqual(
+    world.plane.current().pools.map(({ holdUntilMs }) => holdUntilMs),
+    [0, 0],
   )
 })
 
