@@ -6,7 +6,7 @@ import { outputOption, withChangeOptions } from './admin-options.ts'
 import type { Changed, ChangeOptions, Named } from './backend-change.ts'
 import { askForAll, readBackends, tell } from './backend-change.ts'
 import { EXIT, put, say } from './terminal.ts'
-import { readWait, watchBackends } from './watch-backends.ts'
+import { readWait, sayGone, watchBackends } from './watch-backends.ts'
 
 interface EnableOptions extends ChangeOptions {
   /** `true`: without a time. */
@@ -52,15 +52,18 @@ async function enable(named: Named, options: EnableOptions): Promise<number> {
   }
   if (options.output === 'text') put(`${changed.message}\n`)
   const serves = ({ availability }: BackendStatus): boolean => SERVING.has(availability)
-  const { backends, tookMs } = await watchBackends(named, waitMs, options, (all) => {
+  const { backends, gone, tookMs } = await watchBackends(named, waitMs, options, (all) => {
     return all.every(serves)
   })
   const rest = backends.filter((one) => !serves(one))
   if (options.output === 'json') {
     const left = rest.map(({ name, availability }) => ({ backend: name, availability }))
-    put(`${JSON.stringify({ ...changed, serving: left.length === 0, left }, null, 2)}\n`)
+    const serving = left.length === 0 && gone.length === 0
+    put(`${JSON.stringify({ ...changed, serving, left, gone }, null, 2)}\n`)
   }
+  sayGone(named, gone)
   if (rest.length === 0) {
+    if (gone.length > 0) return EXIT.failed
     if (options.output === 'text') put(`serving after ${(tookMs / 1_000).toFixed(1)} s\n`)
     return EXIT.ok
   }

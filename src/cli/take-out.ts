@@ -8,7 +8,7 @@ import type { Changed, ChangeOptions, Named } from './backend-change.ts'
 import { askForAll, readBackends, shownReasonOption, tell } from './backend-change.ts'
 import { durationOption } from './duration-option.ts'
 import { EXIT, put, say } from './terminal.ts'
-import { readWait, watchBackends } from './watch-backends.ts'
+import { readWait, sayGone, watchBackends } from './watch-backends.ts'
 
 interface TakeOutOptions extends ChangeOptions {
   readonly force?: boolean
@@ -63,15 +63,18 @@ async function waitUntilDrained(
 ): Promise<number> {
   const isOut = ({ drained }: BackendStatus): boolean => drained
   const isBack = ({ admin }: BackendStatus): boolean => admin === 'ready'
-  const { backends, tookMs } = await watchBackends(named, waitMs, options, (all) => {
+  const { backends, gone, tookMs } = await watchBackends(named, waitMs, options, (all) => {
     return all.every(isOut) || all.some(isBack)
   })
   const running = backends.filter((one) => !isOut(one))
   if (options.output === 'json') {
     const left = running.map(({ name, inFlight }) => ({ backend: name, inFlight }))
-    put(`${JSON.stringify({ ...changed, drained: left.length === 0, left }, null, 2)}\n`)
+    const drained = left.length === 0 && gone.length === 0
+    put(`${JSON.stringify({ ...changed, drained, left, gone }, null, 2)}\n`)
   }
+  sayGone(named, gone)
   if (running.length === 0) {
+    if (gone.length > 0) return EXIT.failed
     if (options.output === 'text') put(`drained after ${(tookMs / 1_000).toFixed(1)} s\n`)
     return EXIT.ok
   }

@@ -5,7 +5,7 @@ import type { AdminTarget } from './admin-client.ts'
 import { findAdmin, poolPath, readAnswer } from './admin-client.ts'
 import type { Named } from './backend-change.ts'
 import { durationOption } from './duration-option.ts'
-import { harmless } from './terminal.ts'
+import { harmless, say } from './terminal.ts'
 
 /** `--wait` without a time. */
 const WAIT_MS = 30_000
@@ -20,8 +20,10 @@ export function readWait(wait: string | true | undefined): number | null {
 }
 
 interface Watched {
-  /** Those that the last look showed; one that has left its pool is not among them. */
+  /** Those that the last look showed. */
   readonly backends: readonly BackendStatus[]
+  /** Names of those that it did not: they have left their pool. */
+  readonly gone: readonly string[]
   readonly tookMs: number
 }
 
@@ -39,9 +41,19 @@ export async function watchBackends(
     const all = (JSON.parse(body, harmless) as PoolStatus).backends
     const backends = all.filter(({ name }) => named.backends.includes(name))
     const tookMs = performance.now() - startMs
-    if (isOver(backends) || tookMs >= waitMs) return { backends, tookMs }
+    if (isOver(backends) || tookMs >= waitMs) {
+      const gone = named.backends.filter((name) => backends.every((one) => one.name !== name))
+      return { backends, gone, tookMs }
+    }
     await new Promise((resolve) => {
       setTimeout(resolve, Math.min(LOOK_MS, Math.max(1, waitMs - tookMs)))
     })
   }
+}
+
+/** Says which have left their pool, of which nothing more can be told. */
+export function sayGone({ pool }: Named, gone: readonly string[]): void {
+  if (gone.length === 0) return
+  const names = gone.map((name) => `${pool}/${name}`).join(', ')
+  say(`evenkeel: not in the pool any more: ${names}; what still runs there is not shown`)
 }

@@ -5,6 +5,7 @@ import type { MoveReport } from '../../src/core/status.ts'
 import { mainFile } from '../support/evenkeel.ts'
 import { startFakeAdmin } from '../support/fake-admin.ts'
 import { runProcess } from '../support/processes.ts'
+import { backendStatus, poolStatusOf } from '../support/statuses.ts'
 
 const admin = await startFakeAdmin()
 
@@ -120,4 +121,18 @@ test('a reason that the API does not take is explained', async () => {
     [code, stderr],
     [1, "evenkeel: 'reason' must be one line without control characters.\n"],
   )
+})
+
+test('who waits for a backend that leaves its pool meanwhile is not told that all is well', async () => {
+  const drained = backendStatus('a', { admin: 'drain', drained: true })
+  admin.pools = [poolStatusOf('web', [drained])]
+  const signed = ['--reason', 'x', '--wait', '5s']
+  const said = 'evenkeel: not in the pool any more: web/b; what still runs there is not shown\n'
+  const out = await evenkeel(['drain', 'web', 'a', 'b', ...signed])
+  assert.deepEqual(out, { code: 1, stdout: 'Done.\n', stderr: said })
+  const json = await evenkeel(['drain', 'web', 'a', 'b', ...signed, '-o', 'json'])
+  const { drained: isOut, left, gone } = JSON.parse(json.stdout) as Record<string, unknown>
+  assert.deepEqual([isOut, left, gone], [false, [], ['b']])
+  const back = await evenkeel(['enable', 'web/b', '--wait', '5s'])
+  assert.deepEqual(back, { code: 1, stdout: 'Done.\n', stderr: said })
 })
