@@ -358,6 +358,10 @@ class Replica {
     return `${this.name} life ${this.life}: ${words}${leads ? ' leads' : ''}${ok ? '' : ` apart: ${why}`}`
   }
 
+  get knownEpoch(): number {
+    return this.#agreement.pools[0]!.known?.epoch ?? 0
+  }
+
   get leads(): boolean {
     return this.isRunning && this.#agreement.pools[0]!.leads
   }
@@ -812,8 +816,14 @@ function operate(world: World): void {
   replica.operate(word)
 }
 
-function mayRestore({ scenario, replicas, random }: World): boolean {
-  return !scenario.forgets && random.next() < 0.3 && replicas.every(({ isRunning }) => isRunning)
+function mayRestore(world: World): boolean {
+  const { scenario, replicas, random } = world
+  if (scenario.forgets || random.next() >= 0.3) return false
+  const newest = Math.max(...replicas.map(({ knownEpoch }) => knownEpoch))
+  // If all who know of the last reign are cut off from etcd, nobody can tell that it is an old one.
+  const notices = ({ name, isPaused, knownEpoch }: Replica): boolean =>
+    knownEpoch === newest && !isPaused && world.reaches(name, ETCD)
+  return replicas.every(({ isRunning }) => isRunning) && replicas.some(notices)
 }
 
 function healAll(world: World): void {
