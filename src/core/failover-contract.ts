@@ -119,6 +119,8 @@ export interface Restored {
   readonly pinned: boolean
   /** Which members were fresh. */
   readonly fresh: readonly boolean[]
+  /** Which members were rivals. */
+  readonly rivals: readonly boolean[]
   /** The name of the last active, if it is not in the plan any more though others from its time are. */
   readonly gone: string | null
 }

@@ -1,7 +1,13 @@
 // What a pool with an active keeps over a restart, in names: positions change with the
 // configuration. Pure; who keeps it is a state file or etcd.
 
-import type { FailoverMachine, FailoverState, Frozen, Restored } from './failover-contract.ts'
+import type {
+  FailoverMachine,
+  FailoverState,
+  Frozen,
+  MemberState,
+  Restored,
+} from './failover-contract.ts'
 import type { MoveReport } from './status.ts'
 
 export interface FailoverRecord {
@@ -18,6 +24,8 @@ export interface FailoverRecord {
   readonly pinned: boolean
   /** Who was in step with the active. */
   readonly fresh: readonly string[]
+  /** Who called itself the primary beside the active, and no replica since. Absent: nobody. */
+  readonly rivals?: readonly string[]
   /** Latest first. */
   readonly lastMoves: readonly MoveReport[]
 }
@@ -57,13 +65,17 @@ export function recordOf(
 ): FailoverRecord {
   const kept = active >= 0 ? active : state.last
   const keptName = members[kept]?.name ?? state.gone
+  const named = (is: (member: MemberState) => boolean): string[] =>
+    state.members.flatMap((member, index) => (is(member) ? [members[index]!.name] : []))
+  const rivals = named(({ rival }) => rival)
   return {
     active: keptName,
     epoch,
     movingTo: members[movingTo]?.name ?? (active < 0 ? keptName : null),
     frozen: state.frozen,
     pinned: state.pinned,
-    fresh: state.members.flatMap(({ fresh }, index) => (fresh ? [members[index]!.name] : [])),
+    fresh: named(({ fresh }) => fresh),
+    ...(rivals.length > 0 ? { rivals } : {}),
     lastMoves,
   }
 }
@@ -92,6 +104,7 @@ export function restoredFrom(
     frozen: record.frozen,
     pinned: record.pinned,
     fresh: members.map(({ name }) => record.fresh.includes(name)),
+    rivals: members.map(({ name }) => record.rivals?.includes(name) === true),
     gone: isGone ? record.active : null,
   }
 }

@@ -76,6 +76,7 @@ export function initialFailover(
     members: machine.members.map((_, index) => ({
       ...UNKNOWN,
       fresh: restored?.fresh[index] ?? restored === null,
+      rival: restored?.rivals[index] ?? false,
     })),
     active: isWhole ? restored.active : -1,
     last: restored?.active ?? -1,

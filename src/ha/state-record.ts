@@ -44,6 +44,7 @@ const record = z.object({
   frozen: z.object({ by: z.string(), reason: z.string() }).nullable(),
   pinned: z.boolean(),
   fresh: z.array(name),
+  rivals: z.array(name).exactOptional(),
   lastMoves: z.array(report),
 }) satisfies z.ZodType<FailoverRecord>
 const state = z.object({ version: z.literal(VERSION), pools: z.record(z.string(), record) })

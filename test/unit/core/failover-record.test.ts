@@ -12,6 +12,7 @@ const restored = {
   frozen: null,
   pinned: false,
   fresh: [true, true],
+  rivals: [false, false],
   gone: null,
 }
 

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Restored } from '../../../src/core/failover-contract.ts'
+import { recordOf, restoredFrom } from '../../../src/core/failover-record.ts'
 import type { FailoverPlan } from '../../../src/core/plan.ts'
 import { readiness, type Purpose } from '../../../src/core/standby.ts'
 import { Hand } from '../../support/failover-hand.ts'
@@ -16,6 +17,7 @@ const restored: Restored = {
   frozen: null,
   pinned: false,
   fresh: [true, true, true],
+  rivals: [false, false, false],
   gone: null,
 }
 
@@ -218,6 +220,14 @@ test('an old primary that came back as one is not taken when the new one is lost
     'it called itself the primary beside the active and may lack what was written there; an operator can take it',
   )
   assert.deepEqual(hand.switchover(0).asked, ['claim'], 'an operator may')
+
+  // Nor after a restart in the meantime.
+  const record = recordOf(hand.machine, hand.state, { active: 1, epoch: 2, movingTo: -1 }, [])
+  assert.deepEqual(record.rivals, ['a'])
+  const later = new Hand(hand.machine, restoredFrom(hand.machine, record))
+  later.member(1, DOWN).member(0, { role: 'primary' })
+  assert.equal(later.at(900_000).asked.includes('claim'), false)
+  assert.equal(later.state.move, null)
 
   // Once it has followed the new one it is a standby like any other.
   const again = beside()

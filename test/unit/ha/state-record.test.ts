@@ -10,6 +10,7 @@ const record: FailoverRecord = {
   frozen: null,
   pinned: false,
   fresh: ['a'],
+  rivals: ['b'],
   lastMoves: [],
 }
 
