@@ -21,8 +21,9 @@ function notifications(): { readonly path: string; readonly said: () => string[]
   const program = join(folder, 'systemd-notify')
   writeFileSync(program, `#!/bin/sh\necho "$@" >> ${file}\n`)
   chmodSync(program, 0o755)
+  // The shell makes the file before it writes the line.
   const said = (): string[] =>
-    existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : []
+    existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : []
   return { path: `${folder}:${process.env['PATH']}`, said }
 }
 
@@ -51,10 +52,12 @@ test('systemd hears which process serves, before and after an upgrade, and that 
   assert.equal(code, 0, stderr)
   const version = await fetch(`${running.adminUrl}/v1/version`)
   const { pid } = (await version.json()) as { pid: number }
-  // Only the process that serves says that the service stops.
+  await waitFor(() => said().length === 2)
   assert.deepEqual(said(), [ready(running.process.pid), ready(pid)])
   process.kill(pid, 'SIGTERM')
   await running.process.exited
+  // Only the process that serves says that the service stops.
+  await waitFor(() => said().length === 3)
   assert.deepEqual(said().slice(2), ['STOPPING=1 --status=finishing what runs'])
 })
 
