@@ -58,7 +58,7 @@ test('a new process takes over listeners and admin API, and the old one finishes
   assert.deepEqual(await ask(onOld), { status: 200, body: 'one', connection: 'close' })
   await ended(running)
   assert.equal(running.process.child.exitCode, 0)
-  assert.match(running.logs(), /"reason":"a new version","outcome":"done"/)
+  await waitFor(() => /"reason":"a new version","outcome":"done"/.test(running.logs()))
   assert.ok(!running.logs().includes('"level":"error"'), running.logs())
   // The new one has nothing of the old one left open.
   const fds = readdirSync(`/proc/${pid}/fd`).map((fd) => {
