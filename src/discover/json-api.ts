@@ -3,6 +3,7 @@
 // end may be broken or hostile. On undici, loaded when it is first needed.
 
 import type { Dispatcher } from 'undici'
+import { boundedText } from '../core/bounded-text.ts'
 
 export interface JsonApiPlace {
   /** `http://docker`, `https://10.96.0.1:443`. */
@@ -96,7 +97,7 @@ class UndiciApi implements JsonApi {
     signal.addEventListener('abort', end, { once: true })
     try {
       const answer = await this.#request(path, { headers, signal: abort.signal })
-      const body = parse(await readText(answer.body))
+      const body = parse(await readText(answer))
       return { status: answer.statusCode, headers: answer.headers, body }
     } catch (error) {
       throw apiError(error)
@@ -115,7 +116,7 @@ class UndiciApi implements JsonApi {
       const limits = { headersTimeout, bodyTimeout: idleMs }
       const answer = await this.#request(path, { headers, signal, ...limits })
       if (answer.statusCode !== 200) {
-        const reason = messageIn(parse(await readText(answer.body)))
+        const reason = messageIn(parse(await readText(answer)))
         throw new ApiError(statusText(answer.statusCode, reason), answer.statusCode)
       }
       isOpen = true
@@ -171,15 +172,8 @@ export function textOf(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? value : null
 }
 
-async function readText(body: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of body) {
-    size += chunk.length
-    if (size > ANSWER_BYTES_MAX) throw new ApiError('its answer is too large')
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
+function readText({ body }: Dispatcher.ResponseData): Promise<string> {
+  return boundedText(body, ANSWER_BYTES_MAX, () => new ApiError('its answer is too large'))
 }
 
 async function readLines(

@@ -4,6 +4,7 @@
 // Must never repeat a transaction by itself, and never hold more than one bounded answer in memory.
 
 import type { Dispatcher, Pool } from 'undici'
+import { boundedText } from '../core/bounded-text.ts'
 import type { Clock } from '../core/clock.ts'
 import type { EtcdPlan } from '../core/plan.ts'
 import { EtcdError, failed, isNotFound, isPassing, isStaleLogin, refused } from './etcd-error.ts'
@@ -236,7 +237,7 @@ export class EtcdClient {
     }, this.#timeoutMs)
     try {
       const answer = await this.#send(pool, endpoint, { path, body, token, signal: abort.signal })
-      const object = parseObject(await readText(answer.body))
+      const object = parseObject(await readText(answer))
       const refusal = refusalOf(object)
       if (refusal !== null) throw refused(endpoint.url.origin, refusal)
       return object
@@ -261,7 +262,7 @@ export class EtcdClient {
       signal,
     })
     if (answer.statusCode === 200) return answer
-    const text = await readText(answer.body)
+    const text = await readText(answer)
     const refusal = refusalOfText(text)
     if (refusal !== null) throw refused(endpoint.url.origin, refusal)
     throw new EtcdError(`${endpoint.url.origin} is no etcd: it answers ${answer.statusCode}`, false)
@@ -312,15 +313,8 @@ class Lines {
   }
 }
 
-async function readText(body: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of body) {
-    size += chunk.length
-    if (size > ANSWER_BYTES_MAX) throw new WireError('the answer is too large')
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
+function readText({ body }: Dispatcher.ResponseData): Promise<string> {
+  return boundedText(body, ANSWER_BYTES_MAX, () => new WireError('the answer is too large'))
 }
 
 function refusalOfText(text: string): Refusal | null {

@@ -7,6 +7,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import { isIP } from 'node:net'
 import type { Reign } from '../core/agreement-contract.ts'
+import { boundedText } from '../core/bounded-text.ts'
 import type { Address, ReplicaPlan } from '../core/plan.ts'
 import { canonicalIp } from './virtual-ip.ts'
 
@@ -125,7 +126,11 @@ export async function askPeer(
       dispatcher,
     })
     statusCode = response.statusCode
-    text = await readText(response.body)
+    text = await boundedText(
+      response.body,
+      BODY_BYTES_MAX,
+      () => new Error('its answer is too long'),
+    )
   } finally {
     await dispatcher.destroy()
   }
@@ -144,17 +149,6 @@ function sourceOf(peer: Address, own: Address): { readonly localAddress?: string
   if (own.kind !== 'tcp' || peer.kind !== 'tcp' || isIP(own.host) === 0) return {}
   // To a name of another family, or one whose family is not known yet, it would not lead.
   return isIP(own.host) === isIP(peer.host) ? { localAddress: own.host } : {}
-}
-
-async function readText(body: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of body) {
-    size += chunk.length
-    if (size > BODY_BYTES_MAX) throw new Error('its answer is too long')
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
 }
 
 function urlOf(peer: Address): string {
