@@ -233,7 +233,8 @@ test('a tunnel holds its backend until it ends, or is cut when its time is over'
   assert.deepEqual(events, ['a drain', 'b maint'])
 })
 
-test('a standby is drained when nobody reads from it any more, and its read side follows it', async () => {
+/** A pool with an active, `a`, and a listener that reads from its replicas. */
+async function startWithReads() {
   const balancer = await embed({
     admin: { bind: '127.0.0.1:0' },
     listeners: {
@@ -250,9 +251,15 @@ test('a standby is drained when nobody reads from it any more, and its read side
     },
   })
   const admin = urlOf(balancer.adminAddress)
+  const { port } = balancer.addresses[1] as { port: number }
+  return { admin, connectToRead: () => connect(port, '127.0.0.1') }
+}
+
+test('a standby is drained when nobody reads from it any more, and its read side follows it', async () => {
+  const { admin, connectToRead } = await startWithReads()
   const reader = 'db:replicas'
   await waitFor(async () => (await backendOf(admin, 'b', reader)).effectiveWeight > 0)
-  const socket = connect((balancer.addresses[1] as { port: number }).port, '127.0.0.1')
+  const socket = connectToRead()
   await waitFor(async () => (await backendOf(admin, 'b', reader)).inFlight === 1)
   const there = await post(admin, `/v1/pools/${reader}/backends/b/drain`, kim)
   assert.equal(there.status, 409)
@@ -274,25 +281,10 @@ test('a standby is drained when nobody reads from it any more, and its read side
 })
 
 test('a session that reads from the active ends when the pool leaves it', async () => {
-  const balancer = await embed({
-    admin: { bind: '127.0.0.1:0' },
-    listeners: {
-      writes: { bind: '127.0.0.1:0', protocol: 'tcp', pool: 'db' },
-      reads: { bind: '127.0.0.1:0', protocol: 'tcp', pool: 'db', role: 'replica' },
-    },
-    pools: {
-      db: {
-        mode: 'active-standby',
-        backends: { a: addresses['a'], b: addresses['b'] },
-        healthCheck: { tcp: {}, interval: '50ms' },
-        failover: { readyFor: '50ms' },
-      },
-    },
-  })
-  const admin = urlOf(balancer.adminAddress)
+  const { admin, connectToRead } = await startWithReads()
   await waitFor(async () => (await poolOf(admin, 'db')).failover?.active === 'a')
   await post(admin, '/v1/pools/db/backends/b/drain', kim)
-  const read = connect((balancer.addresses[1] as { port: number }).port, '127.0.0.1')
+  const read = connectToRead()
   await waitFor(async () => (await backendOf(admin, 'a', 'db:replicas')).inFlight === 1)
   await post(admin, '/v1/pools/db/backends/b/enable', kim)
   // How it is told depends on the moment.
