@@ -95,11 +95,15 @@ const query = z.strictObject({
   pool: z.string().optional().describe('Only those of this pool.'),
 })
 
-export function traceRoutes(source: () => TraceSource): readonly Route[] {
-  return [latestRoute(source), traceRoute(source)]
+/** @param pools names of those there are now */
+export function traceRoutes(
+  source: () => TraceSource,
+  pools: () => readonly string[],
+): readonly Route[] {
+  return [latestRoute(source, pools), traceRoute(source)]
 }
 
-function latestRoute(source: () => TraceSource): Route {
+function latestRoute(source: () => TraceSource, pools: () => readonly string[]): Route {
   return readRoute({
     path: '/v1/traces',
     tag: 'events',
@@ -115,7 +119,7 @@ function latestRoute(source: () => TraceSource): Route {
         traces: z.array(traceSchema),
       }),
     },
-    problems: ['bad-request', 'no-trace'],
+    problems: ['bad-request', 'no-pool', 'no-trace'],
     answer: ({ query: { last = String(LAST), errors, pool } }) => {
       const { ring } = source()
       if (ring === null) return switchedOff()
@@ -125,6 +129,10 @@ function latestRoute(source: () => TraceSource): Route {
       }
       const wish = { last: count, errors: errors === 'true' }
       const found = ring.latest(pool === undefined ? wish : { ...wish, pool })
+      // Exchanges of a pool that was removed since are still told.
+      if (pool !== undefined && found.length === 0 && !pools().includes(pool)) {
+        return problem('no-pool', `There is no pool '${pool}'.`, { pools: pools() })
+      }
       return json(200, { kept: ring.size, total: ring.total, traces: found.map(told) })
     },
   })

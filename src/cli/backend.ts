@@ -5,8 +5,10 @@ import { WEIGHT_MAX } from '../core/override-request.ts'
 import { poolPath } from './admin-client.ts'
 import { outputOption, withChangeOptions } from './admin-options.ts'
 import type { ChangeOptions } from './backend-change.ts'
-import { askChange, shownReasonOption, tell } from './backend-change.ts'
+import { askChange, readBackend, shownReasonOption, tell } from './backend-change.ts'
 import { EXIT, Failure } from './terminal.ts'
+
+type Verb = 'add' | 'remove'
 
 interface BackendOptions extends ChangeOptions {
   readonly weight?: string
@@ -19,9 +21,8 @@ export function backendCommand(finish: (code: number) => void): Command {
   const command = new Command('backend')
     .description('Add a backend to an active-active pool, or remove one from it.')
     .addArgument(new Argument('<VERB>', 'what to do').choices(['add', 'remove']))
-    .argument('<POOL>', 'an active-active pool')
-    .argument('<NAME>', 'name of the backend')
-    .argument('[ADDRESS]', 'where it is: host:port or unix:/path; none brings a removed one back')
+    .argument('<POOL/BACKEND>', 'which one, of an active-active pool; also: POOL BACKEND')
+    .argument('[ADDRESS...]', 'host:port or unix:/path; none brings a removed one back')
     .option('--weight <N>', 'its weight (add)')
     .option('--zone <NAME>', 'its zone (add)')
     .option('--site <NAME>', 'its site (add; needed in a pool with sites)')
@@ -35,15 +36,23 @@ It lasts over reloads and restarts; what is to stay belongs into the configurati
 gets traffic once its health checks pass. Drain a backend before you remove it, to see it finish.
 
 Examples:
-  evenkeel backend add web d 10.0.0.4:8080 --weight 2 --reason "black friday"
-  evenkeel backend remove web d --reason "black friday is over"`,
+  evenkeel backend add web/d 10.0.0.4:8080 --weight 2 --reason "black friday"
+  evenkeel backend remove web/d --reason "black friday is over"`,
     )
-    .action(async (verb: 'add' | 'remove', pool: string, name: string, ...rest: unknown[]) => {
-      const [address, options] = rest as [string | undefined, BackendOptions]
+    .action(async (verb: Verb, first: string, rest: string[], options: BackendOptions) => {
+      const { pool, backend, address } = readWords([first, ...rest])
       const body = verb === 'add' ? bodyOf(address, options) : removal(address, options)
-      tell(await askChange(`${poolPath(pool, name)}/${verb}`, body, options), options)
+      tell(await askChange(`${poolPath(pool, backend)}/${verb}`, body, options), options)
       finish(EXIT.ok)
     })
+}
+
+/** `POOL/BACKEND [ADDRESS]`, or three words. @throws Failure */
+function readWords(words: readonly string[]) {
+  const named = words[0]!.includes('/') ? 1 : 2
+  const [address, more] = words.slice(named)
+  if (more !== undefined) throw new Failure(`'${more}' is a word too many`, EXIT.usage)
+  return { ...readBackend(words.slice(0, named)), address }
 }
 
 function bodyOf(
@@ -59,7 +68,7 @@ function removal(
   { weight, zone, site, force = false }: BackendOptions,
 ): Readonly<Record<string, unknown>> {
   if ((address ?? weight ?? zone ?? site) === undefined) return { force }
-  throw new Failure('remove takes a pool and a name, nothing else', EXIT.usage)
+  throw new Failure('remove takes a backend, nothing else', EXIT.usage)
 }
 
 function readWhole(text: string): number {

@@ -65,7 +65,10 @@ export function adminRoutes(source: AdminSource): readonly Route[] {
     ...failoverRoutes(source),
     ...backendRoutes(source.overrides),
     ...whyRoutes(source),
-    ...traceRoutes(() => source.traces),
+    ...traceRoutes(
+      () => source.traces,
+      () => source.pools().map(({ name }) => name),
+    ),
     ...handoverRoutes(source.handOver),
     ...ledgerRoutes({ source: () => source.ledger, wallMs: () => Date.now() }),
     ...configRoutes(() => ({

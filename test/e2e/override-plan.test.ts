@@ -173,7 +173,7 @@ test('the commands weigh, add and remove, and the status tells who did', async (
   const note = 'It holds until Evenkeel stops, for runtime.stateDir is not set.\n'
   assert.equal(await evenkeel('weight', 'web/a', '30%', ...why), `web/a: weight 30 %. ${note}`)
   assert.equal(
-    await evenkeel('backend', 'add', 'web', 'c', c, '--weight', '2', ...why),
+    await evenkeel('backend', 'add', 'web/c', c, '--weight', '2', ...why),
     `web/c: added at ${c}. ${note}`,
   )
   await evenkeel('backend', 'remove', 'web', 'b', ...why)

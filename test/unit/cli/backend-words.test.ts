@@ -24,7 +24,9 @@ test('wrong words are explained before anything is asked', async (context) => {
     [['weight', 'web/a', '70%'], 'say why, with --reason TEXT'],
     [['weight', 'web/a', 'much', '--reason', 'x'], "'much' is not a weight"],
     [['backend', 'drop', 'web', 'a', '--reason', 'x'], 'Allowed choices are add, remove'],
-    [['backend', 'remove', 'web', 'a', ':80', '--reason', 'x'], 'remove takes a pool and a name'],
+    [['backend', 'remove', 'web', 'a', ':80', '--reason', 'x'], 'remove takes a backend'],
+    [['backend', 'remove', 'web', '--reason', 'x'], 'name a backend: web/BACKEND'],
+    [['backend', 'add', 'web/a', ':80', 'more', '--reason', 'x'], "'more' is a word too many"],
   ] as const) {
     text = ''
     assert.equal(await main(words), 2, words.join(' '))
