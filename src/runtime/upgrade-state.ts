@@ -30,6 +30,8 @@ export class LendableState implements KeptState {
   }
   #kept: KeptState | null
   #isLent = false
+  /** It is being given away. */
+  #lending: Promise<void> = Promise.resolve()
   #pools: Readonly<Record<string, FailoverRecord>>
   #overrides: Overrides
   readonly #saving = new Set<Promise<unknown>>()
@@ -102,13 +104,14 @@ export class LendableState implements KeptState {
   }
 
   /** Finishes what is being kept and gives the directory free. */
-  async lend(): Promise<void> {
+  lend(): Promise<void> {
     this.#isLent = true
-    await this.#letGo()
+    this.#lending = this.#letGo()
+    return this.#lending
   }
 
   /**
-   * Takes it back, and keeps what has waited.
+   * Takes it back, and keeps what has waited; one that is still being given away, as soon as it is.
    * @throws StateFileError when it can't be had: then what has waited is refused
    */
   takeBack(): Promise<void> {
@@ -117,6 +120,7 @@ export class LendableState implements KeptState {
   }
 
   async #takeBack(): Promise<void> {
+    await this.#lending.catch(() => {})
     const kept = await this.#open().catch((error: unknown) => {
       this.giveUp(error instanceof Error ? error.message : String(error))
       this.#isLost = true

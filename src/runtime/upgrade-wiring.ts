@@ -61,6 +61,7 @@ export function makeUpgrader(parts: UpgradeParts): Upgrader {
     version: parts.version,
     nowMs: () => clock.nowMs(),
     info: (message, fields) => log.info(message, fields),
+    error: (message, fields) => log.error(message, fields),
     audit: (news) => parts.events.publish({ kind: 'operator', news }),
     refusal: () => {
       if (parts.isEmbedded) return 'A balancer that is part of another program is replaced with it.'

@@ -5,14 +5,17 @@
 import type { ChildProcess } from 'node:child_process'
 import type { OperatorNews } from '../core/events.ts'
 import type { UpgradeAnswer, UpgradeReport, UpgradeRequest } from '../core/upgrade.ts'
+import { within } from './clock.ts'
 import type { Memory } from './upgrade-state.ts'
-import type { Estate, PredecessorMessage, SuccessorMessage } from './upgrade-protocol.ts'
+import type { Estate } from './upgrade-protocol.ts'
+import { Successor } from './upgrade-successor.ts'
 
 /** What it needs of the balancer. */
 export interface UpgradeHost {
   readonly version: string
   nowMs(): number
   info(message: string, fields: Readonly<Record<string, unknown>>): void
+  error(message: string, fields: Readonly<Record<string, unknown>>): void
   audit(news: OperatorNews): void
   /** Why this process can't be followed by another now; `null` if it can. */
   refusal(): string | null
@@ -45,28 +48,40 @@ export interface UpgradeHost {
 
 /** Both processes accept for so long before the old one stops: time to see a new one that falls over. */
 const TOGETHER_MS = 250
-/** How long the last steps may take: the new one opens its admin API, and joins its replicas. */
-const LAST_STEPS_MS = 15_000
+/** Waits of the old process that nobody sets. */
+export interface UpgradeLimits {
+  /** The last steps on each side: giving all up, then opening the admin API and joining replicas. */
+  readonly lastStepsMs: number
+  /** Until the state directory is back; then it is waited for without holding up anybody. */
+  readonly backMs: number
+}
+
+const LIMITS: UpgradeLimits = { lastStepsMs: 15_000, backMs: 5_000 }
 /** How often it is looked whether moves have ended, and whether something else has begun. */
 const LOOK_MS = 20
 /** Descriptors of a child before those that are handed over: the standard streams and the channel. */
 const FIRST_FD = 4
-/** How long a killed process may take to be gone. */
-const GONE_MS = 5_000
 
 const STOPPING = 'This process was told to stop.'
+const NOT_FREE = 'the state directory is not free, because its disk does not answer'
+const NOT_BACK =
+  'The state directory has not come back since the last upgrade, because its disk does not answer.'
 
 export class Upgrader {
   readonly #host: UpgradeHost
+  readonly #limits: UpgradeLimits
   #successor: Successor | null = null
+  /** The state directory was lent, and is on its way back. */
+  #isStateAway = false
   /** `committed`: there is no way back any more. `over`: this process only finishes what runs. */
   #phase: 'before' | 'committed' | 'over' = 'before'
   #isStopping = false
   /** The upgrade under way, or the last one. */
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(host: UpgradeHost) {
+  constructor(host: UpgradeHost, limits: UpgradeLimits = LIMITS) {
     this.#host = host
+    this.#limits = limits
   }
 
   /** Resolves when the new process has everything, or when all is as before. */
@@ -80,6 +95,7 @@ export class Upgrader {
 
   #refusal(): string | null {
     if (this.#isStopping) return STOPPING
+    if (this.#isStateAway) return NOT_BACK
     return this.#successor === null ? this.#host.refusal() : 'An upgrade is in progress already.'
   }
 
@@ -154,7 +170,10 @@ export class Upgrader {
       await successor.hears('loaded')
       await this.#untilSteady(successor, deadlineMs)
       successor.hasState = true
-      successor.say({ kind: 'state-free', memory: await host.lend() })
+      successor.waitsFor = NOT_FREE
+      const memory = await successor.unlessFailed(host.lend())
+      successor.waitsFor = ''
+      successor.say({ kind: 'state-free', memory })
       await this.#untilReady(successor)
       // Much may have happened meanwhile: a stop, or a configuration on trial.
       const refusal = this.#isStopping ? STOPPING : (host.refusal() ?? host.missed())
@@ -177,7 +196,7 @@ export class Upgrader {
     }
     const timer = setTimeout(() => {
       successor.fail(new Error('The new process has not finished taking over.'))
-    }, LAST_STEPS_MS)
+    }, this.#limits.lastStepsMs)
     try {
       await host.giveWay()
       successor.say({ kind: 'yours' })
@@ -230,124 +249,31 @@ export class Upgrader {
   /** As if nothing had happened, unless this process ends, too. */
   async #goOn(successor: Successor): Promise<void> {
     await successor.kill()
-    try {
-      if (this.#isStopping) this.#host.leaveFree()
-      else if (successor.hasState) await this.#host.takeBack()
-    } catch (error) {
-      this.#host.info('the state directory could not be taken back', { cause: String(error) })
-    }
+    if (this.#isStopping) this.#host.leaveFree()
+    else if (successor.hasState) await this.#takeBack()
     this.#successor = null
   }
-}
 
-/** The new process, seen from the old one. */
-class Successor {
-  version = ''
-  /** Why it is not ready yet, if it says. */
-  waitsFor = ''
-  /** It may have opened the state directory. */
-  hasState = false
-  readonly #fence: (pool: string) => Promise<void>
-  readonly #failed: Promise<never>
-  readonly #heard = new Map<SuccessorMessage['kind'], SuccessorMessage>()
-  #fail!: (error: Error) => void
-  #child: ChildProcess | null = null
-  #wake: () => void = () => {}
-
-  constructor(fence: (pool: string) => Promise<void>) {
-    this.#fence = fence
-    this.#failed = new Promise<never>((_, reject) => (this.#fail = reject))
-    // It may fail while nobody waits for it.
-    this.#failed.catch(() => {})
-  }
-
-  get pid(): number {
-    return this.#child?.pid ?? 0
-  }
-
-  adopt(child: ChildProcess): void {
-    this.#child = child
-    child.on('message', (message) => this.#hear(message as SuccessorMessage))
-    child.on('error', (error) => {
-      this.fail(new Error(`The new process could not be started: ${error.message}`))
-    })
-    child.on('exit', (code, signal) => {
-      const how = signal === null ? `with code ${code ?? 0}` : `by ${signal}`
-      this.fail(new Error(`The new process ended ${how} before it had taken over.`))
-    })
-  }
-
-  fail(error: Error): void {
-    this.#fail(error)
-  }
-
-  /** @throws Error (rejects) as soon as it has failed */
-  unlessFailed<T>(work: Promise<T>): Promise<T> {
-    return Promise.race([work, this.#failed])
-  }
-
-  say(message: PredecessorMessage): void {
-    // An error here is its end, which is heard of anyway.
-    if (this.#child?.connected === true) this.#child.send(message, () => {})
-  }
-
-  /** The first message of a kind. @throws Error (rejects) when it fails instead */
-  async hears<K extends SuccessorMessage['kind']>(
-    kind: K,
-  ): Promise<Extract<SuccessorMessage, { kind: K }>> {
-    for (;;) {
-      const message = this.#heard.get(kind)
-      if (message !== undefined) return message as Extract<SuccessorMessage, { kind: K }>
-      await this.unlessFailed(new Promise<void>((resolve) => (this.#wake = resolve)))
-    }
-  }
-
-  /** This process need not live because of it. */
-  letGo(): void {
-    this.#child?.unref()
-    this.#child?.channel?.unref()
-  }
-
-  tellToStop(): void {
-    this.#child?.kill('SIGTERM')
-  }
-
-  async kill(): Promise<void> {
-    const child = this.#child
-    if (child === null || child.pid === undefined) return
-    if (child.exitCode !== null || child.signalCode !== null) return
-    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-    child.kill('SIGKILL')
-    await Promise.race([gone, after(GONE_MS)])
-  }
-
-  #hear(message: SuccessorMessage): void {
-    switch (message.kind) {
-      case 'failed':
-        this.fail(new Error(`The new process refused: ${message.message.trim()}`))
-        break
-      case 'fence': {
-        const { pool } = message
-        void this.#fence(pool).then(() => this.say({ kind: 'fenced', pool }))
-        break
+  /** A disk that hangs is waited for, but not by who asked for the upgrade. */
+  async #takeBack(): Promise<void> {
+    const host = this.#host
+    this.#isStateAway = true
+    let isLate = false
+    const takeBack = async (): Promise<void> => {
+      try {
+        await host.takeBack()
+        if (isLate) host.info('the state directory is back', {})
+      } catch (error) {
+        host.error('the state directory could not be taken back', { cause: String(error) })
       }
-      case 'waiting':
-        this.waitsFor = message.reason
-        break
-      case 'loaded':
-        this.version = message.version
-        this.#keep(message)
-        break
-      case 'ready':
-      case 'taken':
-        this.#keep(message)
-        break
+      this.#isStateAway = false
     }
-  }
-
-  #keep(message: SuccessorMessage): void {
-    this.#heard.set(message.kind, message)
-    this.#wake()
+    await within(this.#limits.backMs, takeBack())
+    if (!this.#isStateAway) return
+    isLate = true
+    host.error('the state directory is not back: its disk does not answer', {
+      effect: 'no pool can move and no change by an operator can be kept until it is',
+    })
   }
 }
 

@@ -227,6 +227,26 @@ test('nothing is lent before what is being saved is on the disk', async () => {
   assert.deepEqual(heard, ['closed'])
 })
 
+test('a state that is taken back while it is still being given away comes back after that', async () => {
+  const heard: string[] = []
+  const kept = keptState(heard)
+  let written!: () => void
+  const slow = { ...kept.overrides, save: () => new Promise<void>((done) => (written = done)) }
+  const state = new LendableState({ ...kept, overrides: slow }, null, async () => {
+    heard.push('opened')
+    return keptState(heard)
+  })
+  const saving = state.overrides.save([])
+  const lending = state.lend()
+  const back = state.takeBack()
+  const next = state.failover.save({ web: record(4) })
+  await new Promise(setImmediate)
+  assert.deepEqual(heard, [])
+  written()
+  await Promise.all([saving, lending, back, next])
+  assert.deepEqual(heard, ['closed', 'opened', 'saved {"web":{"epoch":4}}'])
+})
+
 test('the memory passes on, and the higher epoch counts', async () => {
   const old = new LendableState(keptState([], false), null, async () => keptState([], false))
   await old.failover.save({ web: record(7), db: record(2) })

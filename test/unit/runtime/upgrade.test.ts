@@ -37,6 +37,7 @@ function hostOf(heard: string[], changes: Partial<UpgradeHost> = {}): UpgradeHos
     version: '1',
     nowMs: () => 0,
     info: () => {},
+    error: (message) => void heard.push(message),
     audit: () => {},
     refusal: () => null,
     moving: () => [],
@@ -149,4 +150,54 @@ test('the end of a process that was followed is its own', async () => {
   assert.equal((await upgrader.run(request)).ok, true)
   await upgrader.cancel()
   assert.deepEqual(heard, ['gave way', 'ended with 0'])
+})
+
+test('a disk that hangs ends the upgrade, and the state comes back when it answers', async () => {
+  const heard: string[] = []
+  let answer!: () => void
+  const disk = new Promise<void>((done) => (answer = done))
+  let isBack!: () => void
+  const back = new Promise<void>((done) => (isBack = done))
+  const host = hostOf(heard, {
+    lend: () => disk.then(() => null),
+    takeBack: () => disk.then(() => void heard.push('taken back')),
+    info: (message) => {
+      heard.push(message)
+      if (message === 'the state directory is back') isBack()
+    },
+  })
+  const upgrader = new Upgrader(host, { lastStepsMs: 5_000, backMs: 1 })
+  assert.deepEqual(await upgrader.run({ timeoutMs: 100 }), {
+    ok: false,
+    code: 'failed',
+    message:
+      'The new process was not ready within 0.1 s: the state directory is not free, because its disk does not answer. This process goes on as before.',
+  })
+  const hangs = 'the state directory is not back: its disk does not answer'
+  assert.deepEqual(heard.splice(0), ['a new process is to take over', 'SIGKILL', hangs])
+  assert.deepEqual(await upgrader.run(request), {
+    ok: false,
+    code: 'refused',
+    message:
+      'The state directory has not come back since the last upgrade, because its disk does not answer.',
+  })
+  answer()
+  await back
+  assert.deepEqual(heard.splice(0), ['taken back', 'the state directory is back'])
+  await new Promise(setImmediate)
+  assert.equal((await upgrader.run(request)).ok, true)
+})
+
+test('a stop while the disk hangs ends the upgrade', async () => {
+  const heard: string[] = []
+  const host = hostOf(heard, {
+    lend: () => {
+      void upgrader.cancel()
+      return new Promise(() => {})
+    },
+  })
+  const upgrader = new Upgrader(host)
+  const { message } = await upgrader.run(request)
+  assert.equal(message, 'This process was told to stop. The new one has ended.')
+  assert.deepEqual(heard, ['SIGKILL', 'left free'])
 })
