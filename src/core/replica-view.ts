@@ -35,11 +35,19 @@ function keepsUp(lag: Lag | null, limit: Lag): boolean {
   return limit.bytes === null || (lag?.bytes ?? Infinity) <= limit.bytes
 }
 
-/** The read side for people. */
-export function replicaStatus(base: PoolStatus, readers: readonly number[]): PoolStatus {
+/** The read side for people. @param active of its pool; −1: none */
+export function replicaStatus(
+  base: PoolStatus,
+  readers: readonly number[],
+  active: number,
+): PoolStatus {
   const backends = base.backends.map((backend, index) => {
     if (readers.includes(index)) {
-      return Object.assign({ ...backend }, { effectiveWeight: backend.weight })
+      const reason =
+        index === active
+          ? 'the active: serves reads because no replica can'
+          : 'a replica that keeps up: serves reads'
+      return Object.assign({ ...backend }, { effectiveWeight: backend.weight, reason })
     }
     const reason = 'serves no reads: not a replica that is fit and keeps up'
     return Object.assign({ ...backend }, { availability: 'standby', effectiveWeight: 0, reason })

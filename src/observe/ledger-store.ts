@@ -66,6 +66,8 @@ export interface LedgerFileOptions {
   wallMs(): number
   /** Said once, until it works again. */
   failed(message: string): void
+  /** Said once when it works again, with all that waited written. */
+  recovered(): void
   /** What a new file begins with, so that it can be read without the older ones. */
   head(): readonly LedgerRecord[]
 }
@@ -195,7 +197,9 @@ export class LedgerFile implements LedgerStore {
     await before
     try {
       await work()
+      if (this.fault === null) return
       this.fault = null
+      this.#options.recovered()
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
       if (this.fault === null) this.#options.failed(message)

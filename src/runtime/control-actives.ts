@@ -150,7 +150,9 @@ export class ControlActives {
     const own = pool.status(nowMs)
     const driver = this.of(pool)
     if (driver !== null) return driver.status(own, nowMs)
-    return pool.plan.replicasOf < 0 ? own : replicaStatus(own, this.#readers(pool))
+    if (pool.plan.replicasOf < 0) return own
+    const { state } = this.#sourceOf(pool)
+    return replicaStatus(own, this.#readers(pool), state.active)
   }
 
   /** A backend that is fit without being the active stands by. */

@@ -312,6 +312,7 @@ export class RunningLedger implements LedgerReader {
       bytesMax: sizeBytesMax,
       wallMs: () => Date.now(),
       failed: (cause: string) => log.error(message, { path, cause }),
+      recovered: () => log.info('the ledger can be written again', { path }),
       head: (): LedgerRecord[] => {
         if (this.#life === null) return []
         const { ledger, start } = this.#life

@@ -67,6 +67,7 @@ async function measure(name: string, [shortest, longest]: readonly [number, numb
       bytesMax: 64 * 1_048_576,
       wallMs: () => BEGIN + nowMs,
       failed: (cause) => assert.fail(cause),
+      recovered: () => assert.fail('it had not failed'),
       head: () => assert.fail('an hour fills no file'),
     },
     BEGIN,

@@ -46,7 +46,8 @@ function span(run: number, ms: number): SpanRecord {
 function openFile(path: string, more: Partial<LedgerFileOptions> = {}): LedgerFile {
   const options = { path, run: 1, keepMs: 1e12, bytesMax: 1e9, wallMs: () => NOW }
   const failed = (message: string) => assert.fail(message)
-  return new LedgerFile({ ...options, failed, head: () => [], ...more }, NOW, [])
+  const recovered = () => assert.fail('it had not failed')
+  return new LedgerFile({ ...options, failed, recovered, head: () => [], ...more }, NOW, [])
 }
 
 async function readAll(path: string): Promise<{ records: LedgerRecord[]; damaged: number }> {
@@ -223,14 +224,20 @@ test('a disk without room loses nothing that was written, and what waits is writ
   const folder = join(path, '..')
   renameSync(folder, `${folder}-away`)
   writeFileSync(folder, '')
-  const file = openFile(path, { failed: (message) => said.push(message) })
+  const file = openFile(path, {
+    failed: (message) => said.push(message),
+    recovered: () => said.push('recovered'),
+  })
   file.append([action(1)])
+  await file.checkpoint([])
   await file.checkpoint([])
   assert.equal(said.length, 2)
   renameSync(folder, `${folder}-file`)
   renameSync(`${folder}-away`, folder)
   file.append([action(2)])
+  await file.checkpoint([])
   await file.close()
+  assert.deepEqual(said.slice(2), ['recovered'])
   assert.deepEqual(await readAll(path), { records: [action(1), action(2)], damaged: 0 })
 })
 
@@ -275,7 +282,7 @@ test('who reads gets all that was handed over, written or not, and what comes me
 test('who reads while the disk is full gets what waits for room, too', async (t) => {
   const path = newPath()
   const said: string[] = []
-  const file = openFile(path, { failed: (message) => said.push(message) })
+  const file = openFile(path, { failed: (message) => said.push(message), recovered: () => {} })
   file.append([action(1)])
   await file.checkpoint([])
   const handle = await open('/dev/null')
@@ -336,7 +343,11 @@ test('what a killed process was about is found in its checkpoint, and cleared on
     [7, NOW + 60_000, false, [span(7, 60_000)]],
   )
   const options = { path, run: 8, keepMs: 1e12, bytesMax: 1e9, wallMs: () => NOW }
-  const ports = { failed: (message: string) => assert.fail(message), head: () => [] }
+  const ports = {
+    failed: (message: string) => assert.fail(message),
+    recovered: () => {},
+    head: () => [],
+  }
   const second = new LedgerFile({ ...options, ...ports }, NOW, found.checkpoints)
   second.append(found.rescued)
   await second.checkpoint([])

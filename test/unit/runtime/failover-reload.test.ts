@@ -301,10 +301,16 @@ test('those who serve reads share them by their weights, and nobody else has one
   world.run(200)
   const own = world.plane.current().pools.find(({ pool }) => pool === 1)!
   assert.deepEqual([...own.weight], [0, 3, 2, 0])
-  assert.deepEqual(
-    world.plane.status()[1]!.backends.map(({ effectiveWeight }) => effectiveWeight),
-    [0, 3, 2, 0],
-  )
+  const told = () =>
+    world.plane
+      .status()[1]!
+      .backends.map(({ effectiveWeight, reason }) => `${effectiveWeight}: ${reason}`)
+  const none = '0: serves no reads: not a replica that is fit and keeps up'
+  const reader = 'a replica that keeps up: serves reads'
+  assert.deepEqual(told(), [none, `3: ${reader}`, `2: ${reader}`, none])
+  for (const { slot } of reads.backends.slice(1, 3)) world.break(slot, 'refuse', 'refuse')
+  world.run(10_000)
+  assert.deepEqual(told(), ['5: the active: serves reads because no replica can', none, none, none])
 })
 
 test('what reads from an active that is left finishes, or ends, with its other sessions', () => {
