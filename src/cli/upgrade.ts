@@ -19,7 +19,7 @@ interface UpgradeOptions extends SignedOptions {
 
 const TIMEOUT_MIN_MS = 100
 /** The last steps and the answer have their own time. */
-const LAST_STEPS_MS = 30_000
+const LAST_STEPS_MS = 45_000
 
 export function upgradeCommand(finish: (code: number) => void): Command {
   const command = new Command('upgrade')

@@ -14,6 +14,8 @@ export class Successor {
   waitsFor = ''
   /** It may have opened the state directory. */
   hasState = false
+  /** It has ended, or never began. */
+  isGone = false
   readonly #fence: (pool: string) => Promise<void>
   readonly #failed: Promise<never>
   readonly #heard = new Map<SuccessorMessage['kind'], SuccessorMessage>()
@@ -36,9 +38,11 @@ export class Successor {
     this.#child = child
     child.on('message', (message) => this.#hear(message as SuccessorMessage))
     child.on('error', (error) => {
+      this.isGone = true
       this.fail(new Error(`The new process could not be started: ${error.message}`))
     })
     child.on('exit', (code, signal) => {
+      this.isGone = true
       const how = signal === null ? `with code ${code ?? 0}` : `by ${signal}`
       this.fail(new Error(`The new process ended ${how} before it had taken over.`))
     })
@@ -82,7 +86,7 @@ export class Successor {
   async kill(): Promise<void> {
     const child = this.#child
     if (child === null || child.pid === undefined) return
-    if (child.exitCode !== null || child.signalCode !== null) return
+    if (this.isGone) return
     const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
     child.kill('SIGKILL')
     await within(GONE_MS, gone)

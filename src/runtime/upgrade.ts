@@ -56,6 +56,7 @@ export interface UpgradeLimits {
   readonly backMs: number
 }
 
+const LATE_TICKS = 15
 const LIMITS: UpgradeLimits = { lastStepsMs: 15_000, backMs: 5_000 }
 /** How often it is looked whether moves have ended, and whether something else has begun. */
 const LOOK_MS = 20
@@ -194,21 +195,17 @@ export class Upgrader {
       tookMs: 0,
       running: host.running(),
     }
-    const timer = setTimeout(() => {
-      successor.fail(new Error('The new process has not finished taking over.'))
-    }, this.#limits.lastStepsMs)
+    // Until it hears that everything is its own, a delay is this process's own.
+    let isAllGiven = false
     try {
-      await host.giveWay()
+      const gave = host.giveWay()
+      await this.#lastSteps(successor, 'This process has not given everything up', gave)
+      isAllGiven = true
       successor.say({ kind: 'yours' })
-      await successor.hears('taken')
+      const taken = successor.hears('taken')
+      await this.#lastSteps(successor, 'The new process has not finished taking over', taken)
     } catch (error) {
-      this.#phase = 'over'
-      // Nothing is left here to go on with: whoever supervises us must start anew.
-      host.end(1)
-      const message = `${sentenceOf(error)}This process has stopped accepting and ends, too.`
-      return { ok: false, code: 'failed', message }
-    } finally {
-      clearTimeout(timer)
+      return this.#endBoth(successor, isAllGiven, error)
     }
     this.#phase = 'over'
     successor.letGo()
@@ -216,6 +213,44 @@ export class Upgrader {
     const tookMs = Math.round(host.nowMs() - startMs)
     const message = `Process ${report.toPid} (${report.toVersion}) took over from ${report.fromPid} (${report.fromVersion}) in ${(tookMs / 1_000).toFixed(1)} s; the old one finishes what runs.`
     return { ok: true, message, report: { ...report, tookMs } }
+  }
+
+  /** @throws Error (rejects) when they take too long, or the new process fails */
+  async #lastSteps(successor: Successor, late: string, work: Promise<unknown>): Promise<void> {
+    const { lastStepsMs } = this.#limits
+    let left = LATE_TICKS
+    // Of a machine that stood still, and both processes with it, one tick counts.
+    const timer = setInterval(() => {
+      if (--left === 0) successor.fail(new Error(`${late} within ${lastStepsMs / 1_000} s.`))
+    }, lastStepsMs / LATE_TICKS)
+    try {
+      await successor.unlessFailed(work)
+    } finally {
+      clearInterval(timer)
+    }
+  }
+
+  /**
+   * Nothing is left here to go on with: whoever supervises us must start anew. A new process that hangs
+   * would hold the listening sockets, whose connections nobody accepts; one that only waits for this
+   * one has everything as soon as this one has ended.
+   */
+  async #endBoth(
+    successor: Successor,
+    isAllGiven: boolean,
+    error: unknown,
+  ): Promise<UpgradeAnswer> {
+    const host = this.#host
+    this.#phase = 'over'
+    const ends = 'This process has stopped accepting and ends, too.'
+    const other = isAllGiven ? `It is killed. ${ends}` : 'It ends, and the new one takes over then.'
+    const rest = successor.isGone ? ends : other
+    const message = `${sentenceOf(error)}${rest}`
+    host.error('the upgrade failed', { cause: message, pid: successor.pid })
+    if (isAllGiven) await successor.kill()
+    else successor.letGo()
+    host.end(1)
+    return { ok: false, code: 'failed', message }
   }
 
   /**

@@ -201,3 +201,50 @@ test('a stop while the disk hangs ends the upgrade', async () => {
   assert.equal(message, 'This process was told to stop. The new one has ended.')
   assert.deepEqual(heard, ['SIGKILL', 'left free'])
 })
+
+/** A new process that hangs when everything is to be its own, or dies then. */
+function hanging(heard: string[], dies = false): ChildProcess {
+  const child = successor(() => {}, undefined, heard)
+  const send = child.send.bind(child)
+  return Object.assign(child, {
+    send: (message: PredecessorMessage) => {
+      if (message.kind !== 'yours') send(message)
+      else if (dies) child.emit('exit', 1, null)
+    },
+  })
+}
+
+test('a new process that hangs once everything is its own is killed, and this one ends and says so', async () => {
+  const heard: string[] = []
+  const host = hostOf(heard, { start: () => hanging(heard) })
+  const answer = await new Upgrader(host, { lastStepsMs: 150, backMs: 5_000 }).run(request)
+  assert.deepEqual(answer, {
+    ok: false,
+    code: 'failed',
+    message:
+      'The new process has not finished taking over within 0.15 s. It is killed. This process has stopped accepting and ends, too.',
+  })
+  assert.deepEqual(heard, ['gave way', 'the upgrade failed', 'SIGKILL', 'ended with 1'])
+})
+
+test('a new process that dies once everything is its own takes this one along', async () => {
+  const heard: string[] = []
+  const host = hostOf(heard, { start: () => hanging(heard, true) })
+  const { message } = await new Upgrader(host).run(request)
+  assert.equal(
+    message,
+    'The new process ended with code 1 before it had taken over. This process has stopped accepting and ends, too.',
+  )
+  assert.deepEqual(heard, ['gave way', 'the upgrade failed', 'ended with 1'])
+})
+
+test('a process that can not give everything up ends, and leaves all to the new one', async () => {
+  const heard: string[] = []
+  const host = hostOf(heard, { giveWay: () => new Promise(() => {}) })
+  const { message } = await new Upgrader(host, { lastStepsMs: 150, backMs: 5_000 }).run(request)
+  assert.equal(
+    message,
+    'This process has not given everything up within 0.15 s. It ends, and the new one takes over then.',
+  )
+  assert.deepEqual(heard, ['the upgrade failed', 'ended with 1'])
+})
