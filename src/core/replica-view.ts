@@ -5,7 +5,7 @@ import type { FailoverMachine, FailoverState } from './failover-contract.ts'
 import type { BackendPlan } from './plan.ts'
 import { ELIGIBILITY, type PoolSnapshot } from './snapshot.ts'
 import { canReign } from './standby.ts'
-import type { Seat } from './standby-view.ts'
+import { seatedIn, type Seat } from './standby-view.ts'
 import type { Lag, PoolStatus } from './status.ts'
 
 /**
@@ -64,8 +64,9 @@ export function replicaSnapshot(
   base: PoolSnapshot,
   backends: readonly Pick<BackendPlan, 'weight'>[],
   readers: readonly number[],
-  { draining, cutting, holdUntilMs }: Seat,
+  seat: Seat,
 ): PoolSnapshot {
+  const { draining, cutting, holdUntilMs } = seat
   const eligibility = new Uint8Array(base.eligibility.length).fill(ELIGIBILITY.no)
   const weight = new Float64Array(base.weight.length)
   for (const index of readers) {
@@ -76,5 +77,6 @@ export function replicaSnapshot(
   if (cutting >= 0) eligibility[cutting] = ELIGIBILITY.cut
   const probationThread = new Int8Array(base.probationThread.length).fill(-1)
   const halfAvailable = readers.length * 2 >= base.eligibility.length
-  return { ...base, eligibility, weight, probationThread, halfAvailable, holdUntilMs }
+  const active = seatedIn(seat)
+  return { ...base, eligibility, weight, probationThread, halfAvailable, holdUntilMs, active }
 }

@@ -37,6 +37,11 @@ export interface PoolSnapshot {
   readonly epoch: number
   /** While nothing is eligible, new requests wait until this (monotonic ms) instead of a 503; 0: no. */
   readonly holdUntilMs: number
+  /**
+   * On a read side: position of the active of the pool it belongs to. What goes to it needs that
+   * pool's right to send, like a write; what goes to the others needs none. −1 or absent: nobody.
+   */
+  readonly active?: number
 }
 
 export interface Snapshot {

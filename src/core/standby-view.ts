@@ -19,6 +19,11 @@ export interface Seat {
   readonly holdUntilMs: number
 }
 
+/** Whoever sits, or is on the way out; −1: nobody. Of a pool in which there is never a second one. */
+export function seatedIn({ sending, draining, cutting }: Seat): number {
+  return Math.max(sending, draining, cutting)
+}
+
 /** The snapshot of an active-standby pool: all but the active are cut off. */
 export function dressSnapshot(base: PoolSnapshot, seat: Seat): PoolSnapshot {
   const eligibility = new Uint8Array(base.eligibility.length).fill(ELIGIBILITY.cut)

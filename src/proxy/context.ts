@@ -44,7 +44,7 @@ export interface PoolState {
   leaving: readonly BackendState[]
   /** Backends whose failures the control plane has been told of and has not judged yet. */
   readonly suspected: BackendState[]
-  /** Cell of the right to send in the control row; −1 for a pool that needs none. */
+  /** Cell of the right to send in the control row; −1 where not every backend needs one. */
   rightCell: number
   /** While nothing is eligible, requests wait until this (monotonic ms); 0: they don't. */
   holdUntilMs: number
@@ -61,6 +61,8 @@ export interface BackendState {
   readonly base: number
   /** First cell of its record in the control row. */
   readonly controlBase: number
+  /** Cell of the right to send to it in the control row; −1: it needs none. */
+  rightCell: number
   readonly destination: Destination
   readonly idle: IdleConnections
   /** Attempts without a response head, oldest first: not wholly sent yet, and waiting for it. */
@@ -167,12 +169,12 @@ export class ThreadContext {
   }
 
   /**
-   * Has the pool's right to send ended? To be asked right before bytes go to a backend:
+   * Has the right to send in this cell ended? To be asked right before bytes go to a backend:
    * the process may have stood still since the last reading of the clock.
    */
-  hasLapsed(pool: PoolState): boolean {
-    if (pool.rightCell < 0) return false
-    const untilMs = this.table.control[pool.rightCell]!
+  hasLapsed(rightCell: number): boolean {
+    if (rightCell < 0) return false
+    const untilMs = this.table.control[rightCell]!
     return untilMs !== Infinity && this.nowMs() >= untilMs
   }
 

@@ -97,7 +97,7 @@ export class Exchange extends RequestSide implements ResponseReceiver {
   private send(nowMs: number): void {
     const { request, replay } = this
     const pool = this.pool!
-    if (this.context.hasLapsed(pool)) {
+    if (this.context.hasLapsed(this.backend!.rightCell)) {
       this.lapse()
       return
     }
@@ -223,7 +223,7 @@ export class Exchange extends RequestSide implements ResponseReceiver {
     this.context.deadlines.cancel(this)
     const client = this.client!
     const clientEnd = client.becomeTunnel(head)
-    const tunnel = new Tunnel(this.context, this.pool!, (cause) => {
+    const tunnel = new Tunnel(this.context, this.backend!, (cause) => {
       this.tunnel = null
       this.record.endAttempt(this, cause, 101, this.context.nowMs())
       if (cause === null) this.endWell()

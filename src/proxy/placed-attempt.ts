@@ -68,7 +68,7 @@ export abstract class PlacedAttempt extends Attempt implements Waiter, DeadlineE
   protected tryNext(nowMs: number): void {
     const state = this.pool!
     const { pool, queue, plan } = state
-    if (this.context.hasLapsed(state)) {
+    if (this.context.hasLapsed(state.rightCell)) {
       this.refuse(fault('no-agreement'))
       return
     }
@@ -105,7 +105,7 @@ export abstract class PlacedAttempt extends Attempt implements Waiter, DeadlineE
   onTurn(nowMs: number): boolean {
     const state = this.pool!
     const { pool } = state
-    const lapsed = this.context.hasLapsed(state)
+    const lapsed = this.context.hasLapsed(state.rightCell)
     let index = lapsed ? NONE : pool.pickProbation(this.repeatable, nowMs)
     const probation = index >= 0
     if (!probation && !lapsed) index = pool.pick(this.tried, nowMs)

@@ -118,6 +118,7 @@ function adoptPool(
     if (one === undefined) return makeBackend(table, state, backend, index)
     known.delete(backend.slot)
     one.plan = backend
+    one.rightCell = state.rightCell
     one.leavesMs = Infinity
     one.idle.resize(plan.limits.connections.idleMax)
     return one
@@ -185,6 +186,7 @@ function makeBackend(
     pool,
     base: table.backendBase(plan.slot),
     controlBase: table.controlBase(plan.slot),
+    rightCell: pool.rightCell,
     destination: destinationOf(plan),
     idle: new IdleConnections(pool.plan.limits.connections),
     connecting: new AttemptList(),

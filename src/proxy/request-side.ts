@@ -113,7 +113,7 @@ export abstract class RequestSide extends PlacedAttempt {
     const max = this.pool?.plan.retry?.bodyBytesMax ?? HOLD_BYTES
     this.replay.append(bytes, start, end, max, !sending)
     if (sending) {
-      if (this.context.hasLapsed(this.pool!)) this.lapse()
+      if (this.context.hasLapsed(this.backend!.rightCell)) this.lapse()
       else if (!this.stream!.sendBytes(bytes, start, end, owned)) this.client?.pauseRequest()
     } else if (this.replay.seen >= HOLD_BYTES) {
       this.client?.pauseRequest()
@@ -127,7 +127,7 @@ export abstract class RequestSide extends PlacedAttempt {
     if (pool === null) return
     this.totalDeadlineMs = this.context.eventMs + pool.plan.timeouts.totalMs
     if (!this.isSending) return
-    if (this.context.hasLapsed(pool)) {
+    if (this.context.hasLapsed(this.backend!.rightCell)) {
       this.lapse()
       return
     }
@@ -140,7 +140,7 @@ export abstract class RequestSide extends PlacedAttempt {
     return this.stream !== null && this.sentMs > 0
   }
 
-  /** The right to send to this pool is gone: not a byte more goes to the backend. */
+  /** The right to send is gone: not a byte more goes to the backend. */
   protected lapse(): void {
     this.sever()
     this.onCut(fault('no-agreement'))

@@ -135,7 +135,7 @@ export class TcpConnection extends PlacedAttempt implements ChannelHandler {
     this.context.deadlines.cancel(this)
     this.state = STATE.joined
     this.markConnected()
-    const tunnel = new Tunnel(this.context, this.pool!, (cause) => {
+    const tunnel = new Tunnel(this.context, backend, (cause) => {
       this.endTunnel(tunnel, cause)
     })
     this.tunnel = tunnel

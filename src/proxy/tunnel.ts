@@ -5,7 +5,7 @@
 import type { DeadlineEntry } from '../core/deadlines.ts'
 import { fault } from '../core/fault.ts'
 import type { Fault } from '../core/fault.ts'
-import type { PoolState, ThreadContext } from './context.ts'
+import type { BackendState, ThreadContext } from './context.ts'
 import type { TunnelEnd } from './message-view.ts'
 import { latin1, noHandler } from './channel.ts'
 import type { Channel, ChannelHandler } from './channel.ts'
@@ -93,16 +93,16 @@ export class Tunnel implements DeadlineEntry {
   /** A byte has moved since the last look. */
   moved = false
   private readonly context: ThreadContext
-  private readonly pool: PoolState
+  private readonly target: BackendState
   private readonly onGone: (cause: Fault | null) => void
   private client: Half | null = null
   private backend: Half | null = null
   private over = false
 
   /** `onGone` is called once, with `null` if both sides ended in order. */
-  constructor(context: ThreadContext, pool: PoolState, onGone: (cause: Fault | null) => void) {
+  constructor(context: ThreadContext, target: BackendState, onGone: (cause: Fault | null) => void) {
     this.context = context
-    this.pool = pool
+    this.target = target
     this.onGone = onGone
   }
 
@@ -132,7 +132,7 @@ export class Tunnel implements DeadlineEntry {
   }
 
   private get idleMs(): number {
-    return this.pool.plan.timeouts.tunnelIdleMs
+    return this.target.pool.plan.timeouts.tunnelIdleMs
   }
 
   otherOf(half: Half): Half {
@@ -155,9 +155,9 @@ export class Tunnel implements DeadlineEntry {
     source.reset()
   }
 
-  /** @internal If the pool's right to send is gone, ends both sides. To be asked at each read. */
+  /** @internal If the right to send is gone, ends both sides. To be asked at each read. */
   lapses(): boolean {
-    if (this.over || !this.context.hasLapsed(this.pool)) return this.over
+    if (this.over || !this.context.hasLapsed(this.target.rightCell)) return this.over
     this.finish(fault('no-agreement'), true)
     return true
   }

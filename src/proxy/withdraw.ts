@@ -8,7 +8,7 @@ import { fault } from '../core/fault.ts'
 import type { Fault } from '../core/fault.ts'
 import type { Attempt } from './attempt.ts'
 import type { AttemptList } from './attempt-list.ts'
-import type { BackendState, PoolState } from './context.ts'
+import type { BackendState, PoolState, ThreadContext } from './context.ts'
 
 /** Moves the attempts that still wait on a backend for a first byte elsewhere. */
 export function rescue(backend: BackendState): void {
@@ -50,13 +50,17 @@ export function endTunnels(backends: readonly BackendState[], cause: Fault): voi
 }
 
 /**
- * The pool's right to send is gone: ends all that could send a byte more. Requests that have left as
- * a whole keep waiting for their answers.
+ * Ends all that could send a byte more where the right to send is gone. Requests that have left as a
+ * whole keep waiting for their answers.
  */
-export function cutLapsed(pool: PoolState): void {
+export function cutLapsed(context: ThreadContext): void {
+  const lapsed: BackendState[] = []
+  for (const pool of context.pools) collectLapsed(context, pool, lapsed)
+  for (const pool of context.leavingPools) collectLapsed(context, pool, lapsed)
+  if (lapsed.length === 0) return
   const attempts: Attempt[] = []
   const waiting: Attempt[] = []
-  for (const backend of [...pool.backends, ...pool.leaving]) {
+  for (const backend of lapsed) {
     backend.idle.cut()
     collect(backend.waiting, waiting)
     collect(backend.connecting, attempts)
@@ -68,6 +72,11 @@ export function cutLapsed(pool: PoolState): void {
     attempts,
     attempts.map(() => cause),
   )
+}
+
+function collectLapsed(context: ThreadContext, pool: PoolState, into: BackendState[]): void {
+  for (const one of pool.backends) if (context.hasLapsed(one.rightCell)) into.push(one)
+  for (const one of pool.leaving) if (context.hasLapsed(one.rightCell)) into.push(one)
 }
 
 /** @param causes parallel to `attempts` */

@@ -119,8 +119,9 @@ export class ControlActives {
     // Read sides follow the verdicts of the pools whose servers they share.
     for (const pool of this.#pools) {
       if (pool.plan.replicasOf < 0) continue
-      const { draining, cutting, holdUntilMs } = this.#sourceOf(pool).seat
-      const state = [...this.#readers(pool), 'and', draining, cutting, holdUntilMs].join(' ')
+      const { sending, draining, cutting, holdUntilMs } = this.#sourceOf(pool).seat
+      const seat = [sending, draining, cutting, holdUntilMs]
+      const state = [...this.#readers(pool), 'and', ...seat].join(' ')
       if (this.#readersOf.get(pool) === state) continue
       this.#readersOf.set(pool, state)
       pool.changed = true

@@ -171,6 +171,7 @@ export class DataPlane {
         change.eligibility[index] === ELIGIBILITY.no,
     )
     state.pool.apply(change)
+    if (state.plan.replicasOf >= 0) this.guardActive(state, change.active ?? -1)
     const nowMs = this.context.nowMs()
     const isOver = state.holdUntilMs > 0 && nowMs >= state.holdUntilMs
     // Those who waited for the whole pause are told so, even if the pause ends by this snapshot.
@@ -181,6 +182,12 @@ export class DataPlane {
     return lost
   }
 
+  /** Of a read side: one backend is the active, and whoever reads from it might as well write. */
+  private guardActive({ plan, backends }: PoolState, active: number): void {
+    const { rightCell } = this.context.pools[plan.replicasOf]!
+    for (const [index, one] of backends.entries()) one.rightCell = index === active ? rightCell : -1
+  }
+
   // --- time ----------------------------------------------------------------------------------
 
   private tick(): void {
@@ -188,8 +195,7 @@ export class DataPlane {
     const nowMs = context.nowMs()
     context.setTick(nowMs, Date.now())
     context.row[THREAD.heartbeatMs] = nowMs
-    for (const pool of context.pools) if (context.hasLapsed(pool)) cutLapsed(pool)
-    for (const pool of context.leavingPools) if (context.hasLapsed(pool)) cutLapsed(pool)
+    cutLapsed(context)
     context.deadlines.advance(nowMs)
     reportWaiting(context, nowMs)
     this.serveQueues(nowMs)

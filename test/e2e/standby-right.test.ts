@@ -35,6 +35,18 @@ async function withRight(
   })
 }
 
+/** The same for its read side, whose backends are in slots 2 and 3: `a` is the active. */
+async function withReads(
+  options: PlaneOptions,
+  body: (plane: TestPlane) => Promise<void>,
+): Promise<void> {
+  const listener = { ...options.listener, role: 'replica' }
+  await withRight({ ...options, listener }, async (plane) => {
+    publishActive(plane, 'a', { epoch: 1, active: 0 })
+    await body(plane)
+  })
+}
+
 async function refused(client: Peer): Promise<void> {
   const answer = await response(client)
   assert.match(answer.start, /^HTTP\/1\.1 503 /)
@@ -259,6 +271,78 @@ for (const readInto of READ_INTO) {
         plane.skip(TTL)
         await refused(client)
         assert.equal(plane.pool('queued'), 0)
+      })
+    })
+
+    test('reads that the active serves need it as well', async () => {
+      await withReads({ readInto, backends: [answering('a'), silent] }, async (plane) => {
+        const client = await plane.connect()
+        client.write(message('GET'))
+        assert.equal((await response(client)).body, 'a GET ')
+        const sent = plane.backend(2, 'bytesTo')
+        plane.standStill(TTL)
+        client.write(message('GET'))
+        await refused(client)
+        assert.equal(plane.backend(2, 'bytesTo'), sent)
+        assert.equal(plane.backend(2, 'failures'), 0)
+        plane.grant(TTL)
+        client.write(message('GET'))
+        assert.equal((await response(client)).body, 'a GET ')
+      })
+    })
+
+    test('so do their tunnels', async () => {
+      const tcp = { readInto, listener: { protocol: 'tcp' }, backends: [echo, silent] }
+      for (const last of ['late', null]) {
+        await withReads(tcp, async (plane) => {
+          const client = await plane.connect()
+          client.write('early')
+          assert.equal(await client.text(5), 'early')
+          const [peer] = plane.servers[0]!.peers
+          const seen = peer!.received
+          plane.standStill(TTL)
+          if (last === null) client.finish()
+          else client.write(last)
+          assert.equal(await client.close(), 'ECONNRESET')
+          await plane.until('the break', () => peer!.ended || peer!.closed)
+          assert.equal(peer!.received, seen)
+        })
+      }
+    })
+
+    test('at the next tick idle tunnels of readers on the active are reset', async () => {
+      const tcp = { readInto, listener: { protocol: 'tcp' }, backends: [echo, silent] }
+      await withReads(tcp, async (plane) => {
+        const client = await plane.connect()
+        client.write('hello')
+        assert.equal(await client.text(5), 'hello')
+        plane.skip(TTL)
+        assert.equal(plane.backend(2, 'inFlight'), 0)
+        assert.equal(await client.close(), 'ECONNRESET')
+      })
+    })
+
+    test('reads from a replica go on without it, until that has become the active', async () => {
+      const tcp = { readInto, listener: { protocol: 'tcp' }, backends: [silent, echo] }
+      await withReads(tcp, async (plane) => {
+        publishActive(plane, 'b', { epoch: 1, active: 0 })
+        const client = await plane.connect()
+        client.write('hello')
+        assert.equal(await client.text(5), 'hello')
+        plane.skip(TTL)
+        client.write('still')
+        assert.equal(await client.text(5), 'still')
+        plane.grant(TTL)
+        publishActive(plane, 'b', { epoch: 2, active: 1 })
+        client.write('there')
+        assert.equal(await client.text(5), 'there')
+        const [peer] = plane.servers[1]!.peers
+        const seen = peer!.received
+        plane.standStill(TTL)
+        client.write('late')
+        assert.equal(await client.close(), 'ECONNRESET')
+        await plane.until('the break', () => peer!.ended || peer!.closed)
+        assert.equal(peer!.received, seen)
       })
     })
   })

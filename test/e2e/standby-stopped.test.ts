@@ -29,14 +29,17 @@ test('a process that was stopped and continues sends nothing with its old right'
   t.after(() => child.kill('SIGKILL'))
   await once(child, 'message')
   child.send(60_000)
-  const [ports] = (await once(child, 'message')) as [[number, number]]
+  const [ports] = (await once(child, 'message')) as [[number, number, number]]
   const web = await connectTo(ports[0])
   const fresh = await connectTo(ports[0])
   const raw = await connectTo(ports[1])
+  const reader = await connectTo(ports[2])
   web.write(message('GET'))
   assert.equal((await response(web)).body, 'done')
-  raw.write('hello')
-  assert.equal(await raw.text(5), 'hello')
+  for (const tunnel of [raw, reader]) {
+    tunnel.write('hello')
+    assert.equal(await tunnel.text(5), 'hello')
+  }
 
   child.send(RIGHT_MS)
   await once(child, 'message')
@@ -45,6 +48,7 @@ test('a process that was stopped and continues sends nothing with its old right'
   web.write(message('POST', 'late'))
   fresh.write(message('GET'))
   raw.write('late')
+  reader.write('late')
   await pause(RIGHT_MS + 100)
   child.kill('SIGCONT')
 
@@ -54,6 +58,7 @@ test('a process that was stopped and continues sends nothing with its old right'
     assert.equal(answer.field('evenkeel-fault'), 'no-agreement')
   }
   assert.equal(await raw.close(), 'ECONNRESET')
+  assert.equal(await reader.close(), 'ECONNRESET')
   assert.deepEqual(
     backend.peers.map(({ received }) => received),
     seen,

@@ -57,6 +57,8 @@ export interface PoolWord {
   readonly epoch?: number
   /** From now on; 0 for no hold. */
   readonly holdMs?: number
+  /** Position of the active, for the read side. */
+  readonly active?: number
 }
 
 /** Gauges that must be 0 when nothing is in progress. */
@@ -177,7 +179,7 @@ export class TestPlane {
     word: PoolWord,
     reload: { readonly plan?: Plan },
   ): void {
-    const { epoch = 0, holdMs = 0 } = word
+    const { epoch = 0, holdMs = 0, active = -1 } = word
     const holdUntilMs = holdMs > 0 ? this.nowMs() + holdMs : 0
     const pools = this.plan.pools.map((pool): PoolSnapshot => {
       const named = pool.backends.map(({ name }) => states[name] ?? 'yes')
@@ -190,6 +192,7 @@ export class TestPlane {
         halfAvailable: free * 2 >= pool.backends.length,
         epoch,
         holdUntilMs,
+        ...(pool.replicasOf >= 0 && { active }),
       }
     })
     this.plane.receive({

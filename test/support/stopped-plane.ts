@@ -1,5 +1,5 @@
 // A data plane in a process of its own, which a test can stop and continue: one backend, reached by
-// HTTP and by TCP, in a pool under agreement. Its right to send is granted by message.
+// HTTP, by TCP and as a reader, in a pool under agreement. Its right to send is granted by message.
 //   fork(…/stopped-plane.js, [address of the backend])
 
 import { TestPlane } from './plane.ts'
@@ -13,13 +13,17 @@ const plane = await TestPlane.start({
   pool: { ...STANDBY, failover: { agreement: 'etcd' } },
   config: {
     ...CLUSTER,
-    listeners: { web: { bind, pool: 'main' }, raw: { bind, pool: 'main', protocol: 'tcp' } },
+    listeners: {
+      web: { bind, pool: 'main' },
+      raw: { bind, pool: 'main', protocol: 'tcp' },
+      reads: { bind, pool: 'main', protocol: 'tcp', role: 'replica' },
+    },
   },
 })
-publishActive(plane, 'a', { epoch: 1 })
+publishActive(plane, 'a', { epoch: 1, active: 0 })
 plane.grant(-1)
 process.on('message', (grantMs: number) => {
   plane.grant(grantMs)
-  process.send?.([plane.port(0), plane.port(1)])
+  process.send?.([plane.port(0), plane.port(1), plane.port(2)])
 })
 process.send?.('ready')

@@ -385,6 +385,25 @@ test('who may not send to the active has it serve no reads either', () => {
   assert.deepEqual(readers(), ['a'])
 })
 
+test('a read side is told who is the active, for that one is guarded', () => {
+  const world = started(standby({}, { healthCheck: CHECK }))
+  const backends = world.pool.backends.map((one, i) => ({ ...one, slot: 8 + i }))
+  const reads = poolPlan(2, { name: 'reads', slot: 1, replicasOf: 0, backends })
+  world.adopt(plansOf(world.pool, reads))
+  const told = (): readonly unknown[] => world.plane.current().pools.map(({ active }) => active)
+  assert.deepEqual(told(), [undefined, 0])
+  const before = world.snapshots.length
+  move(world, 'b', 200)
+  const actives = world.snapshots.slice(before).flatMap(({ pools }) => {
+    return pools.flatMap(({ active }) => (active === undefined ? [] : [active]))
+  })
+  // On its way out the old one still is; then nothing runs on it any more.
+  assert.deepEqual(
+    actives.filter((active, i) => active !== actives[i - 1]),
+    [0, -1, 1],
+  )
+})
+
 // --- sites ---------------------------------------------------------------------------------------
 
 function sites(names: readonly (readonly [string, SitePlan['kind'], number])[]): PoolPlan {
