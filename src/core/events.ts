@@ -85,7 +85,7 @@ export type EventBody =
   | {
       readonly kind: 'thread'
       readonly thread: number
-      readonly state: 'failed' | 'replaced' | 'looping'
+      readonly state: 'failed' | 'stuck' | 'replaced' | 'looping'
       readonly message: string
       readonly fields: Readonly<Record<string, unknown>>
     }

@@ -127,7 +127,7 @@ export const processFamilies: readonly Family<ProcessSubject>[] = [
   single(
     'evenkeel_threads',
     'gauge',
-    'Data threads whose listeners are open.',
+    'Data threads whose listeners are open, without those that are being ended.',
     (source) => source.threads().running,
   ),
   single(

@@ -30,6 +30,8 @@ export interface ThreadEvents {
   message(thread: number, message: DataMessage): void
   /** It has ended and its row is cleared. */
   down(thread: number, reason: string): void
+  /** It was to be ended `waitedMs` ago for this reason, and runs on: code that is not ours holds it. */
+  stuck(thread: number, reason: string, waitedMs: number): void
   /** Its replacement has all listeners open. */
   replaced(thread: number, tookMs: number): void
   /** It keeps dying; the next start waits `delayMs`. */
@@ -72,8 +74,10 @@ interface Seat {
   heartbeat: number
   /** Monotonic times at which occupants died, latest last. */
   deaths: number[]
-  /** Why the present occupant is being ended, if we end it. */
+  /** Why the present occupant is being ended, if we end it; since when, and whether that is told. */
   verdict: string | null
+  verdictMs: number
+  isStuck: boolean
   replacement: NodeJS.Timeout | null
 }
 
@@ -122,6 +126,8 @@ export class DataThreads implements DataPlanes {
       heartbeat: 0,
       deaths: [],
       verdict: null,
+      verdictMs: 0,
+      isStuck: false,
       replacement: null,
     }))
   }
@@ -131,7 +137,7 @@ export class DataThreads implements DataPlanes {
   }
 
   get running(): number {
-    return this.#seats.filter((seat) => seat.isRunning).length
+    return this.#seats.filter(({ isRunning, verdict }) => isRunning && verdict === null).length
   }
 
   applied(): number {
@@ -252,6 +258,7 @@ export class DataThreads implements DataPlanes {
     seat.isRunning = false
     seat.isDrained = false
     seat.verdict = null
+    seat.isStuck = false
     seat.planVersion = this.#adoption.version
     seat.sinceMs = this.#watched.nowMs
     worker.on('message', (message: DataMessage) => this.#receive(seat, message))
@@ -297,7 +304,11 @@ export class DataThreads implements DataPlanes {
     const { nowMs } = this.#watched
     let applied = Infinity
     for (const seat of this.#seats) {
-      if (seat.worker === null || seat.verdict !== null) continue
+      if (seat.worker === null) continue
+      if (seat.verdict !== null) {
+        this.#watchEnd(seat, seat.verdict, nowMs)
+        continue
+      }
       const row = this.#options.table.rows[seat.thread]!
       if (row[THREAD.heartbeatMs] !== seat.heartbeat) seat.beatMs = nowMs
       seat.heartbeat = row[THREAD.heartbeatMs]!
@@ -311,8 +322,16 @@ export class DataThreads implements DataPlanes {
     this.#published.settle(applied)
   }
 
+  #watchEnd(seat: Seat, verdict: string, nowMs: number): void {
+    const waitedMs = nowMs - seat.verdictMs
+    if (seat.isStuck || waitedMs <= this.#limits.endMs) return
+    seat.isStuck = true
+    this.#options.events.stuck(seat.thread, verdict, waitedMs)
+  }
+
   #end(seat: Seat, why: string): void {
     seat.verdict = why
+    seat.verdictMs = this.#watched.nowMs
     void seat.worker?.terminate()
   }
 

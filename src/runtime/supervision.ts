@@ -11,12 +11,15 @@ export interface SupervisionLimits {
   readonly standstillMs: number
   /** The same for a snapshot that a move waits for, which nobody may serve meanwhile. */
   readonly acknowledgeMs: number
+  /** From the order to end a thread until it is gone; then it is told of. */
+  readonly endMs: number
 }
 
 export const SUPERVISION_LIMITS: SupervisionLimits = {
   startMs: 10_000,
   standstillMs: 1_000,
   acknowledgeMs: 250,
+  endMs: 5_000,
 }
 
 /** How often the threads are looked at. */

@@ -14,6 +14,11 @@ export function threadNews(
       events.publish({ kind: 'thread', thread, state: 'failed', message, fields: { reason } })
       lost(thread)
     },
+    stuck: (thread, reason, ms) => {
+      const fields = { reason, waitedMs: Math.round(ms) }
+      const message = 'a data thread can not be ended, so it is not replaced: restart Evenkeel'
+      events.publish({ kind: 'thread', thread, state: 'stuck', message, fields })
+    },
     replaced: (thread, ms) => {
       const fields = { tookMs: Math.round(ms) }
       const message = 'data thread replaced'

@@ -81,6 +81,7 @@ async function startRig(first: Plan, where: 'threads' | 'here'): Promise<Rig> {
           events: {
             message: (_thread, message) => receive(message),
             down: (_thread, reason) => downs.push(reason.split('\n')[0]!),
+            stuck: () => {},
             replaced: () => {},
             looping: () => {},
           },

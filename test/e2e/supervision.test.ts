@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
-import { Agent, get } from 'node:http'
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { after, test } from 'node:test'
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { Agent, get } from 'node:http'
 import type { IncomingMessage } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
 import type { Clock } from '../../src/core/clock.ts'
 import type { Plan } from '../../src/core/plan.ts'
 import { seededRandom } from '../../src/core/random.ts'
@@ -12,7 +16,7 @@ import { systemClock } from '../../src/runtime/clock.ts'
 import { DataThreads } from '../../src/runtime/data-threads.ts'
 import { settleAddresses } from '../../src/runtime/port-check.ts'
 import { canReusePort } from '../../src/runtime/reuse-port.ts'
-import { SUPERVISION_LIMITS } from '../../src/runtime/supervision.ts'
+import { SUPERVISION_LIMITS, type SupervisionLimits } from '../../src/runtime/supervision.ts'
 import { pause, waitFor } from '../support/wait.ts'
 
 const reusePort = await canReusePort()
@@ -25,13 +29,17 @@ interface Rig {
   readonly port: number
   readonly downs: { thread: number; reason: string; atMs: number }[]
   readonly replaced: { thread: number; tookMs: number }[]
+  readonly stuck: { thread: number; reason: string }[]
   readonly loops: { thread: number; delayMs: number }[]
   /** @param isAwaited a move waits for it */
   publish(isAwaited?: boolean): void
   version(): number
 }
 
-async function startRig(clock: Clock = systemClock()): Promise<Rig> {
+async function startRig(
+  clock: Clock = systemClock(),
+  limits: SupervisionLimits = SUPERVISION_LIMITS,
+): Promise<Rig> {
   const plan = await settleAddresses({
     listeners: [{ name: 'web', index: 0, address: { kind: 'tcp', host: '127.0.0.1', port: 0 } }],
     pools: [],
@@ -42,6 +50,7 @@ async function startRig(clock: Clock = systemClock()): Promise<Rig> {
   const rig = {
     downs: [] as Rig['downs'],
     replaced: [] as Rig['replaced'],
+    stuck: [] as Rig['stuck'],
     loops: [] as Rig['loops'],
   }
   let snapshot: Snapshot = { version: 1, pools: [] }
@@ -52,11 +61,13 @@ async function startRig(clock: Clock = systemClock()): Promise<Rig> {
     random: seededRandom(1),
     reusePort,
     module,
+    limits,
     heapMb: 32,
     current: () => snapshot,
     events: {
       message: () => {},
       down: (thread, reason) => rig.downs.push({ thread, reason, atMs: clock.nowMs() }),
+      stuck: (thread, reason) => rig.stuck.push({ thread, reason }),
       replaced: (thread, tookMs) => rig.replaced.push({ thread, tookMs }),
       looping: (thread, _deaths, delayMs) => rig.loops.push({ thread, delayMs }),
     },
@@ -172,6 +183,26 @@ test('a thread that dies again and again is replaced ever later, and that is rep
   assert.equal(rig.threads.restarts, 3)
 })
 
+test('a thread that can not be ended is told of once and counts no more, and is replaced when it ends', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'evenkeel-stuck-'))
+  const pipe = join(folder, 'pipe')
+  execFileSync('mkfifo', [pipe])
+  const rig = await startRig(systemClock(), { ...SUPERVISION_LIMITS, endMs: 200 })
+  const [agent] = await connectToEach(rig.port)
+  await request(rig.port, `/stuck${pipe}`, agent)
+  await waitFor(() => rig.stuck.length > 0)
+  assert.deepEqual(rig.stuck, [{ thread: 0, reason: 'it stood still' }])
+  assert.equal(rig.threads.running, threadsHere - 1)
+  assert.deepEqual([rig.downs.length, rig.threads.restarts], [0, 0])
+  const writer = openSync(pipe, 'w')
+  after(() => {
+    closeSync(writer)
+    rmSync(folder, { recursive: true })
+  })
+  await waitFor(() => rig.replaced.length === 1)
+  assert.deepEqual([rig.stuck.length, rig.threads.running], [1, threadsHere])
+})
+
 test('a thread that never gets ready fails the start', async () => {
   const silent = new URL(
     'data:text/javascript,export class DataPlane { receive() {} }; setInterval(() => {}, 1000)',
@@ -185,7 +216,13 @@ test('a thread that never gets ready fails the start', async () => {
     module: silent,
     limits: { ...SUPERVISION_LIMITS, startMs: 300 },
     current: () => ({ version: 1, pools: [] }),
-    events: { message: () => {}, down: () => {}, replaced: () => {}, looping: () => {} },
+    events: {
+      message: () => {},
+      down: () => {},
+      stuck: () => {},
+      replaced: () => {},
+      looping: () => {},
+    },
   })
   await assert.rejects(threads.start(), /data thread 0 did not start: it did not open its listen/)
 })

@@ -1,6 +1,7 @@
 // A data plane for the supervision tests: answers each request with its thread's number, and fails
 // in the way the request's path names. Takes the place of the real one in a data thread.
 
+import { openSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { Server, ServerResponse } from 'node:http'
 import type { ControlMessage } from '../../src/core/snapshot.ts'
@@ -78,6 +79,8 @@ export class DataPlane {
     if (path === '/reject') void Promise.reject(new Error('rejected on purpose'))
     if (path === '/loop') setImmediate(spin)
     if (path === '/heap') setImmediate(fillHeap)
+    // Until the test opens the other end: the kernel has the thread, so nobody can end it.
+    if (path.startsWith('/stuck/')) setImmediate(() => openSync(path.slice('/stuck'.length), 'r'))
     if (path === '/deaf') this.#isDeaf = true
     if (path === '/exit') setImmediate(() => process.exit(3))
   }
