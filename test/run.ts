@@ -7,8 +7,11 @@ import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { PassThrough } from 'node:stream'
 import { run } from 'node:test'
+import type { EventData } from 'node:test'
 import { spec } from 'node:test/reporters'
+import type { TestEvent } from 'node:test/reporters'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const [set = 'fast', ...parts] = process.argv.slice(2)
@@ -38,38 +41,67 @@ let skipped = 0
 // A test that never ends is a failure soon, not a hang.
 const timeout = { fast: 90_000, system: 600_000, long: 3_600_000 }[set]!
 
-// System tests share real servers and two cores: those that put load on them run one file at a time,
-// beside them one of the others, which mostly wait; those with hosts of their own at the end, when
-// most of the load is over.
-const isOf = (kind: string, file: string): boolean => relative(here, file).startsWith(kind)
-const isLoad = (file: string): boolean => isOf('system/load/', file)
-const isHosts = (file: string): boolean => isOf('system/hosts/', file)
-const rest = files.filter((file) => !isLoad(file) && !isHosts(file))
-const lanes =
-  set === 'system' ? [[...rest, ...files.filter(isHosts)], files.filter(isLoad)] : [files]
+type Kind = 'load' | 'hosts' | 'other'
+const kindOf = (file: string): Kind => {
+  const [, kind] = relative(here, file).split('/')
+  return set === 'system' && (kind === 'load' || kind === 'hosts') ? kind : 'other'
+}
+const waiting = { load: [] as string[], hosts: [] as string[], other: [] as string[] }
+for (const file of files) waiting[kindOf(file)].push(file)
+const running: Kind[] = []
 
-/** Runs files one after another, or two at a time, and counts what came of them. */
-async function runLane(lane: readonly string[]): Promise<void> {
-  if (lane.length === 0) return
-  const stream = run({ files: [...lane], concurrency: set === 'fast' ? 2 : 1, timeout })
-  stream.on('test:pass', (event) => {
-    if (event.details.type === 'suite' || event.name.endsWith('.test.js')) return
-    if (event.skip === undefined) passed++
-    else skipped++
-  })
-  stream.on('test:fail', (event) => {
-    // A test fails with its subtests; those are counted already.
-    const error = event.details.error as { failureType?: string } | undefined
-    if (error?.failureType === 'subtestsFailed') return
-    failed.push(`${relative(here, event.file ?? '')}: ${event.name}`)
-  })
-  // The summary waits for the reporter, not for the tests: its closing line must be the last one.
-  const report = stream.compose(new spec())
-  report.pipe(process.stdout, { end: false })
-  await once(report, 'end')
+// Tests mostly wait, but measure what they wait for: of those that put load on the machine one file
+// runs at a time, and of those with hosts of their own one once the load is over.
+function next(): string | undefined {
+  const isQuiet = !running.includes('load') && !running.includes('hosts')
+  if (isQuiet && waiting.load.length > 0) return waiting.load.shift()
+  if (isQuiet && waiting.hosts.length > 0) return waiting.hosts.shift()
+  return waiting.other.shift()
 }
 
-await Promise.all(lanes.map(runLane))
+const events = new PassThrough({ objectMode: true })
+const report = events.compose(new spec())
+report.pipe(process.stdout, { end: false })
+
+/** Runs one file after the other while there is one that may run now. */
+async function runSome(): Promise<void> {
+  for (let file = next(); file !== undefined; file = next()) {
+    const kind = kindOf(file)
+    running.push(kind)
+    await runFile(file)
+    running.splice(running.indexOf(kind), 1)
+  }
+}
+
+/** Runs a file and counts what came of it; its report follows in one piece. */
+async function runFile(file: string): Promise<void> {
+  const told: TestEvent[] = []
+  for await (const event of run({ files: [file], timeout }) as AsyncIterable<TestEvent>) {
+    if (event.type === 'test:pass') countPass(event.data)
+    if (event.type === 'test:fail') countFail(event.data)
+    // What it sums up is not of the whole set.
+    const isSum = event.type === 'test:diagnostic' && event.data.file === undefined
+    if (!isSum) told.push(event)
+  }
+  for (const event of told) events.write(event)
+}
+
+function countPass({ name, skip, details }: EventData.TestPass): void {
+  if (details.type === 'suite' || name.endsWith('.test.js')) return
+  if (skip === undefined) passed++
+  else skipped++
+}
+
+function countFail({ name, file = '', details }: EventData.TestFail): void {
+  // A test fails with its subtests; those are counted already.
+  const error = details.error as { failureType?: string } | undefined
+  if (error?.failureType !== 'subtestsFailed') failed.push(`${relative(here, file)}: ${name}`)
+}
+
+await Promise.all(Array.from({ length: 3 }, runSome))
+events.end()
+// The summary waits for the reporter, not for the tests: its closing line must be the last one.
+await once(report, 'end')
 const seconds = ((performance.now() - started) / 1000).toFixed(1)
 console.log(`\n${set}: ${files.length} files in ${seconds} s`)
 for (const name of failed) console.log(`  failed: ${name}`)
