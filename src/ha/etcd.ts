@@ -122,7 +122,8 @@ export class EtcdClient {
   ): Promise<never> {
     const endpoint = this.#endpoints[this.#preferred]!
     // A pool of its own: a connection that hangs goes with it, and takes nothing else along.
-    const pool = await this.#connect(endpoint.url)
+    const undici = await import('undici')
+    const pool = this.#connect(undici.Pool, endpoint.url)
     const abort = new AbortController()
     const stop = () => abort.abort()
     signal.addEventListener('abort', stop)
@@ -227,7 +228,9 @@ export class EtcdClient {
     body: object,
     token: string,
   ): Promise<Readonly<Record<string, unknown>>> {
-    const pool = (endpoint.pool ??= await this.#connect(endpoint.url))
+    const undici = await import('undici')
+    // Nothing is awaited between the look and the new one: requests that come together share it.
+    const pool = (endpoint.pool ??= this.#connect(undici.Pool, endpoint.url))
     const abort = new AbortController()
     const timer = setTimeout(() => {
       // Whatever hangs here hangs for the next request as well: begin anew.
@@ -268,11 +271,10 @@ export class EtcdClient {
     throw new EtcdError(`${endpoint.url.origin} is no etcd: it answers ${answer.statusCode}`, false)
   }
 
-  async #connect(url: URL): Promise<Pool> {
-    const { Pool } = await import('undici')
+  #connect(PoolClass: typeof Pool, url: URL): Pool {
     const { tls } = this.#plan
     if (this.#closed) throw new EtcdError('the client is closed', false)
-    return new Pool(url.origin, {
+    return new PoolClass(url.origin, {
       connections: CONNECTIONS_MAX,
       pipelining: 1,
       headersTimeout: 0,
