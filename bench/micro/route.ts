@@ -2,7 +2,7 @@
 
 import { compileRoutes } from '../../src/route/compile.ts'
 import { match, type RouteRequest } from '../../src/route/match.ts'
-import type { RouteMatch } from '../../src/core/plan.ts'
+import type { RouteMatch } from '../../src/core/route-plan.ts'
 import { route } from '../../test/unit/route/routes.ts'
 import type { MicroCase } from './main.ts'
 

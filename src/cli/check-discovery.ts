@@ -2,7 +2,8 @@
 // this machine for that. Looks at files and sockets, and asks nobody anything.
 
 import { accessSync, constants, readFileSync, statSync } from 'node:fs'
-import type { DiscoveryPlan, Plan, SourcePlan } from '../core/plan.ts'
+import type { DiscoveryPlan, Plan } from '../core/plan.ts'
+import type { SourcePlan } from '../core/source-plan.ts'
 import { readMemberList } from '../config/member-list.ts'
 
 /** One source of one pool. */

@@ -1,13 +1,13 @@
 // A pool's health check to its plan, and what its settings say together.
 
+import type { BackendPlan } from '../core/plan.ts'
 import type {
-  BackendPlan,
   CheckPlan,
   HealthCheckPlan,
   HttpCheckPlan,
   TcpCheckPlan,
   TcpCheckStep,
-} from '../core/plan.ts'
+} from '../core/check-plan.ts'
 import { compileHeaders } from './headers.ts'
 import { readCheckHeader } from './http-values.ts'
 import type { HealthCheckTree, HttpCheckTree } from './schema-check.ts'

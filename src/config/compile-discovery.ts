@@ -1,6 +1,7 @@
 // A pool's `discovery` to its plan, and what its settings say together.
 
-import type { DiscoveryPlan, SourcePlan } from '../core/plan.ts'
+import type { DiscoveryPlan } from '../core/plan.ts'
+import type { SourcePlan } from '../core/source-plan.ts'
 import type { Path } from './diagnostics.ts'
 import type { DiscoveryTree } from './schema-discovery.ts'
 import type { PoolTree } from './schema-pool.ts'

@@ -1,7 +1,8 @@
 // `failover` of a pool to its plan: defaults that depend on other keys, hooks, and what the settings
 // say together. What is left over of a pool's other keys is judged in check-standby.ts.
 
-import type { FailoverPlan, HealthCheckPlan, HookPlan, PoolMode, SitePlan } from '../core/plan.ts'
+import type { FailoverPlan, HookPlan, PoolMode, SitePlan } from '../core/plan.ts'
+import type { HealthCheckPlan } from '../core/check-plan.ts'
 import { asksRole } from '../core/roles.ts'
 import type { Path } from './diagnostics.ts'
 import { compileHeaders } from './headers.ts'

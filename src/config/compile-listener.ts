@@ -1,6 +1,7 @@
 // One listener of the tree to its plan: protocol, pool or routes, and what contradicts the protocol.
 
-import type { ListenerPlan, RoutePlan } from '../core/plan.ts'
+import type { ListenerPlan } from '../core/plan.ts'
+import type { RoutePlan } from '../core/route-plan.ts'
 import { compileRoute, checkShadowing } from './compile-route.ts'
 import type { Source } from './diagnostics.ts'
 import type { Findings } from './findings.ts'

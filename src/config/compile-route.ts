@@ -1,6 +1,6 @@
 // One route of the tree to its plan, and routes that an earlier one leaves nothing for.
 
-import type { PathRewrite, RouteAction, RouteMatch, RoutePlan } from '../core/plan.ts'
+import type { PathRewrite, RouteAction, RouteMatch, RoutePlan } from '../core/route-plan.ts'
 import { hasPrefix } from '../route/match.ts'
 import { compileChanges, compileHeaders } from './headers.ts'
 import { namePattern } from './leaf.ts'

@@ -1,7 +1,8 @@
 // The validated tree to the plan: names become indexes, shorthand is spelled out, and what the
 // settings say together is checked. Pure; finds everything it can before it gives up.
 
-import type { Address, ClusterPlan, ListenerPlan, Plan, PoolPlan, RoutePlan } from '../core/plan.ts'
+import type { Address, ClusterPlan, ListenerPlan, Plan, PoolPlan } from '../core/plan.ts'
+import type { RoutePlan } from '../core/route-plan.ts'
 import { formatAddress } from '../core/address-text.ts'
 import { isLocal, overlap } from './address.ts'
 import { checkObjectives } from './check-objective.ts'

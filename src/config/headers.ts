@@ -1,6 +1,6 @@
 // Header names and values of the tree to those of the plan.
 
-import type { HeaderChanges } from '../core/plan.ts'
+import type { HeaderChanges } from '../core/route-plan.ts'
 import type { Path } from './diagnostics.ts'
 import { readChangedHeader, readHeaderName } from './http-values.ts'
 import type { Scope } from './scope.ts'

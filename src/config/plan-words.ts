@@ -2,15 +2,8 @@
 // it, so that two plans can be compared and a difference read. What may be a secret is told apart
 // and never shown.
 
-import type {
-  Address,
-  BackendPlan,
-  ListenerPlan,
-  Plan,
-  PoolPlan,
-  RoutePlan,
-  SitePlan,
-} from '../core/plan.ts'
+import type { Address, BackendPlan, ListenerPlan, Plan, PoolPlan, SitePlan } from '../core/plan.ts'
+import type { RoutePlan } from '../core/route-plan.ts'
 import { formatAddress } from '../core/address-text.ts'
 import { showingOf } from './secret-text.ts'
 import { formatDuration, formatRatio, formatSize } from './units.ts'

@@ -9,7 +9,7 @@
 
 import type { HealthState } from './health.ts'
 import { initialHealth } from './health.ts'
-import type { HealthCheckPlan } from './plan.ts'
+import type { HealthCheckPlan } from './check-plan.ts'
 import { isSame } from './same.ts'
 
 /**

@@ -14,7 +14,7 @@
 // one per SUSPICION_GAP_MS. If it fails while traffic fails too, that is enough for `down`.
 // A void verdict (our own shortage, or our own loop stood still) changes nothing but the schedule.
 
-import type { HealthCheckPlan } from './plan.ts'
+import type { HealthCheckPlan } from './check-plan.ts'
 import type { Random } from './random.ts'
 
 /** `void`: the probe says nothing about the backend. */

@@ -4,7 +4,8 @@
 // Pure.
 
 import { SUSPICION_GAP_MS, SUSPICION_TIMEOUT_MS } from './health.ts'
-import type { CheckPlan, HealthCheckPlan, PoolPlan } from './plan.ts'
+import type { PoolPlan } from './plan.ts'
+import type { CheckPlan, HealthCheckPlan } from './check-plan.ts'
 
 /** Paces of the loops that the machines run in. */
 export const PACE = {

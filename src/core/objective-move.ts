@@ -3,7 +3,8 @@
 // Pure.
 
 import { inWords, PACE, type ObjectiveStep, type Unbounded } from './objective-detection.ts'
-import type { BackendPlan, FailoverPlan, HealthCheckPlan, HookPlan, PoolPlan } from './plan.ts'
+import type { BackendPlan, FailoverPlan, HookPlan, PoolPlan } from './plan.ts'
+import type { HealthCheckPlan } from './check-plan.ts'
 import { asksRole } from './roles.ts'
 
 /** What a state file, and a transaction of etcd, are given; a slower one adds to the figure. */

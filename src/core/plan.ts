@@ -2,8 +2,12 @@
 // that a plan can be posted to a data thread, compared and printed.
 // `config/compile.ts` is the only maker; every default is filled in there, so nobody else knows any.
 // All times are milliseconds, all sizes bytes, all ratios 0…1.
+// Health checks, routes and sources of backends have files of their own beside this one.
 
 import type { AlertsPlan } from './alert-contract.ts'
+import type { HealthCheckPlan } from './check-plan.ts'
+import type { RoutePlan } from './route-plan.ts'
+import type { SourcePlan } from './source-plan.ts'
 
 /** Where to listen or to connect. `host: ''` (listeners only) is every address, IPv4 and IPv6. */
 export type Address =
@@ -173,56 +177,6 @@ export interface ListenerPlan {
   }
 }
 
-/** A match on a request and what follows from it. */
-export interface RoutePlan {
-  /** How config and messages name it: its `name`, else `#1`, `#2`, … within its listener. */
-  readonly name: string
-  readonly match: RouteMatch
-  readonly action: RouteAction
-  /** Changes the path before it goes to the backend; `null` leaves it byte for byte. */
-  readonly rewrite: PathRewrite | null
-  readonly requestHeaders: HeaderChanges
-  readonly responseHeaders: HeaderChanges
-}
-
-/** All given parts must match; an absent part matches everything. */
-export interface RouteMatch {
-  /** Lower case, without port: exact (`a.example`), or any subdomain (`*.example`). */
-  readonly hosts: readonly string[] | null
-  /** Matches a path that begins with it at a segment border, or with it literally if it ends in `/`. */
-  readonly pathPrefix: string | null
-  readonly pathExact: string | null
-  /** Upper case. */
-  readonly methods: readonly string[] | null
-  /** Name in lower case; `value: null` asks only for presence. */
-  readonly headers: readonly { readonly name: string; readonly value: string | null }[]
-}
-
-export type RouteAction =
-  | { readonly kind: 'pool'; readonly pool: number }
-  | {
-      readonly kind: 'redirect'
-      readonly status: 301 | 302 | 303 | 307 | 308
-      /** Target; `${path}`-free: the request's path and query are appended if it ends with `*`. */
-      readonly location: string
-    }
-  | {
-      readonly kind: 'respond'
-      readonly status: number
-      readonly body: string
-      readonly contentType: string
-    }
-
-export type PathRewrite =
-  | { readonly kind: 'strip-prefix'; readonly prefix: string }
-  | { readonly kind: 'replace-prefix'; readonly prefix: string; readonly replacement: string }
-
-/** `remove` runs before `set`. Names in lower case. */
-export interface HeaderChanges {
-  readonly set: readonly { readonly name: string; readonly value: string }[]
-  readonly remove: readonly string[]
-}
-
 export type PoolMode = 'active-active' | 'active-standby'
 
 export type BalanceKind = 'round-robin' | 'least-connections' | 'random-two'
@@ -299,54 +253,6 @@ export interface DiscoveryPlan {
   readonly allow: readonly string[] | null
 }
 
-export type SourcePlan = DnsSourcePlan | FileSourcePlan | DockerSourcePlan | KubernetesSourcePlan
-
-export interface DnsSourcePlan {
-  readonly kind: 'dns'
-  readonly name: string
-  /** `address`: A and AAAA. */
-  readonly type: 'address' | 'A' | 'AAAA' | 'SRV'
-  /** Of every member; 0 with SRV, whose records say it. */
-  readonly port: number
-  /** `10.0.0.2:53`, `[::1]:53`; empty for those of the system. */
-  readonly servers: readonly string[]
-  /** A record is asked for again after its TTL, within these bounds. */
-  readonly ttlMinMs: number
-  readonly ttlMaxMs: number
-}
-
-export interface FileSourcePlan {
-  readonly kind: 'file'
-  /** Absolute. */
-  readonly path: string
-}
-
-export interface DockerSourcePlan {
-  readonly kind: 'docker'
-  /** Path of the unix socket of its API. */
-  readonly socket: string
-  /** The network whose addresses are used; `null`: the only one of a container. */
-  readonly network: string | null
-  /** A further label that containers must have, `name` or `name=value`. */
-  readonly label: string | null
-  /** For containers without `evenkeel.port`; `null`: their only exposed one. */
-  readonly port: number | null
-}
-
-export interface KubernetesSourcePlan {
-  readonly kind: 'kubernetes'
-  readonly service: string
-  /** `null`: that of the service account. */
-  readonly namespace: string | null
-  /** Name or number; `null`: the only one of the service. */
-  readonly port: string | number | null
-  /** Base address of the API such as `https://10.96.0.1:443`; `null`: the cluster's own. */
-  readonly server: string | null
-  /** Files with the token and the authority; `null`: those of the service account. */
-  readonly tokenFile: string | null
-  readonly caFile: string | null
-}
-
 /**
  * What a site is for, after the classes of disaster recovery: `mirror` serves beside the other
  * mirrors (active-active pools only), `hot` takes over by itself, `warm` only with its promote hook
@@ -401,77 +307,6 @@ export type HookPlan =
       readonly headers: readonly { readonly name: string; readonly value: string }[]
       readonly timeoutMs: number
     }
-
-export interface HealthCheckPlan {
-  readonly check: CheckPlan
-  /** Port to probe instead of the backend's own; `null` for its own. */
-  readonly port: number | null
-  readonly intervalMs: number
-  readonly timeoutMs: number
-  /** Used instead of `intervalMs` while a backend is between up and down. */
-  readonly fastIntervalMs: number
-  /** Share by which each interval varies, ±. */
-  readonly jitter: number
-  readonly rise: number
-  readonly fall: number
-}
-
-export type CheckPlan =
-  | HttpCheckPlan
-  | TcpCheckPlan
-  | RedisCheckPlan
-  | PostgresCheckPlan
-  | MysqlCheckPlan
-
-export interface HttpCheckPlan {
-  readonly kind: 'http'
-  readonly method: string
-  readonly path: string
-  /** Host header; `null` is the backend's `host:port`. */
-  readonly host: string | null
-  readonly headers: readonly { readonly name: string; readonly value: string }[]
-  /** Accepted statuses, inclusive ranges. */
-  readonly status: readonly (readonly [number, number])[]
-  /** Must occur in the first 64 KiB of the body. */
-  readonly body: string | null
-  /**
-   * Paths whose 2xx says which role the backend has (Patroni: `/primary`, `/replica?lag=10MB`);
-   * asked after `path` has passed. `null`: the role is not asked for.
-   */
-  readonly roles: { readonly primary: string; readonly replica: string | null } | null
-}
-
-export interface TcpCheckPlan {
-  readonly kind: 'tcp'
-  /** After the connect, in this order; empty only connects. */
-  readonly steps: readonly TcpCheckStep[]
-}
-
-/** Bytes as latin1 text. */
-export type TcpCheckStep =
-  | { readonly kind: 'send'; readonly bytes: string }
-  /** These bytes must occur in what has come since the last step, within the first 64 KiB. */
-  | { readonly kind: 'expect'; readonly bytes: string }
-
-/** The servers' own protocols: alive is who answers the question for its role. */
-export interface RedisCheckPlan {
-  readonly kind: 'redis'
-  readonly user: string | null
-  readonly password: string | null
-}
-
-export interface PostgresCheckPlan {
-  readonly kind: 'postgres'
-  readonly user: string
-  readonly password: string | null
-  readonly database: string
-}
-
-export interface MysqlCheckPlan {
-  readonly kind: 'mysql'
-  readonly user: string
-  readonly password: string | null
-}
 
 export interface OutlierPlan {
   readonly consecutiveFailures: number

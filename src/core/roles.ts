@@ -1,6 +1,6 @@
 // What a health check can tell of a backend beyond its being alive. Pure.
 
-import type { CheckPlan } from './plan.ts'
+import type { CheckPlan } from './check-plan.ts'
 
 /** Whether the check asks the backend for its role: primary or replica. */
 export function asksRole(check: CheckPlan): boolean {

@@ -1,7 +1,8 @@
 // What the control plane knows, as plain data: the answer of `GET /v1/pools`, the table of
 // `evenkeel status`, and the events that logs, metrics and the ledger share.
 
-import type { SiteKind, SourcePlan } from './plan.ts'
+import type { SiteKind } from './plan.ts'
+import type { SourcePlan } from './source-plan.ts'
 
 /** Verdict of the health checks. `none`: the pool has no health check. */
 export type Health = 'none' | 'checking' | 'up' | 'down'

@@ -4,7 +4,7 @@
 
 import type { Found } from '../core/membership.ts'
 import type { SourceWord } from '../core/membership-source.ts'
-import type { DnsSourcePlan } from '../core/plan.ts'
+import type { DnsSourcePlan } from '../core/source-plan.ts'
 import type { Source, SourceHost } from './contract.ts'
 import { retryMs } from './contract.ts'
 import { candidates, type SearchRules } from './dns-names.ts'

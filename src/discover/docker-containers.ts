@@ -5,7 +5,7 @@
 import { isIP } from 'node:net'
 import type { Found } from '../core/membership.ts'
 import { WEIGHT_MAX } from '../core/membership.ts'
-import type { DockerSourcePlan } from '../core/plan.ts'
+import type { DockerSourcePlan } from '../core/source-plan.ts'
 import { fieldsOf, listOf, textOf } from './json-api.ts'
 
 /** Containers as backends, and why others that asked for it can't be. */

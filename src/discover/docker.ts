@@ -2,7 +2,7 @@
 // each, as an event says that something has changed and the list says what is; and every 30 s, as an
 // event may be lost. Reads only: nothing here could change a container.
 
-import type { DockerSourcePlan } from '../core/plan.ts'
+import type { DockerSourcePlan } from '../core/source-plan.ts'
 import type { Source, SourceHost } from './contract.ts'
 import { EVENT_FILTERS, listFilters, readContainers } from './docker-containers.ts'
 import { ApiError, fieldsOf, messageIn, statusText, StreamError, textOf } from './json-api.ts'

@@ -8,7 +8,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Found } from '../core/membership.ts'
 import type { SourceWord } from '../core/membership-source.ts'
-import type { FileSourcePlan } from '../core/plan.ts'
+import type { FileSourcePlan } from '../core/source-plan.ts'
 import type { Source, SourceHost } from './contract.ts'
 
 /** What a list of members says, or where it is wrong: `line 3, column 5: ...`. */

@@ -2,7 +2,7 @@
 // version of the list on. A version that the server no longer keeps (410) is a reason to list again.
 // Needs the permissions list and watch on endpointslices and uses no other.
 
-import type { KubernetesSourcePlan } from '../core/plan.ts'
+import type { KubernetesSourcePlan } from '../core/source-plan.ts'
 import type { Source, SourceHost } from './contract.ts'
 import { EndpointSlices, versionOf } from './endpoint-slices.ts'
 import { ApiError, fieldsOf, messageIn, statusText, StreamError, textOf } from './json-api.ts'

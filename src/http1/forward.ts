@@ -3,7 +3,7 @@
 // Framing is never copied: Content-Length, Transfer-Encoding and Connection are written from the
 // caller's decision alone (RFC 9112 §6, RFC 9110 §7.6.1).
 
-import type { HeaderChanges } from '../core/plan.ts'
+import type { HeaderChanges } from '../core/route-plan.ts'
 import { listElements, sameWord } from './bytes.ts'
 import { FIELD_STRIDE } from './field-lines.ts'
 import type { FieldLines } from './field-lines.ts'

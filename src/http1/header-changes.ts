@@ -1,7 +1,7 @@
 // The header changes of a route, compiled once: which names they take over, and the lines they add.
 // Framing stays ours: nothing here can touch Content-Length, Transfer-Encoding or Connection.
 
-import type { HeaderChanges } from '../core/plan.ts'
+import type { HeaderChanges } from '../core/route-plan.ts'
 
 /** Header changes in the form in which forwarding needs them. */
 export interface CompiledChanges {

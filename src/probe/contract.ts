@@ -2,7 +2,8 @@
 // time, and says what it saw; what that means for the backend is core/health.ts.
 
 import type { ProbeVerdict } from '../core/health.ts'
-import type { Address, CheckPlan } from '../core/plan.ts'
+import type { Address } from '../core/plan.ts'
+import type { CheckPlan } from '../core/check-plan.ts'
 import type { BackendRole, Lag } from '../core/status.ts'
 
 export interface ProbeRequest {

@@ -4,7 +4,8 @@
 // out exactly as given (undici refuses a Host of one's own beside the one it makes).
 
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
-import type { Address, HttpCheckPlan } from '../core/plan.ts'
+import type { Address } from '../core/plan.ts'
+import type { HttpCheckPlan } from '../core/check-plan.ts'
 import type { BackendRole } from '../core/status.ts'
 import { ProbeAttempt } from './attempt.ts'
 import type { ProbeRequest, ProbeResult } from './contract.ts'

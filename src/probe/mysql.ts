@@ -5,7 +5,7 @@
 // Lag is the server's own figure, whole seconds. It is unknown without the right to ask, and while
 // replication is broken or stopped, when the server has no figure itself.
 
-import type { MysqlCheckPlan } from '../core/plan.ts'
+import type { MysqlCheckPlan } from '../core/check-plan.ts'
 import type { ProbeRequest, ProbeResult } from './contract.ts'
 import { converse, type Protocol, type Talk, Unreadable } from './conversation.ts'
 import { encryptPassword, type Plugin, PLUGINS, scramble } from './mysql-login.ts'

@@ -6,7 +6,7 @@
 // Bytes are what it has received and not replayed; unknown while it does not stream.
 
 import { createHash } from 'node:crypto'
-import type { PostgresCheckPlan } from '../core/plan.ts'
+import type { PostgresCheckPlan } from '../core/check-plan.ts'
 import type { ProbeRequest, ProbeResult } from './contract.ts'
 import { ANSWER_BYTES_MAX, converse, type Protocol, type Talk, Unreadable } from './conversation.ts'
 import { ScramLogin } from './scram.ts'

@@ -7,7 +7,7 @@
 // than it ever is (it pings every 10 s): then it is the time since its last byte. In bytes it is
 // what has been received and not applied yet (Redis 7.0 and later tell).
 
-import type { RedisCheckPlan } from '../core/plan.ts'
+import type { RedisCheckPlan } from '../core/check-plan.ts'
 import { durationText } from './attempt.ts'
 import type { ProbeRequest, ProbeResult } from './contract.ts'
 import { converse, type Protocol, type Talk, Unreadable } from './conversation.ts'

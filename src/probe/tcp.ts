@@ -3,7 +3,7 @@
 // can steps: bytes to send, and bytes that must come back.
 
 import { connect } from 'node:net'
-import type { TcpCheckPlan, TcpCheckStep } from '../core/plan.ts'
+import type { TcpCheckPlan, TcpCheckStep } from '../core/check-plan.ts'
 import { ProbeAttempt } from './attempt.ts'
 import type { ProbeRequest, ProbeResult } from './contract.ts'
 import { converse, probeTarget, type Protocol, type Talk } from './conversation.ts'

@@ -10,7 +10,7 @@
 
 import { fault, isWithdrawal } from '../core/fault.ts'
 import type { Fault } from '../core/fault.ts'
-import type { RoutePlan } from '../core/plan.ts'
+import type { RoutePlan } from '../core/route-plan.ts'
 import { POOL } from '../core/shared-layout.ts'
 import { BODY } from '../http1/framing.ts'
 import { rewritePath } from '../route/rewrite.ts'

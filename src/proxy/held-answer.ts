@@ -5,7 +5,7 @@
 import { CHUNK, ChunkedDecoder } from '../http1/chunked.ts'
 import { BODY, responseBody } from '../http1/framing.ts'
 import { ResponseHead } from '../http1/head.ts'
-import type { HeaderChanges } from '../core/plan.ts'
+import type { HeaderChanges } from '../core/route-plan.ts'
 import { RESPONSE_LIMITS } from './context.ts'
 import type { ClientStream } from './message-view.ts'
 

@@ -10,7 +10,7 @@
 import type { DeadlineEntry } from '../core/deadlines.ts'
 import { fault } from '../core/fault.ts'
 import type { Fault } from '../core/fault.ts'
-import type { HeaderChanges } from '../core/plan.ts'
+import type { HeaderChanges } from '../core/route-plan.ts'
 import { LISTENER, THREAD } from '../core/shared-layout.ts'
 import { CHUNK } from '../http1/chunked.ts'
 import { connectionLines } from '../http1/forward.ts'

@@ -1,6 +1,6 @@
 // The request view over an HTTP/1 head: everything is taken from the parsed head when it is asked for.
 
-import type { HeaderChanges } from '../core/plan.ts'
+import type { HeaderChanges } from '../core/route-plan.ts'
 import { forwardRequest } from '../http1/forward.ts'
 import type { RequestForward } from '../http1/forward.ts'
 import { requestBody } from '../http1/framing.ts'

@@ -1,7 +1,7 @@
 // Writes answers in HTTP/1 to a client's channel. Text is collected until `flush`, so that a small
 // answer (head, body and end) is one write; bulk in a buffer of its own goes out without a copy.
 
-import type { HeaderChanges } from '../core/plan.ts'
+import type { HeaderChanges } from '../core/route-plan.ts'
 import { encodeChunkHead, LAST_CHUNK } from '../http1/chunked.ts'
 import { forwardInformational, forwardResponse } from '../http1/forward.ts'
 import type { ResponseForward } from '../http1/forward.ts'

@@ -2,7 +2,7 @@
 // views lazily from the bytes of the head; HTTP/2 will fill them from its header lists.
 
 import type { Fault } from '../core/fault.ts'
-import type { HeaderChanges } from '../core/plan.ts'
+import type { HeaderChanges } from '../core/route-plan.ts'
 import type { RouteRequest } from '../route/match.ts'
 import type { Channel } from './channel.ts'
 

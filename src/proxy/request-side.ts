@@ -6,7 +6,7 @@
 
 import { fault } from '../core/fault.ts'
 import type { Fault } from '../core/fault.ts'
-import type { RoutePlan } from '../core/plan.ts'
+import type { RoutePlan } from '../core/route-plan.ts'
 import { BODY } from '../http1/framing.ts'
 import { match } from '../route/match.ts'
 import { redirectLocation } from '../route/rewrite.ts'

@@ -4,7 +4,8 @@
 // counted. Must never wait.
 
 import { randomFillSync } from 'node:crypto'
-import type { HeaderChanges, TracingPlan } from '../core/plan.ts'
+import type { TracingPlan } from '../core/plan.ts'
+import type { HeaderChanges } from '../core/route-plan.ts'
 import { THREAD } from '../core/shared-layout.ts'
 import type { DataMessage } from '../core/snapshot.ts'
 import { attemptSpan, isError, notableFor } from '../core/trace.ts'

@@ -2,7 +2,7 @@
 // Routes are indexed by host (exact, or suffix of `*.suffix`), then by path (exact, prefix, any). The
 // order among routes is never encoded in the tables: `match` takes the lowest index that fits.
 
-import type { RoutePlan } from '../core/plan.ts'
+import type { RoutePlan } from '../core/route-plan.ts'
 import { normalizePath } from './path.ts'
 
 /** Below so many routes with a prefix, comparing is cheaper than cutting keys out of the path. */

@@ -1,7 +1,7 @@
 // Why a request takes the route it takes, for people: the same matcher decides, and each route's own
 // conditions are then looked at one by one. Slow and allocating: never on the way of traffic.
 
-import type { RouteMatch, RoutePlan } from '../core/plan.ts'
+import type { RouteMatch, RoutePlan } from '../core/route-plan.ts'
 import type { RouteTable } from './compile.ts'
 import type { RouteRequest } from './match.ts'
 import { hasPrefix, match, normalizeHost } from './match.ts'

@@ -2,7 +2,7 @@
 // depend on the depth of host and path, not on the number of routes. Allocates only where a host or
 // path is not in normal form, or to cut keys for lookups among many prefixes.
 
-import type { RoutePlan } from '../core/plan.ts'
+import type { RoutePlan } from '../core/route-plan.ts'
 import type { RouteGroup, RouteTable } from './compile.ts'
 import { AMBIGUOUS, normalizePath } from './path.ts'
 

@@ -2,7 +2,7 @@
 // Must never make a target that is empty, or one that begins with `//` or `/\`: as a target that is
 // read as another authority, and as a redirect it leads to another host.
 
-import type { PathRewrite } from '../core/plan.ts'
+import type { PathRewrite } from '../core/route-plan.ts'
 import { hasPrefix } from './match.ts'
 import { AMBIGUOUS, hasDotSegment, normalizePath, withoutQuery } from './path.ts'
 

@@ -4,7 +4,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isIP } from 'node:net'
-import type { KubernetesSourcePlan, SourcePlan } from '../core/plan.ts'
+import type { KubernetesSourcePlan, SourcePlan } from '../core/source-plan.ts'
 import { readMemberList } from '../config/member-list.ts'
 import type { Source, SourceHost } from '../discover/contract.ts'
 import { DnsSource } from '../discover/dns.ts'

@@ -1,7 +1,7 @@
 // How discovery is told of: in the log, in status and by the admin API.
 
 import type { SourceNews, SourceState } from '../core/membership-source.ts'
-import type { SourcePlan } from '../core/plan.ts'
+import type { SourcePlan } from '../core/source-plan.ts'
 import type { DiscoveryStatus } from '../core/status.ts'
 
 /** For people: `dns api.internal`, `file /etc/backends.json`. */

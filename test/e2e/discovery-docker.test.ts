@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { afterEach, test } from 'node:test'
-import type { DockerSourcePlan } from '../../src/core/plan.ts'
+import type { DockerSourcePlan } from '../../src/core/source-plan.ts'
 import type { Source } from '../../src/discover/contract.ts'
 import { dockerSource } from '../../src/discover/docker.ts'
 import { openJsonApi } from '../../src/discover/json-api.ts'

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import type { CheckPlan } from '../../src/core/plan.ts'
+import type { CheckPlan } from '../../src/core/check-plan.ts'
 import {
   bulk,
   mysqlGreeting,

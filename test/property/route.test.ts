@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import type { RouteMatch } from '../../src/core/plan.ts'
+import type { RouteMatch } from '../../src/core/route-plan.ts'
 import { hasPrefix, normalizeHost, type RouteRequest } from '../../src/route/match.ts'
 import { AMBIGUOUS, normalizePath } from '../../src/route/path.ts'
 import { rewritePath, redirectLocation } from '../../src/route/rewrite.ts'

@@ -1,7 +1,8 @@
 // One probe by the real prober, awaited.
 
 import assert from 'node:assert/strict'
-import type { Address, CheckPlan } from '../../src/core/plan.ts'
+import type { Address } from '../../src/core/plan.ts'
+import type { CheckPlan } from '../../src/core/check-plan.ts'
 import type { ProbeResult } from '../../src/probe/contract.ts'
 import { socketProber } from '../../src/probe/prober.ts'
 

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { MysqlCheckPlan } from '../../src/core/plan.ts'
+import type { MysqlCheckPlan } from '../../src/core/check-plan.ts'
 import { startMariadb, startMariadbReplica } from '../support/mariadb.ts'
 import { probeOnce, words } from '../support/probe.ts'
 import { waitFor } from '../support/wait.ts'

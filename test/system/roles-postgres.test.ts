@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { PostgresCheckPlan } from '../../src/core/plan.ts'
+import type { PostgresCheckPlan } from '../../src/core/check-plan.ts'
 import { startPostgres, startReplica } from '../support/postgres.ts'
 import { probeOnce, words } from '../support/probe.ts'
 import { connectTo } from '../support/raw.ts'

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { RedisCheckPlan } from '../../src/core/plan.ts'
+import type { RedisCheckPlan } from '../../src/core/check-plan.ts'
 import { probeOnce, words } from '../support/probe.ts'
 import { connectTo } from '../support/raw.ts'
 import { startRedis, startSentinel } from '../support/redis.ts'

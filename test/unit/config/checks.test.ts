@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { CheckPlan } from '../../../src/core/plan.ts'
+import type { CheckPlan } from '../../../src/core/check-plan.ts'
 import { readBytes } from '../../../src/config/byte-text.ts'
 import { bad, parse, pool } from './cases.ts'
 

@@ -10,7 +10,7 @@ import {
   type HealthState,
   type HealthStep,
 } from '../../../src/core/health.ts'
-import type { HealthCheckPlan } from '../../../src/core/plan.ts'
+import type { HealthCheckPlan } from '../../../src/core/check-plan.ts'
 import { seededRandom } from '../../../src/core/random.ts'
 
 const plan: HealthCheckPlan = {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { assessObjective, assessObjectives, type PoolUse } from '../../../src/core/objective.ts'
-import type { CheckPlan, FailoverPlan, PoolPlan } from '../../../src/core/plan.ts'
+import type { FailoverPlan, PoolPlan } from '../../../src/core/plan.ts'
+import type { CheckPlan } from '../../../src/core/check-plan.ts'
 import { CHECK, planOf, poolPlan } from '../runtime/control-world.ts'
 import { FAILOVER_DEFAULTS } from '../../support/failover-machine.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { formatAddress } from '../../../src/core/address-text.ts'
-import type { DnsSourcePlan } from '../../../src/core/plan.ts'
+import type { DnsSourcePlan } from '../../../src/core/source-plan.ts'
 import { DnsSource } from '../../../src/discover/dns.ts'
 import type { SearchRules } from '../../../src/discover/dns-names.ts'
 import type {

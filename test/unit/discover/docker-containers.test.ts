@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { formatAddress } from '../../../src/core/address-text.ts'
-import type { DockerSourcePlan } from '../../../src/core/plan.ts'
+import type { DockerSourcePlan } from '../../../src/core/source-plan.ts'
 import { readContainers } from '../../../src/discover/docker-containers.ts'
 
 const PLAN: DockerSourcePlan = {

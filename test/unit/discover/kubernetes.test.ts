@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { KubernetesSourcePlan } from '../../../src/core/plan.ts'
+import type { KubernetesSourcePlan } from '../../../src/core/source-plan.ts'
 import type { JsonApi, StreamOptions } from '../../../src/discover/json-api.ts'
 import { ApiError, StreamError } from '../../../src/discover/json-api.ts'
 import { kubernetesSource } from '../../../src/discover/kubernetes.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { HeaderChanges } from '../../../src/core/plan.ts'
+import type { HeaderChanges } from '../../../src/core/route-plan.ts'
 import {
   connectionLines,
   forwardInformational,

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import type { HttpCheckPlan } from '../../../src/core/plan.ts'
+import type { HttpCheckPlan } from '../../../src/core/check-plan.ts'
 import type { ProbeResult } from '../../../src/probe/contract.ts'
 import { probeOnce, words } from '../../support/probe.ts'
 import { request, serve } from '../../support/raw.ts'

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { constants, createHash, generateKeyPairSync, privateDecrypt } from 'node:crypto'
 import { test, type TestContext } from 'node:test'
-import type { MysqlCheckPlan } from '../../../src/core/plan.ts'
+import type { MysqlCheckPlan } from '../../../src/core/check-plan.ts'
 import type { ProbeResult } from '../../../src/probe/contract.ts'
 import {
   mysqlError,

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { createHash, createHmac, pbkdf2Sync, timingSafeEqual } from 'node:crypto'
 import { test, type TestContext } from 'node:test'
-import type { PostgresCheckPlan } from '../../../src/core/plan.ts'
+import type { PostgresCheckPlan } from '../../../src/core/check-plan.ts'
 import type { ProbeResult } from '../../../src/probe/contract.ts'
 import {
   POSTGRES_LOGGED_IN,

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import type { RedisCheckPlan } from '../../../src/core/plan.ts'
+import type { RedisCheckPlan } from '../../../src/core/check-plan.ts'
 import type { ProbeResult } from '../../../src/probe/contract.ts'
 import { bulk, replicaInfo } from '../../support/probe-answers.ts'
 import { probeOnce, words } from '../../support/probe.ts'

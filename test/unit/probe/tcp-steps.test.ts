@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import type { TcpCheckStep } from '../../../src/core/plan.ts'
+import type { TcpCheckStep } from '../../../src/core/check-plan.ts'
 import { socketProber } from '../../../src/probe/prober.ts'
 import { serverText } from '../../../src/probe/server-text.ts'
 import { probeOnce, words } from '../../support/probe.ts'

@@ -1,6 +1,6 @@
 // Short ways to write routes and requests.
 
-import type { RouteMatch, RoutePlan } from '../../../src/core/plan.ts'
+import type { RouteMatch, RoutePlan } from '../../../src/core/route-plan.ts'
 import { compileRoutes } from '../../../src/route/compile.ts'
 import { match, type RouteRequest } from '../../../src/route/match.ts'
 

@@ -2,7 +2,8 @@
 // threads that write the shared rows as the real ones do. Everything repeats from its seed.
 
 import { ManualClock, type Timers } from '../../../src/core/clock.ts'
-import type { HealthCheckPlan, OutlierPlan, Plan, PoolPlan } from '../../../src/core/plan.ts'
+import type { OutlierPlan, Plan, PoolPlan } from '../../../src/core/plan.ts'
+import type { HealthCheckPlan } from '../../../src/core/check-plan.ts'
 import { seededRandom, type Random } from '../../../src/core/random.ts'
 import {
   BACKEND,

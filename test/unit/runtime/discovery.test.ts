@@ -3,13 +3,8 @@ import { test } from 'node:test'
 import { formatAddress } from '../../../src/core/address-text.ts'
 import type { EventBody } from '../../../src/core/events.ts'
 import type { Member } from '../../../src/core/membership.ts'
-import type {
-  AdminPlan,
-  DiscoveryPlan,
-  ListenerPlan,
-  Plan,
-  SourcePlan,
-} from '../../../src/core/plan.ts'
+import type { AdminPlan, DiscoveryPlan, ListenerPlan, Plan } from '../../../src/core/plan.ts'
+import type { SourcePlan } from '../../../src/core/source-plan.ts'
 import type { PoolStatus } from '../../../src/core/status.ts'
 import { Discovery } from '../../../src/runtime/discovery.ts'
 import { foundAt, ManualTime, SpokenSource, turn } from '../../support/discovery.ts'
