@@ -135,7 +135,8 @@ export class PoolHealth {
     }
     for (const backend of kept) {
       const comesBack = carryOver(backend, before, plan, moment)
-      if (comesBack !== null) this.#ramp(backend, nowMs)
+      const isWeighed = backend.availability === 'weightless' && backend.plan.weight > 0
+      if (comesBack !== null || isWeighed) this.#ramp(backend, nowMs)
       this.#judge(backend, nowMs, comesBack)
     }
     const joins = this.available > 0

@@ -275,8 +275,24 @@ test('a weight of 0 takes a backend out of the rotation, and another one brings 
   assert.equal(world.states(), 'a available, b weightless, c available')
   assert.equal(world.transitions.at(-1)!.to, 'weightless')
   world.reload({ backends: weigh(3) })
+  assert.equal(world.states(), 'a available, b starting, c available')
+  assert.equal(world.transitions.at(-1)!.reason, 'slow start at 10 % of its weight')
+  world.run(10_100)
   assert.equal(world.states(), 'a available, b available, c available')
   assert.deepEqual([...last(world).pools[0]!.weight], [1, 3, 1])
+  // From one weight to another there is nothing to come back from.
+  world.reload({ backends: weigh(2) })
+  assert.deepEqual([...last(world).pools[0]!.weight], [1, 2, 1])
+})
+
+test('who gets a weight again gets all of it where nobody else serves', () => {
+  const world = inUse(1)
+  const weigh = (weight: number) => world.pool.backends.map((one) => ({ ...one, weight }))
+  world.reload({ backends: weigh(0) })
+  assert.equal(world.states(), 'a weightless')
+  world.reload({ backends: weigh(3) })
+  assert.equal(world.states(), 'a available')
+  assert.deepEqual([...last(world).pools[0]!.weight], [3])
 })
 
 test('pools come and go', () => {
