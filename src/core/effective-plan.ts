@@ -26,7 +26,10 @@ export interface PlanOverrides {
 export interface WeightOverride {
   readonly pool: string
   readonly backend: string
-  /** `share`: of the configured weight, 0…; the result need not be whole: half of 1 is 0.5. */
+  /**
+   * `share`: of the configured weight, 0…; the result need not be whole: half of 1 is 0.5. Neither
+   * gives anything to a member whose source says 0, for that one is about to go, or not ready.
+   */
   readonly weight: { readonly kind: 'absolute' | 'share'; readonly value: number }
 }
 
@@ -60,6 +63,8 @@ const WEIGHT_MAX = 65_535
 /** Puts the plan in force together. Its new backends have slot −1 and want one. */
 export function effectivePlan(configured: Plan, inputs: PlanInputs): Composed {
   const pools: PoolPlan[] = []
+  /** By pool: members whose sources give them nothing. */
+  const idle = new Map<string, ReadonlySet<string>>()
   for (const pool of configured.pools) {
     if (pool.replicasOf >= 0) {
       pools.push(pool)
@@ -68,7 +73,8 @@ export function effectivePlan(configured: Plan, inputs: PlanInputs): Composed {
     const overrides = holdsIn(pool) ? inputs.overrides : NO_OVERRIDES
     const made = backendsOf(pool, { ...inputs, overrides })
     if (!made.ok) return made
-    pools.push({ ...pool, backends: weighed(pool.name, made.backends, overrides) })
+    idle.set(pool.name, made.idle)
+    pools.push({ ...pool, backends: weighed(pool.name, made, overrides) })
   }
   return { ok: true, plan: { ...configured, pools: pools.map((pool) => readSide(pool, pools)) } }
 
@@ -77,10 +83,12 @@ export function effectivePlan(configured: Plan, inputs: PlanInputs): Composed {
   function readSide(pool: PoolPlan, all: readonly PoolPlan[]): PoolPlan {
     if (pool.replicasOf < 0) return pool
     const own = new Map(pool.backends.map((backend) => [backend.name, backend.slot]))
-    const backends = all[pool.replicasOf]!.backends.map((backend) =>
+    const owner = all[pool.replicasOf]!
+    const backends = owner.backends.map((backend) =>
       withoutSite(backend, own.get(backend.name) ?? -1),
     )
-    return { ...pool, backends: weighed(pool.name, backends, inputs.overrides) }
+    const made = { backends, idle: idle.get(owner.name)! }
+    return { ...pool, backends: weighed(pool.name, made, inputs.overrides) }
   }
 }
 
@@ -97,9 +105,13 @@ function withoutSite(backend: BackendPlan, slot: number): BackendPlan {
   return { ...backend, slot, site: -1 }
 }
 
-type Backends =
-  | { readonly ok: true; readonly backends: readonly BackendPlan[] }
-  | { readonly ok: false; readonly message: string }
+interface Made {
+  readonly backends: readonly BackendPlan[]
+  /** Names of those whose weight of 0 is their source's word. */
+  readonly idle: ReadonlySet<string>
+}
+
+type Backends = ({ readonly ok: true } & Made) | { readonly ok: false; readonly message: string }
 
 function backendsOf(pool: PoolPlan, { members, overrides }: PlanInputs): Backends {
   const removed = new Set<string>()
@@ -109,14 +121,15 @@ function backendsOf(pool: PoolPlan, { members, overrides }: PlanInputs): Backend
   const found = members.get(pool.name) ?? []
   const added = overrides.added.filter((backend) => backend.pool === pool.name)
   const all = pool.backends.filter(({ name }) => !removed.has(name))
-  if (found.length === 0 && added.length === 0) return { ok: true, backends: all }
+  const idle = new Set<string>()
+  if (found.length === 0 && added.length === 0) return { ok: true, backends: all, idle }
   const names = new Set(pool.backends.map(({ name }) => name))
   const comers = [
-    ...found.map((member) => ({ member, isRemoved: removed.has(member.name) })),
+    ...found.map((member) => ({ member, isFound: true, isRemoved: removed.has(member.name) })),
     // Who adds a backend means it, also after somebody has removed one of that name.
-    ...added.map((member) => ({ member, isRemoved: false })),
+    ...added.map((member) => ({ member, isFound: false, isRemoved: false })),
   ]
-  for (const { member, isRemoved } of comers) {
+  for (const { member, isFound, isRemoved } of comers) {
     if (names.has(member.name)) continue
     names.add(member.name)
     if (isRemoved) continue
@@ -124,10 +137,11 @@ function backendsOf(pool: PoolPlan, { members, overrides }: PlanInputs): Backend
     if (site === null) return { ok: false, message: noSite(pool, member) }
     const { name, address, weight = 1, zone = null } = member
     all.push({ name, slot: -1, address, weight, zone, site })
+    if (isFound && weight === 0) idle.add(name)
   }
   // Where one alone serves, the order of sites goes before the order within them.
   if (pool.mode === 'active-standby') all.sort((one, two) => one.site - two.site)
-  return { ok: true, backends: all }
+  return { ok: true, backends: all, idle }
 }
 
 function siteOf(pool: PoolPlan, { site }: Member): number | null {
@@ -144,7 +158,7 @@ function noSite(pool: PoolPlan, { name, site = null }: Member): string {
 
 function weighed(
   pool: string,
-  backends: readonly BackendPlan[],
+  { backends, idle }: Made,
   { weights }: PlanOverrides,
 ): readonly BackendPlan[] {
   const own = new Map<string, WeightOverride['weight']>()
@@ -152,7 +166,8 @@ function weighed(
   if (own.size === 0) return backends
   return backends.map((backend) => {
     const word = own.get(backend.name)
-    return word === undefined ? backend : { ...backend, weight: weightOf(word, backend.weight) }
+    const isWeighed = word !== undefined && !idle.has(backend.name)
+    return !isWeighed ? backend : { ...backend, weight: weightOf(word, backend.weight) }
   })
 }
 

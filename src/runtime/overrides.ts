@@ -236,7 +236,15 @@ export class RunningOverrides {
     const failure = await this.#replan(pool, backend, { weight: wished })
     if (failure !== null) return failure
     const what = weight === null ? 'as configured' : describeWeight(weight)
-    return this.#kept(`${pool}/${backend}: weight ${what}`)
+    const rest = this.#isIdle(request) ? ', as soon as its source gives it one: until then 0' : ''
+    return this.#kept(`${pool}/${backend}: weight ${what}${rest}`)
+  }
+
+  /** A weight was given to a backend that is about to go, or not ready. */
+  #isIdle({ pool, backend, weight }: Wish<'weight'>): boolean {
+    if (weight?.kind !== 'absolute' || weight.value === 0) return false
+    const now = this.#ports.plan().pools.find(({ name }) => name === pool)
+    return now?.backends.find(({ name }) => name === backend)?.weight === 0
   }
 
   async #changeMember(request: Wish<'add' | 'remove'>, plan: PoolPlan): Promise<OverrideAnswer> {

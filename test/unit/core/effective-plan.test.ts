@@ -87,6 +87,19 @@ pools:
   assert.deepEqual(weights(compose({}, all('share', 0), heavy)), [0, 0, 0])
 })
 
+test('no weight lifts the 0 that a source gives a member', () => {
+  const word = (backend: string, kind: 'absolute' | 'share', value: number) => {
+    return { pool: 'web', backend, weight: { kind, value } } as const
+  }
+  const words = [word('c', 'absolute', 5), word('d', 'share', 5), word('e', 'absolute', 5)]
+  const going = (name: string, port: number): Member => ({ ...member(name, port), weight: 0 })
+  const members = { web: [going('c', 81), going('d', 82), member('e', 83)] }
+  assert.deepEqual(weights(compose(members, { weights: words })), [1, 1, 0, 0, 5])
+  // What an operator has added himself has nobody else's word.
+  const added = [{ pool: 'web', ...going('c', 81) }]
+  assert.deepEqual(weights(compose({}, { weights: words, added })), [1, 1, 5])
+})
+
 test('what is said about pools and backends that are not there has no effect', () => {
   const overrides: PlanOverrides = {
     weights: [{ pool: 'web', backend: 'x', weight: { kind: 'absolute', value: 3 } }],
@@ -106,6 +119,17 @@ pools:
     backends: { one: "10.0.0.1:5432", two: "10.0.0.2:5432" }
     healthCheck: { postgres: { user: probe } }
 runtime: { stateDir: /var/lib/evenkeel }`)
+
+test('no weight of the read side lifts the 0 that a source gives a member', () => {
+  const weight = { kind: 'absolute', value: 5 } as const
+  const weights = ['one', 'three'].map((backend) => ({ pool: 'db:replicas', backend, weight }))
+  const plan = compose({ db: [{ ...member('three'), weight: 0 }] }, { weights }, standby)
+  const [, reads] = plan.pools
+  assert.deepEqual(
+    reads!.backends.map((backend) => backend.weight),
+    [5, 1, 0],
+  )
+})
 
 test('the read side has the servers of its pool, and weights of its own', () => {
   const weight = { kind: 'absolute', value: 5 } as const

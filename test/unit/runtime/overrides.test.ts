@@ -171,6 +171,23 @@ test('what is refused changes nothing and is not kept', async () => {
   assert.equal(backends(), 'a×1 b×4 c×1')
 })
 
+test('a weight for a backend that is about to go waits for its source', async () => {
+  const { ask, backends, keeper } = world()
+  const pod = (weight: number) => {
+    const address = { kind: 'tcp', host: '10.0.0.9', port: 80 } as const
+    return [{ name: 'pod', address, weight, zone: null }]
+  }
+  await keeper.setMembers('web', pod(0))
+  const weight = { kind: 'absolute', value: 5 }
+  assert.equal(
+    await ask({ verb: 'weight', backend: 'pod', weight, force: false }),
+    'web/pod: weight 5, as soon as its source gives it one: until then 0.',
+  )
+  assert.equal(backends(), 'a×1 b×4 c×1 pod×0')
+  await keeper.setMembers('web', pod(1))
+  assert.equal(backends(), 'a×1 b×4 c×1 pod×5')
+})
+
 test('a weight holds beside the configuration until it is reset', async () => {
   const { ask, backends, held, keeper } = world()
   const half = { kind: 'share', value: 0.5 }
