@@ -57,6 +57,11 @@ export class StreamError extends ApiError {}
 
 const CONNECT_MS = 3_000
 const ANSWER_MS = 10_000
+/**
+ * When a connection on which nothing is said is first asked whether the other end is still there; the
+ * system gives it up about ten seconds later. A watch may say nothing for minutes.
+ */
+const ALIVE_MS = 10_000
 const ANSWER_BYTES_MAX = 32 << 20
 const LINE_BYTES_MAX = 8 << 20
 
@@ -70,6 +75,8 @@ export async function openJsonApi(place: JsonApiPlace): Promise<JsonApi> {
     bodyTimeout: ANSWER_MS,
     connect: {
       timeout: CONNECT_MS,
+      keepAlive: true,
+      keepAliveInitialDelay: ALIVE_MS,
       ...(socketPath === undefined ? {} : { socketPath }),
       ...(ca === undefined ? {} : { ca }),
     },
@@ -220,6 +227,7 @@ const WORDS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
   ECONNRESET: 'connection reset',
   EPIPE: 'connection reset',
+  ETIMEDOUT: 'the other end is gone without a word',
   EHOSTUNREACH: 'host unreachable',
   ENETUNREACH: 'network unreachable',
   ENOTFOUND: 'the name does not resolve',

@@ -29,8 +29,11 @@ const PAGE = 500
 const PAGES_MAX = 50
 /** How often a list may be begun anew because it has changed meanwhile. */
 const LISTS_MAX = 3
-/** How long the server keeps a watch open; each one a little different, so they don't end together. */
-const WATCH_S = 270
+/**
+ * How long the server keeps a watch open; each one a little different, so they don't end together. What
+ * stands between us may keep up a connection of which only its own half is left, and then this alone tells.
+ */
+const WATCH_S = 120
 const WATCH_SPREAD_S = 60
 /** A server that is alive sends a bookmark about every minute, or ends the watch in time. */
 const WATCH_GRACE_MS = 30_000

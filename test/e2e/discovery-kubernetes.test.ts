@@ -2,8 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
+import { Socket } from 'node:net'
 import { join } from 'node:path'
-import { afterEach, test } from 'node:test'
+import { afterEach, mock, test } from 'node:test'
 import type { KubernetesSourcePlan } from '../../src/core/source-plan.ts'
 import { kubernetesAccess, openSource } from '../../src/runtime/discovery-sources.ts'
 import { makeAuthority, type Certificate } from '../support/certificates.ts'
@@ -159,6 +160,24 @@ test('lines of a watch that make no sense lead to a new list', async () => {
   server.say('nonsense')
   await until('failure: its watch makes no sense')
   await until('p1 10.1.0.1:8080 1')
+})
+
+test('a connection on which nothing is said is asked every few seconds whether it still holds', async () => {
+  const authority = makeAuthority('cluster authority')
+  const caFile = join(temporaryFolder('authority'), 'ca.crt')
+  writeFileSync(caFile, authority.cert)
+  for (const tls of [null, authority.issue('kubernetes')]) {
+    const server = await cluster(tls)
+    server.put(slice('s1', 'p1'))
+    const alive = mock.method(Socket.prototype, 'setKeepAlive')
+    ended.push(() => alive.mock.restore())
+    follow(server, 50, tls === null ? null : caFile)
+    await waitFor(() => server.watches === 1)
+    const asked = alive.mock.calls.map((call) => call.arguments)
+    assert.ok(asked.length > 0)
+    for (const each of asked) assert.deepEqual(each, [true, 10_000])
+    alive.mock.restore()
+  }
 })
 
 test('over TLS the cluster is known by its authority, and nobody else is believed', async () => {

@@ -53,6 +53,7 @@ test('a list that never gets to its end is a failure, and is not begun anew with
 class Cluster {
   readonly time = new ManualTime()
   lists = 0
+  readonly watched: { readonly path: string; readonly idleMs: number }[] = []
   watch: (options: StreamOptions) => Promise<void> = () => new Promise(() => {})
   readonly words
   readonly source
@@ -67,7 +68,10 @@ class Cluster {
         this.lists++
         return Promise.resolve({ status: 200, headers: {}, body })
       },
-      stream: (_path, options) => this.watch(options),
+      stream: (path, options) => {
+        this.watched.push({ path, idleMs: options.idleMs })
+        return this.watch(options)
+      },
       close: () => {},
     }
     const access = { server: PLAN.server!, ca: null, namespace: 'shop', token: async () => 'x' }
@@ -86,6 +90,16 @@ class Cluster {
     })
   }
 }
+
+test('a watch ends within minutes by itself, and is given up if it does not', async () => {
+  const cluster = new Cluster()
+  await cluster.time.pass(1_000)
+  const [{ path, idleMs }] = cluster.watched as [(typeof cluster.watched)[0]]
+  const seconds = Number(new URL(path, PLAN.server!).searchParams.get('timeoutSeconds'))
+  assert.ok(seconds >= 120 && seconds < 180, `${seconds} s`)
+  assert.equal(idleMs, (seconds + 30) * 1_000)
+  cluster.source.stop()
+})
 
 test('a watch that breaks off soon after each start is told of, and its list read less and less often', async () => {
   const cluster = new Cluster()
