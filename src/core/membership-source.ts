@@ -33,7 +33,10 @@ export type SourceWord =
 
 type Answer = Extract<SourceWord, { kind: 'answer' }>
 
-/** `waiting`: no good answer yet. `stale`: the last one failed; what was known before stays. */
+/**
+ * `waiting`: no good answer yet. `stale`: the last one failed, or none has come to this process; what
+ * was known before stays.
+ */
 export type SourceCondition = 'waiting' | 'ok' | 'stale'
 
 export interface SourceState {
@@ -42,6 +45,8 @@ export interface SourceState {
   readonly sinceMs: number
   /** Monotonic ms of the last good answer; `null` before the first. */
   readonly answeredMs: number | null
+  /** That was to a process before this one, which has had none yet. */
+  readonly isRecalled: boolean
   /** Sorted by name. */
   readonly members: readonly Member[]
   /**
@@ -81,6 +86,7 @@ export function firstState(nowMs: number): SourceState {
     condition: 'waiting',
     sinceMs: nowMs,
     answeredMs: null,
+    isRecalled: false,
     members: [],
     trouble: null,
     unsteady: false,
@@ -88,6 +94,20 @@ export function firstState(nowMs: number): SourceState {
     refused: [],
     missing: new Map(),
   }
+}
+
+/** What a process before this one knew, until the source answers here. */
+export function recalledState(
+  members: readonly Member[],
+  answeredMs: number,
+  nowMs: number,
+): SourceState {
+  return { ...firstState(nowMs), condition: 'stale', answeredMs, isRecalled: true, members }
+}
+
+/** It has answered in this process. */
+export function hasAnswered({ answeredMs, isRecalled }: SourceState): boolean {
+  return answeredMs !== null && !isRecalled
 }
 
 /** What a source's word makes of what was known. */
@@ -108,6 +128,7 @@ export function hear(
     condition: 'ok',
     sinceMs: state.condition === 'ok' ? state.sinceMs : nowMs,
     answeredMs: nowMs,
+    isRecalled: false,
     members: kept.members,
     trouble: word.incomplete ?? word.unsteady ?? null,
     unsteady: word.incomplete === null && word.unsteady !== undefined,
@@ -126,7 +147,7 @@ function newsOf(before: SourceState, after: SourceState, changed: boolean): Sour
     return { state: 'failed', ...names }
   }
   if (after.trouble === null && before.trouble !== null) return { state: 'recovered', ...names }
-  return changed || before.condition === 'waiting' ? { state: 'changed', ...names } : null
+  return changed || !hasAnswered(before) ? { state: 'changed', ...names } : null
 }
 
 function fail(state: SourceState, trouble: string, nowMs: number): SourceStep {

@@ -164,7 +164,7 @@ export function describeAdmin(
 }
 
 /** `just now`, `5 min ago`, `3 h ago`, `2 days ago`. */
-function agoText(ms: number): string {
+export function agoText(ms: number): string {
   const minutes = Math.floor(ms / 60_000)
   if (minutes < 1) return 'just now'
   if (minutes < 60) return `${minutes} min ago`

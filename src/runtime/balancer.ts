@@ -53,7 +53,7 @@ export async function startBalancer(
   let discovery: RunningDiscovery | null = null
   let balancer: Balancer | null = null
   try {
-    discovery = await RunningDiscovery.start(settled, past.found)
+    discovery = await RunningDiscovery.start(settled, past.found, kept.members)
     const keeper = makeKeeper(plan, settled, kept.overrides, discovery.members)
     const ways = { inProcess, reusePort, threads }
     balancer = new Balancer({ ...options, log, keeper, discovery, kept, past, ...ways })

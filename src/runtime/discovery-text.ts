@@ -1,5 +1,6 @@
 // How discovery is told of: in the log, in status and by the admin API.
 
+import { agoText } from '../core/overrides.ts'
 import type { SourceNews, SourceState } from '../core/membership-source.ts'
 import type { SourcePlan } from '../core/source-plan.ts'
 import type { DiscoveryStatus } from '../core/status.ts'
@@ -17,14 +18,31 @@ function placeOf(plan: SourcePlan): string {
   return plan.namespace === null ? plan.service : `${plan.namespace}/${plan.service}`
 }
 
-/** One sentence about what a source's word has changed. */
-export function newsText(
+/** One sentence about a source that has said nothing yet, and what a process before this one knew. */
+export function recalledText(
   pool: string,
   source: string,
-  { news, state }: { readonly news: SourceNews; readonly state: SourceState },
+  { state, nowMs }: { readonly state: SourceState; readonly nowMs: number },
 ): string {
+  return `${source} has not answered yet: ${toldText(pool, state, nowMs)} stay until it does`
+}
+
+function toldText(pool: string, state: SourceState, nowMs: number): string {
+  const { members, answeredMs, isRecalled } = state
+  const ago = isRecalled && answeredMs !== null ? ` ${agoText(nowMs - answeredMs)}` : ''
+  return `${countOf(members.length)} of pool ${pool} that it told of${ago}`
+}
+
+interface SourceTurn {
+  readonly news: SourceNews
+  readonly state: SourceState
+  readonly nowMs: number
+}
+
+/** One sentence about what a source's word has changed. */
+export function newsText(pool: string, source: string, { news, state, nowMs }: SourceTurn): string {
   if (news.state === 'failed') {
-    const kept = `${countOf(state.members.length)} of pool ${pool} that it told of stay`
+    const kept = `${toldText(pool, state, nowMs)} stay`
     const known = state.answeredMs === null ? `pool ${pool} waits for it` : kept
     return `${source} fails: ${state.trouble}; ${known}`
   }
@@ -72,7 +90,7 @@ function reasonOf({ condition, trouble, unsteady, refused }: SourceState, facts:
   const first = {
     waiting: trouble === null ? 'no answer yet' : `no answer yet: ${trouble}`,
     ok: trouble === null ? 'answers' : `${answers}: ${trouble}`,
-    stale: `what it said last still holds: ${trouble}`,
+    stale: `what it said last still holds: ${trouble ?? 'no answer yet'}`,
   }[condition]
   return [first, ...more].join('; ')
 }

@@ -6,7 +6,7 @@ import type { Clock, Timers } from '../core/clock.ts'
 import type { EventBody } from '../core/events.ts'
 import { mergeMembers, membersOf } from '../core/membership.ts'
 import type { Found, Member } from '../core/membership.ts'
-import { firstState, hear } from '../core/membership-source.ts'
+import { firstState, hasAnswered, hear, recalledState } from '../core/membership-source.ts'
 import type { SourceNews, SourceState, SourceWord } from '../core/membership-source.ts'
 import type { Address, DiscoveryPlan, Plan, PoolPlan } from '../core/plan.ts'
 import type { SourcePlan } from '../core/source-plan.ts'
@@ -14,7 +14,8 @@ import type { Random } from '../core/random.ts'
 import type { DiscoveryStatus, PoolStatus } from '../core/status.ts'
 import { type Filtered, filterFound } from '../discover/address-filter.ts'
 import type { Source, SourceHost } from '../discover/contract.ts'
-import { describeSource, newsText, statusOf } from './discovery-text.ts'
+import { describeSource, newsText, recalledText, statusOf } from './discovery-text.ts'
+import type { Answered, Recalled } from './kept-members.ts'
 
 export interface DiscoveryPorts {
   readonly clock: Clock
@@ -27,12 +28,19 @@ export interface DiscoveryPorts {
   publish(event: EventBody): void
   /** All members of a pool; tells why they could not be taken, `null` if they were. */
   setMembers(pool: string, members: readonly Member[]): Promise<string | null>
+  /** A source has given a good answer. @param isNews something else than before, or for the first time */
+  answered(isNews: boolean): void
 }
+
+/** What a process before this one knew of a source; `null`: nothing. */
+type Recall = (pool: string, source: SourcePlan) => Recalled | null
 
 /** Changes within this time are one. */
 const GATHER_MS = 100
 /** Two new plans of a pool are at least this far apart. */
 const APART_MS = 1_000
+/** How soon a source has to say something before what was known in an earlier process is taken. */
+const RECALL_MS = 900
 /** How soon members that were refused are offered again. */
 const AGAIN_MS = 5_000
 /** DNS servers and their caches may leave somebody out once: two answers in a row have to agree. */
@@ -60,8 +68,13 @@ export class Discovery {
    * Looks after the pools of this plan from now on; sources that are in it unchanged go on.
    * @param known the members of a pool that it has not looked after until now: they stay until its
    *   sources have answered
+   * @param recall for sources that it has not looked after until now
    */
-  adopt(plan: Plan, known: (pool: string) => readonly Member[] = () => []): void {
+  adopt(
+    plan: Plan,
+    known: (pool: string) => readonly Member[] = () => [],
+    recall: Recall = () => null,
+  ): void {
     const own = ownAddresses(plan)
     const wanted = new Map(plan.pools.map((pool) => [pool.name, pool]))
     for (const [name, running] of this.#pools) {
@@ -76,7 +89,7 @@ export class Discovery {
         running = new PoolDiscovery(pool.name, this.#ports, known(pool.name), () => this.#settle())
         this.#pools.set(pool.name, running)
       }
-      running.adopt(pool, pool.discovery, own)
+      running.adopt(pool, pool.discovery, { own, recall })
     }
   }
 
@@ -104,6 +117,11 @@ export class Discovery {
   /** By pool what its sources have told; no seeds. */
   get found(): ReadonlyMap<string, readonly Member[]> {
     return new Map([...this.#pools].map(([name, pool]) => [name, pool.found()]))
+  }
+
+  /** The last good answers, of sources that have given one. */
+  get answers(): readonly Answered[] {
+    return [...this.#pools].flatMap(([pool, running]) => running.answers(pool))
   }
 
   /** The pools as people are shown them: with where their backends come from. */
@@ -155,12 +173,16 @@ class PoolDiscovery {
   /** Each source has said something, and what follows from it has been done. */
   get isSettled(): boolean {
     const isSilent = this.#running.some(({ state }) => {
-      return state.answeredMs === null && state.trouble === null
+      return !hasAnswered(state) && state.trouble === null
     })
     return !isSilent && (!this.#isBehind || this.#refusal !== null)
   }
 
-  adopt(pool: PoolPlan, plan: DiscoveryPlan, own: readonly Address[]): void {
+  adopt(
+    pool: PoolPlan,
+    plan: DiscoveryPlan,
+    { own, recall }: { readonly own: readonly Address[]; readonly recall: Recall },
+  ): void {
     const isFirst = this.#plan === null
     // A plan also comes with each change of members: then there is nothing to do.
     const isSame = isSameJson(this.#plan, plan) && isSameJson(this.#configured, pool.backends)
@@ -183,14 +205,17 @@ class PoolDiscovery {
     const fresh: Running[] = []
     this.#running = next.map((one) => {
       if ('source' in one) return one
-      const running = this.#open(one)
+      const running = this.#open(one, recall)
       fresh.push(running)
       return running
     })
     if (!areRulesSame) for (const running of kept) this.#hearAgain(running)
     // They may have been found by other rules.
     if (isFirst) this.#left = this.#filter(this.#left, plan.sources).found
-    if (!isFirst || plan.seed.length > 0 || this.#left.length > 0) this.#change()
+    const isRecalled = fresh.some(({ state }) => state.isRecalled)
+    if (!isFirst || this.#left.length > 0) this.#change()
+    else if (isRecalled) this.#change(RECALL_MS)
+    else if (plan.seed.length > 0) this.#change()
     for (const { source } of fresh) source.start()
   }
 
@@ -208,12 +233,27 @@ class PoolDiscovery {
     })
   }
 
-  #open(plan: SourcePlan): Running {
+  answers(pool: string): readonly Answered[] {
+    return this.#running.flatMap(({ plan: source, state: { answeredMs, members } }) => {
+      const isKnown = answeredMs !== null && members.length > 0
+      return isKnown ? [{ pool, source, answeredMs, members }] : []
+    })
+  }
+
+  #open(plan: SourcePlan, recall: Recall): Running {
     const { clock, timers, random } = this.#ports
     const tell = (word: SourceWord): { unsure: boolean } => this.#hear(running, word)
     const source = this.#ports.open(this.#pool, plan, { clock, timers, random, tell })
     const counts = { failures: 0, changes: 0 }
-    const state = firstState(clock.nowMs())
+    const nowMs = clock.nowMs()
+    const recalled = recall(this.#pool, plan)
+    // They may have been found by other rules.
+    const known = this.#filter(recalled?.members ?? [], [plan]).found
+    const members = membersOf(known).slice(0, this.#plan!.membersMax)
+    const state =
+      recalled === null || members.length === 0
+        ? firstState(nowMs)
+        : recalledState(members, nowMs - recalled.ageMs, nowMs)
     const running: Running = { plan, source, counts, state, last: null }
     return running
   }
@@ -221,10 +261,14 @@ class PoolDiscovery {
   #hear(running: Running, word: SourceWord): { unsure: boolean } {
     const atMs = this.#ports.clock.nowMs()
     running.last = { word, atMs }
-    const wasFirst = running.state.answeredMs === null
+    const isFirst = !hasAnswered(running.state)
     const step = this.#take(running, running.plan.kind === 'dns' ? DNS_AGREEING : 1)
-    if (running.state.failures > 0) running.counts.failures++
-    if (step.changed || (wasFirst && running.state.answeredMs !== null)) this.#change()
+    const { state } = running
+    const isNews = step.changed || (isFirst && hasAnswered(state))
+    if (state.failures > 0) running.counts.failures++
+    else this.#ports.answered(isNews)
+    // One that fails says nothing better than what is recalled.
+    if (isNews || (state.isRecalled && this.#isBehind)) this.#change()
     else this.#settled()
     return { unsure: step.unsure }
   }
@@ -266,7 +310,8 @@ class PoolDiscovery {
 
   #announce({ plan, state }: Running, news: SourceNews): void {
     const source = describeSource(plan)
-    const message = newsText(this.#pool, source, { news, state })
+    const nowMs = this.#ports.clock.nowMs()
+    const message = newsText(this.#pool, source, { news, state, nowMs })
     this.#ports.publish({ kind: 'discovery', news: { pool: this.#pool, source, ...news, message } })
   }
 
@@ -274,7 +319,7 @@ class PoolDiscovery {
   found(): readonly Member[] {
     const lists = this.#running.map(({ state }) => state.members)
     // A source that has said nothing yet takes nobody away.
-    if (this.#running.every(({ state }) => state.answeredMs !== null)) this.#left = []
+    if (this.#running.every(({ state }) => hasAnswered(state))) this.#left = []
     return mergeMembers(this.#configured, [...lists, this.#left])
   }
 
@@ -289,9 +334,9 @@ class PoolDiscovery {
     return mergeMembers(this.#configured, [membersOf(seeds)])
   }
 
-  #change(): void {
+  #change(ms = GATHER_MS): void {
     this.#isBehind = true
-    this.#tellIn(GATHER_MS)
+    this.#tellIn(ms)
   }
 
   #tellIn(ms: number): void {
@@ -308,7 +353,9 @@ class PoolDiscovery {
     this.#dueMs = Infinity
     this.#isTelling = true
     this.#isBehind = false
+    const isFirst = this.#toldMs === -Infinity
     this.#toldMs = this.#ports.clock.nowMs()
+    if (isFirst && this.#left.length === 0) this.#tellRecalled(this.#toldMs)
     const refusal = await this.#ports.setMembers(this.#pool, this.#members())
     this.#isTelling = false
     if (this.#isStopped) return
@@ -320,6 +367,16 @@ class PoolDiscovery {
     if (refusal !== null) this.#isBehind = true
     if (this.#isBehind) this.#tellIn(refusal === null ? GATHER_MS : AGAIN_MS)
     this.#settled()
+  }
+
+  #tellRecalled(nowMs: number): void {
+    const pool = this.#pool
+    for (const { plan, state } of this.#running) {
+      // One that fails has been told of.
+      if (!state.isRecalled || state.trouble !== null) continue
+      const message = recalledText(pool, describeSource(plan), { state, nowMs })
+      this.#ports.publish({ kind: 'warning', message, fields: { pool } })
+    }
   }
 }
 

@@ -1,7 +1,9 @@
 // What survives a restart, opened at the start and closed at the end: who is active in pools with an
-// active, and what operators have changed about backends.
+// active, what operators have changed about backends, and what discovery was told.
 
 import type { Plan } from '../core/plan.ts'
+import type { MemberStore } from '../ha/member-file.ts'
+import { openMembers } from '../ha/member-file.ts'
 import type { OverrideStore } from '../ha/override-file.ts'
 import { openOverrides } from '../ha/override-file.ts'
 import { openStateDir } from '../ha/state-dir.ts'
@@ -12,6 +14,7 @@ import { openFailoverState } from './failover-state.ts'
 export interface KeptState {
   readonly failover: StateStore
   readonly overrides: OverrideStore
+  readonly members: MemberStore
   /** Waits for what is being written and gives the directory free. */
   close(): Promise<void>
 }
@@ -26,11 +29,12 @@ export async function openKeptState(plan: Plan, log: Log): Promise<KeptState> {
   try {
     const failover = await openFailoverState(plan, dir, log)
     const overrides = await openOverrides(dir)
+    const members = await openMembers(dir)
     const close = async (): Promise<void> => {
       await failover.close()
       await dir?.close()
     }
-    return { failover, overrides, close }
+    return { failover, overrides, members, close }
   } catch (error) {
     await dir?.close()
     throw error

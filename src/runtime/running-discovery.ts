@@ -7,10 +7,13 @@ import type { EventBody } from '../core/events.ts'
 import type { Member } from '../core/membership.ts'
 import type { Plan } from '../core/plan.ts'
 import { seededRandom } from '../core/random.ts'
+import type { SourcePlan } from '../core/source-plan.ts'
 import type { PoolStatus } from '../core/status.ts'
+import type { MemberStore } from '../ha/member-file.ts'
 import { systemClock, systemTimers } from './clock.ts'
 import { Discovery } from './discovery.ts'
 import { openSource } from './discovery-sources.ts'
+import { KeptMembers } from './kept-members.ts'
 import type { PlanKeeper } from './plan-keeper.ts'
 
 /** How long first answers may hold up the start. */
@@ -20,35 +23,46 @@ export class RunningDiscovery {
   /** What is known of each pool, as long as nobody else keeps it. */
   readonly #members = new Map<string, readonly Member[]>()
   readonly #discovery: Discovery
+  readonly #kept: KeptMembers
   #keeper: PlanKeeper | null = null
   #publish: ((event: EventBody) => void) | null = null
   #untold: EventBody[] = []
 
-  constructor() {
+  constructor(store: MemberStore) {
+    const clock = systemClock()
+    const publish = (event: EventBody): void => {
+      if (this.#publish === null) this.#untold.push(event)
+      else this.#publish(event)
+    }
+    const ports = { clock, timers: systemTimers, wallMs: () => Date.now(), publish }
+    this.#kept = new KeptMembers(store, ports, () => this.#discovery.answers)
     this.#discovery = new Discovery({
-      clock: systemClock(),
+      clock,
       random: seededRandom(Math.floor(Math.random() * 2 ** 31)),
       timers: systemTimers,
       open: openSource,
       machine: machineAddresses,
-      publish: (event) => {
-        if (this.#publish === null) this.#untold.push(event)
-        else this.#publish(event)
-      },
+      publish,
       setMembers: (pool, members) => this.#setMembers(pool, members),
+      answered: (isNews) => this.#kept.answered(isNews),
     })
   }
 
   /**
    * Asks all sources of a plan; resolves when each has said something, or soon.
    * @param known what was found before, by pool: it stays until its sources have answered
+   * @param store what sources said to processes before this one
    */
   static async start(
     plan: Plan,
-    known: ReadonlyMap<string, readonly Member[]> = new Map(),
+    known: ReadonlyMap<string, readonly Member[]>,
+    store: MemberStore,
   ): Promise<RunningDiscovery> {
-    const running = new RunningDiscovery()
-    running.#discovery.adopt(plan, (pool) => known.get(pool) ?? [])
+    const running = new RunningDiscovery(store)
+    const recall = (pool: string, source: SourcePlan) => running.#kept.recall(pool, source)
+    running.#discovery.adopt(plan, (pool) => known.get(pool) ?? [], recall)
+    const found = plan.pools.filter(({ discovery }) => discovery !== undefined)
+    running.#kept.tellUnused(new Set(found.map(({ name }) => name)))
     await running.#discovery.firstWords(FIRST_WORDS_MS)
     return running
   }
@@ -87,6 +101,7 @@ export class RunningDiscovery {
   }
 
   stop(): void {
+    this.#kept.stop()
     this.#discovery.stop()
   }
 

@@ -6,6 +6,7 @@ import { isSame } from '../core/same.ts'
 import type { FailoverRecord } from '../core/failover-record.ts'
 import type { Overrides } from '../core/overrides.ts'
 import type { FailoverStore } from '../ha/failover-store.ts'
+import type { MemberStore } from '../ha/member-file.ts'
 import type { OverrideStore } from '../ha/override-file.ts'
 import type { StateStore } from '../ha/state-file.ts'
 import type { KeptState } from './kept-state.ts'
@@ -22,6 +23,8 @@ const TAKEN_OVER = 'another process has taken over'
 export class LendableState implements KeptState {
   readonly failover: StateStore
   readonly overrides: OverrideStore
+  /** What is to be kept while it is lent is left out: it is kept with what comes next. */
+  readonly members: MemberStore
   readonly #open: () => Promise<KeptState>
   /** What the files held. */
   readonly #loaded: {
@@ -50,7 +53,7 @@ export class LendableState implements KeptState {
    * @param open opens the same state again, after it was lent
    */
   constructor(kept: KeptState, memory: Memory | null, open: () => Promise<KeptState>) {
-    const { failover, overrides } = kept
+    const { failover, overrides, members } = kept
     this.#kept = kept
     this.#loaded = { failover: failover.loaded, overrides: overrides.loaded }
     this.#open = open
@@ -76,6 +79,13 @@ export class LendableState implements KeptState {
       save: async (next) => {
         await this.#hold(this.#use((one) => one.overrides.save(next)))
         this.#overrides = next
+      },
+    }
+    this.members = {
+      loaded: members.loaded,
+      save: async (answers) => {
+        const isHere = this.#kept !== null && !this.#isLent
+        if (isHere) await this.#use((one) => one.members.save(answers))
       },
     }
   }

@@ -1,7 +1,7 @@
 // Discovery in the whole program: a list of members in a file, changed while requests flow.
 
 import assert from 'node:assert/strict'
-import { renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -33,9 +33,9 @@ async function server(name: string, delayMs = 0): Promise<number> {
   return (http.address() as AddressInfo).port
 }
 
-async function run(discovery: object, pool: object = {}): Promise<Evenkeel> {
+async function run(discovery: object, pool: object = {}, runtime = {}): Promise<Evenkeel> {
   const evenkeel = await startEvenkeel({
-    runtime: { threads: 1 },
+    runtime: { threads: 1, ...runtime },
     listeners: { web: { pool: 'app' } },
     pools: { app: { discovery, slowStart: false, ...pool } },
   })
@@ -114,6 +114,37 @@ test('a pool whose source says nothing begins empty, says for what it waits, and
   assert.equal(await names(evenkeel), `127.0.0.1:${one}`)
   const metrics = await (await fetch(`${evenkeel.adminUrl}/metrics`)).text()
   assert.match(metrics, /^evenkeel_discovery_up\{pool="app",source="file"\} 1$/m)
+})
+
+test('what was found outlives a stop and a crash, until its source speaks again', async () => {
+  const [one, two] = [await server('one'), await server('two')]
+  const [file, stateDir] = [join(temporaryFolder('members'), 'list.yaml'), temporaryFolder('state')]
+  const kept = join(stateDir, 'members.json')
+  const start = (): Promise<Evenkeel> =>
+    run({ file: { path: file }, seed: ['127.0.0.1:1'] }, { healthCheck: { tcp: {} } }, { stateDir })
+  put(file, `one: 127.0.0.1:${one}\n`)
+  const first = await start()
+  await waitFor(() => existsSync(kept))
+  await first.stop()
+  rmSync(file)
+
+  const second = await start()
+  assert.equal(await ask(second), 'one')
+  const { discovery } = await pool(second)
+  assert.deepEqual([discovery![0]!.state, discovery![0]!.members], ['stale', 1])
+  assert.equal(discovery![0]!.reason, 'what it said last still holds: there is no such file')
+  const told =
+    /there is no such file; 1 backend of pool app that it told of (just now|\d+ min ago) stay/
+  assert.match(second.logs(), told)
+  put(file, `two: 127.0.0.1:${two}\n`)
+  await waitFor(async () => (await ask(second)) === 'two')
+  await waitFor(() => readFileSync(kept, 'utf8').includes('"two"'))
+  second.process.signal('SIGKILL')
+  await second.stop()
+  rmSync(file)
+
+  const third = await start()
+  assert.equal(await ask(third), 'two')
 })
 
 test('seeds serve until the first answer, and fixed backends stay beside those that are found', async () => {

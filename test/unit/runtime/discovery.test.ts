@@ -7,6 +7,7 @@ import type { AdminPlan, DiscoveryPlan, ListenerPlan, Plan } from '../../../src/
 import type { SourcePlan } from '../../../src/core/source-plan.ts'
 import type { PoolStatus } from '../../../src/core/status.ts'
 import { Discovery } from '../../../src/runtime/discovery.ts'
+import type { Recalled } from '../../../src/runtime/kept-members.ts'
 import { foundAt, ManualTime, SpokenSource, turn } from '../../support/discovery.ts'
 import { planOf, poolPlan } from './control-world.ts'
 
@@ -34,6 +35,10 @@ class World {
   /** Members of each new plan, in short. */
   readonly plans: string[] = []
   readonly sources: SpokenSource[] = []
+  /** What was worth keeping: whether it was news. */
+  readonly answers: boolean[] = []
+  /** By kind of source: what was known in a process before this one. */
+  recalled: Partial<Record<SourcePlan['kind'], Recalled>> = {}
   refusal: string | null = null
   /** Holds up the new plans until it is called. */
   hold: (() => void) | null = null
@@ -58,6 +63,7 @@ class World {
         if (this.isHolding) await new Promise<void>((resolve) => (this.hold = resolve))
         return this.refusal
       },
+      answered: (isNews) => this.answers.push(isNews),
     })
   }
 
@@ -70,7 +76,9 @@ class World {
       allow: null,
       ...changes,
     }
-    this.discovery.adopt(planWith(discovery, backends), () => known)
+    const recall = (_pool: string, { kind }: SourcePlan): Recalled | null =>
+      this.recalled[kind] ?? null
+    this.discovery.adopt(planWith(discovery, backends), () => known, recall)
   }
 
   messages(): readonly string[] {
@@ -432,4 +440,112 @@ test('after the stop nothing is told, and no timer is left', async () => {
   await world.time.pass(10_000)
   assert.deepEqual(world.plans, [])
   assert.equal(world.time.waiting, 0)
+})
+
+/** What a source said in an earlier process. */
+function recalledOf(ageMs: number, ...addresses: readonly string[]): Recalled {
+  const members = addresses.map((text): Member => {
+    const { address, weight, zone } = foundAt(text)
+    return { name: formatAddress(address), address, weight, zone }
+  })
+  return { members, ageMs }
+}
+
+test('what a source said before a restart holds until it answers, and is said to be old', async () => {
+  const world = new World()
+  world.recalled.dns = recalledOf(3 * 3_600_000, '10.0.0.1:80', '10.0.0.2:80')
+  world.adopt({ seed: [{ kind: 'tcp', host: '10.0.9.9', port: 80 }] })
+  const ready = world.discovery.firstWords(1_000)
+  await world.time.pass(890)
+  assert.deepEqual([world.plans, world.events], [[], []])
+  await world.time.pass(110)
+  await ready
+  assert.deepEqual(world.plans.splice(0), ['web: 10.0.0.1:80 10.0.0.2:80'])
+  const told = '2 backends of pool web that it told of 3 h ago stay'
+  assert.deepEqual(world.messages(), [
+    `dns api.internal has not answered yet: ${told} until it does`,
+  ])
+  const [status] = world.status()!
+  assert.deepEqual(
+    [status!.state, status!.members, status!.answeredMs],
+    ['stale', 2, 3 * 3_600_000 + 1_000],
+  )
+  assert.equal(status!.reason, 'what it said last still holds: no answer yet')
+  world.sources[0]!.fails('no answer in time')
+  assert.equal(world.messages()[1], `failed: dns api.internal fails: no answer in time; ${told}`)
+  assert.deepEqual(world.answers, [])
+  await world.time.pass(2_000)
+  assert.deepEqual(world.plans, [])
+  world.sources[0]!.says('10.0.0.2:80', '10.0.0.3:80')
+  world.sources[0]!.says('10.0.0.2:80', '10.0.0.3:80')
+  await world.time.pass(100)
+  assert.deepEqual(world.plans, ['web: 10.0.0.2:80 10.0.0.3:80'])
+  assert.deepEqual(world.answers, [true, true])
+  assert.equal(world.status()![0]!.state, 'ok')
+})
+
+test('a source that answers at the start is not held up by what it said before', async () => {
+  const world = new World()
+  world.recalled.file = recalledOf(60_000, '10.0.0.1:80')
+  world.adopt({ sources: [FILE] })
+  const ready = world.discovery.firstWords(1_000)
+  await world.time.pass(500)
+  world.sources[0]!.says('10.0.0.2:80')
+  await world.time.pass(100)
+  await ready
+  assert.deepEqual(world.plans, ['web: 10.0.0.2:80'])
+  assert.deepEqual(world.messages(), [
+    'changed: file /etc/list.yaml knows 1 backend of pool web (1 added, 1 removed)',
+  ])
+  assert.deepEqual(world.answers, [true])
+})
+
+test('of a source that fails at the start what it said before is taken at once', async () => {
+  const world = new World()
+  world.recalled.dns = recalledOf(60_000, '10.0.0.1:80')
+  world.adopt()
+  const ready = world.discovery.firstWords(1_000)
+  world.sources[0]!.fails('connection refused')
+  await world.time.pass(100)
+  await ready
+  assert.deepEqual(world.plans, ['web: 10.0.0.1:80'])
+  assert.deepEqual(world.messages(), [
+    'failed: dns api.internal fails: connection refused; 1 backend of pool web that it told of 1 min ago stay',
+  ])
+})
+
+test('what was said before a restart is judged by the rules of now', async () => {
+  const world = new World()
+  const others = ['10.0.0.3:80', '10.0.0.4:80']
+  world.recalled.dns = recalledOf(60_000, '127.0.0.1:80', '10.0.0.99:8080', ...others)
+  world.adopt({ membersMax: 1 })
+  await world.time.pass(1_000)
+  assert.deepEqual(world.plans, ['web: 10.0.0.3:80'])
+})
+
+test('a process that takes over says nothing of what is older than what it was given', async () => {
+  const world = new World()
+  world.recalled.dns = recalledOf(60_000, '10.0.0.1:80')
+  world.adopt({}, 0, recalledOf(0, '10.0.0.1:80', '10.0.0.2:80').members)
+  await world.time.pass(1_000)
+  assert.deepEqual(world.plans, ['web: 10.0.0.1:80 10.0.0.2:80'])
+  assert.deepEqual(world.messages(), [])
+})
+
+test('the answers that are kept are the last good ones, whoever heard them', async () => {
+  const world = new World()
+  world.recalled.dns = recalledOf(60_000, '10.0.0.1:80')
+  world.adopt({ sources: [DNS, FILE] })
+  const kept = (): unknown =>
+    world.discovery.answers.map(({ pool, source, answeredMs, members }) => {
+      return [pool, source.kind, answeredMs, brief(members)]
+    })
+  assert.deepEqual(kept(), [['web', 'dns', -59_000, '10.0.0.1:80']])
+  await world.time.pass(1_000)
+  world.sources[1]!.says('10.0.0.2:80')
+  world.sources[0]!.fails('no answer in time')
+  assert.deepEqual(kept(), [
+    ['web', 'dns', -59_000, '10.0.0.1:80'],
+    ['web', 'file', 2_000, '10.0.0.2:80'],
+  ])
 })

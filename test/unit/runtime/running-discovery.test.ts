@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
+import { openMembers } from '../../../src/ha/member-file.ts'
 import { PlanKeeper } from '../../../src/runtime/plan-keeper.ts'
 import { RunningDiscovery } from '../../../src/runtime/running-discovery.ts'
 import { planOf } from '../../support/embedded.ts'
@@ -23,7 +24,7 @@ test('a configuration that is taken back has its last known members, not its see
     apply: async () => {},
     failed: (_, error) => assert.fail(String(error)),
   })
-  const discovery = await RunningDiscovery.start(without)
+  const discovery = await RunningDiscovery.start(without, new Map(), await openMembers(null))
   after(() => discovery.stop())
   discovery.begin(keeper, () => {})
   const names = (): string[] => keeper.plan.pools[1]!.backends.map(({ name }) => name)

@@ -26,6 +26,10 @@ function keptState(heard: string[], isKept = true): KeptState {
       isKept,
       save: async (overrides) => void heard.push(`${overrides.length} overrides`),
     },
+    members: {
+      loaded: { answers: [], warnings: [] },
+      save: async (answers) => void heard.push(`${answers.length} answers`),
+    },
     close,
   }
 }
@@ -225,6 +229,19 @@ test('nothing is lent before what is being saved is on the disk', async () => {
   written()
   await Promise.all([saving, lending])
   assert.deepEqual(heard, ['closed'])
+})
+
+test('what discovery was told is kept while the state is here, and waits for nothing', async () => {
+  const heard: string[] = []
+  const state = lendable(heard)
+  await state.members.save([])
+  await state.lend()
+  await state.members.save([])
+  await state.takeBack()
+  await state.members.save([])
+  await state.close()
+  await state.members.save([])
+  assert.deepEqual(heard, ['0 answers', 'closed', 'opened', '0 answers', 'closed'])
 })
 
 test('a state that is taken back while it is still being given away comes back after that', async () => {
