@@ -30,7 +30,7 @@ const balancer = await embed({
   pools: {
     web: {
       backends: { one: one.address, dead: `127.0.0.1:${await freePort()}` },
-      healthCheck: { http: '/health', interval: '100ms' },
+      healthCheck: { http: '/health', interval: '1s', fastInterval: '100ms' },
     },
   },
 })

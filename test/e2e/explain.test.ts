@@ -51,7 +51,7 @@ test('what is explained is what a client meets', async (context) => {
   const [a, b] = await Promise.all(['a', 'b'].map((name) => startBackend({ name })))
   const dead = await startBackend({ name: 'dead' })
   await dead.stop()
-  const check = { http: '/health', interval: '300ms', timeout: '200ms' }
+  const check = { http: '/health', interval: '1s', fastInterval: '100ms' }
   const evenkeel = await startEvenkeel({
     listeners: {
       web: {

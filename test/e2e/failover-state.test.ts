@@ -20,7 +20,7 @@ async function start(stateDir: string, wait = true): Promise<Evenkeel> {
         web: {
           mode: 'active-standby',
           backends: { one: one.address, two: two.address },
-          healthCheck: { http: '/health', interval: '100ms' },
+          healthCheck: { http: '/health', interval: '1s', fastInterval: '100ms' },
           failover: { readyFor: '100ms' },
         },
       },

@@ -101,7 +101,7 @@ test('reloads that replace every backend lose no request and meet no 503', async
         backends: Object.fromEntries(
           servers.slice(first, first + 2).map(({ port }) => [`b${port}`, `127.0.0.1:${port}`]),
         ),
-        healthCheck: { http: { path: '/health' }, interval: '200ms' },
+        healthCheck: { http: { path: '/health' }, interval: '1s', fastInterval: '100ms' },
       },
     },
   })

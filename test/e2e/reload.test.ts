@@ -19,7 +19,7 @@ const one = await startBackend({ name: 'one' })
 const two = await startBackend({ name: 'two' })
 after(() => Promise.all([one.stop(), two.stop()]))
 
-const healthCheck = { http: '/health', interval: '100ms', rise: 1 }
+const healthCheck = { http: '/health', interval: '1s', fastInterval: '100ms', rise: 1 }
 
 function poolWith(...backends: { name: string; address: string }[]) {
   const entries = backends.map(({ name, address }) => [name, address])

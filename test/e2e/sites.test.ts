@@ -53,7 +53,7 @@ async function start(context: TestContext, options: RigOptions): Promise<Rig> {
         balance: options.balance ?? 'round-robin',
         backends: placed,
         sites: options.sites,
-        healthCheck: { http: '/health', interval: '200ms', fall: 2, rise: 1 },
+        healthCheck: { http: '/health', interval: '1s', fastInterval: '100ms', fall: 2, rise: 1 },
         slowStart: { duration: 0 },
         failover: { readyFor: 0, holdDown: '50ms', stableFor: '700ms', ...options.failover },
       },
@@ -203,7 +203,7 @@ test('the site an operator chose survives a kill and a restart', async (context)
         web: {
           backends: placed,
           sites: { seoul: 'mirror', incheon: 'mirror', busan: 'cold' },
-          healthCheck: { http: '/health', interval: '200ms' },
+          healthCheck: { http: '/health', interval: '1s', fastInterval: '100ms' },
           failover: { readyFor: 0 },
         },
       },

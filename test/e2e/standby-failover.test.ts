@@ -24,7 +24,7 @@ async function startPair(context: TestContext, failover: object = {}): Promise<P
   const pool = {
     mode: 'active-standby',
     backends: { a: a.address, b: b.address },
-    healthCheck: { http: '/health', interval: '300ms', timeout: '200ms' },
+    healthCheck: { http: '/health', interval: '1s', fastInterval: '100ms' },
     failover: { readyFor: 0, holdDown: '100ms', ...failover },
   }
   const balancer = await embed({

@@ -245,7 +245,7 @@ async function startWithReads() {
       db: {
         mode: 'active-standby',
         backends: { a: addresses['a'], b: addresses['b'] },
-        healthCheck: { tcp: {}, interval: '50ms' },
+        healthCheck: { tcp: {}, interval: '1s', fastInterval: '100ms' },
         failover: { readyFor: '50ms' },
       },
     },

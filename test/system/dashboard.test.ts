@@ -6,7 +6,7 @@ import { openPage } from '../support/browser.ts'
 import type { Evenkeel } from '../support/evenkeel.ts'
 import { startEvenkeel } from '../support/evenkeel.ts'
 
-const check = { http: { path: '/health' }, interval: '200ms' }
+const check = { http: { path: '/health' }, interval: '500ms', fastInterval: '100ms' }
 
 async function startWeb(): Promise<{
   evenkeel: Evenkeel

@@ -34,7 +34,7 @@ test('promtool finds nothing to say about the metrics, and Prometheus has every 
   const folder = temporaryFolder('monitoring')
   const list = join(folder, 'members.json')
   writeFileSync(list, JSON.stringify([{ name: 'd', address: d }]))
-  const healthCheck = { http: '/health', interval: '200ms', timeout: '100ms' }
+  const healthCheck = { http: '/health', interval: '1s', fastInterval: '100ms' }
   const evenkeel = await startEvenkeel({
     keepalived: { vip: '127.0.0.99', trackFile: join(folder, 'track') },
     alerts: { notify: { ops: { exec: ['true'] } }, rules: { latency: { above: '2s' } } },

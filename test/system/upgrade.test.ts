@@ -28,7 +28,7 @@ async function startOrdered(place: string) {
       web: {
         mode: 'active-standby',
         backends: { one, two },
-        healthCheck: { http: '/health', interval: '100ms' },
+        healthCheck: { http: '/health', interval: '1s', fastInterval: '100ms' },
         failover: { readyFor: '100ms' },
       },
       other: { backends: { one, two } },
@@ -83,7 +83,7 @@ test('who is active is handed over with the state directory, and taken back if t
       web: {
         mode: 'active-standby',
         backends: { one: backends[0]!.address, two: backends[1]!.address },
-        healthCheck: { http: '/health', interval: '100ms' },
+        healthCheck: { http: '/health', interval: '1s', fastInterval: '100ms' },
         failover: { readyFor: '100ms' },
       },
     },
@@ -150,7 +150,7 @@ test('a move after two upgrades in a row stops the first process, too', async ()
       web: {
         mode: 'active-standby',
         backends: { one, two },
-        healthCheck: { http: '/health', interval: '100ms' },
+        healthCheck: { http: '/health', interval: '1s', fastInterval: '100ms' },
         failover: { readyFor: '100ms' },
       },
     },
@@ -185,7 +185,7 @@ test('without a state directory, too, the new process knows who is active and wh
       web: {
         mode: 'active-standby',
         backends: { one, two },
-        healthCheck: { http: '/health', interval: '100ms' },
+        healthCheck: { http: '/health', interval: '1s', fastInterval: '100ms' },
         failover: { readyFor: '100ms' },
       },
       other: { backends: { one, two }, healthCheck: { http: '/health' } },
@@ -234,7 +234,7 @@ test('with agreement the new process joins as the same replica, once the old one
   const backends = await Promise.all(['one', 'two'].map((name) => startBackend({ name })))
   after(() => Promise.all([etcd.stop(), ...backends.map((backend) => backend.stop())]))
   const [one, two] = backends.map(({ address }) => address)
-  const healthCheck = { http: '/health', interval: '100ms' }
+  const healthCheck = { http: '/health', interval: '1s', fastInterval: '100ms' }
   const running = await startEvenkeel({
     runtime: { stateDir: join(folder, 'agreed') },
     cluster: {

@@ -85,7 +85,7 @@ test(`${RELOADS} reloads under load on ${threads} data threads, a fifth of them 
           dead: `127.0.0.1:${dead}`,
           a,
         },
-        healthCheck: { http: '/health', interval: '200ms' },
+        healthCheck: { http: '/health', interval: '1s', fastInterval: '100ms' },
         timeouts: { response: `${20 + (turn % 5)}s` },
       },
     },

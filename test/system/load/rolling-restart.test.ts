@@ -31,7 +31,7 @@ test('a rolling restart of all servers with drain --wait costs no request, reads
     pools: {
       web: {
         backends: Object.fromEntries(servers.map(({ name, address }) => [name, address])),
-        healthCheck: { http: '/', interval: '200ms' },
+        healthCheck: { http: '/', interval: '1s', fastInterval: '100ms' },
         slowStart: '1s',
         retry: false,
       },
@@ -77,7 +77,7 @@ test('whatever operators change, in whatever order, costs no request and never e
     pools: {
       web: {
         backends: { a: addressOf.get('a'), b: addressOf.get('b'), c: addressOf.get('c') },
-        healthCheck: { http: '/', interval: '200ms' },
+        healthCheck: { http: '/', interval: '1s', fastInterval: '100ms' },
         retry: false,
       },
     },
