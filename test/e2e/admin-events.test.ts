@@ -152,8 +152,8 @@ test('the stream ends when the API does, and HEAD gets no stream', async () => {
   response.resume()
   await once(response, 'end')
   const reader = await readEvents(admin.port, '/v1/events')
-  const startMs = performance.now()
   await admin.close()
   assert.equal(await reader.next(), null)
-  assert.ok(performance.now() - startMs < 400)
+  // It was ended, and not cut with the connections that are left after a while.
+  assert.equal(reader.response.complete, true)
 })
