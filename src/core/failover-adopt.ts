@@ -4,7 +4,7 @@
 // Pure. Plans have their slots assigned: the same slot is the same backend.
 
 import type { FailoverMachine, FailoverState, MemberState } from './failover-contract.ts'
-import { UNKNOWN } from './failover.ts'
+import { UNKNOWN } from './failover-initial.ts'
 import type { Plan, PoolPlan } from './plan.ts'
 import { isSame } from './same.ts'
 import { isFirst } from './standby.ts'

@@ -11,7 +11,8 @@ import {
   type Reign,
 } from '../core/failover-record.ts'
 import { adoptFailover } from '../core/failover-adopt.ts'
-import { initialFailover, reduceFailover } from '../core/failover.ts'
+import { initialFailover } from '../core/failover-initial.ts'
+import { reduceFailover } from '../core/failover.ts'
 import type {
   FailoverEffect,
   FailoverEvent,

@@ -31,7 +31,8 @@ import {
   restoredFrom,
   type FailoverRecord,
 } from '../../src/core/failover-record.ts'
-import { initialFailover, reduceFailover } from '../../src/core/failover.ts'
+import { initialFailover } from '../../src/core/failover-initial.ts'
+import { reduceFailover } from '../../src/core/failover.ts'
 import { seededRandom, type Random } from '../../src/core/random.ts'
 import { failoverMachine } from '../support/failover-machine.ts'
 import { ModelEtcd } from './agreement-etcd.ts'

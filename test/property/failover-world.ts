@@ -11,7 +11,8 @@ import type {
   MemberFacts,
   OperatorWord,
 } from '../../src/core/failover-contract.ts'
-import { initialFailover, reduceFailover } from '../../src/core/failover.ts'
+import { initialFailover } from '../../src/core/failover-initial.ts'
+import { reduceFailover } from '../../src/core/failover.ts'
 import {
   recordOf,
   reignOf,

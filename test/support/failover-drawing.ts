@@ -11,7 +11,8 @@ import type {
   FailoverState,
   FailoverStep,
 } from '../../src/core/failover-contract.ts'
-import { initialFailover, reduceFailover } from '../../src/core/failover.ts'
+import { initialFailover } from '../../src/core/failover-initial.ts'
+import { reduceFailover } from '../../src/core/failover.ts'
 import { readiness } from '../../src/core/standby.ts'
 import type { FailoverPhase } from '../../src/core/status.ts'
 import { DOWN, failoverMachine, HOOK, UP } from './failover-machine.ts'

@@ -10,7 +10,8 @@ import type {
   OperatorWord,
   Restored,
 } from '../../src/core/failover-contract.ts'
-import { initialFailover, reduceFailover } from '../../src/core/failover.ts'
+import { initialFailover } from '../../src/core/failover-initial.ts'
+import { reduceFailover } from '../../src/core/failover.ts'
 import { UP } from './failover-machine.ts'
 
 export class Hand {

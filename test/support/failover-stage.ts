@@ -16,7 +16,8 @@ import {
   type FailoverRecord,
   type Reign,
 } from '../../src/core/failover-record.ts'
-import { initialFailover, reduceFailover } from '../../src/core/failover.ts'
+import { initialFailover } from '../../src/core/failover-initial.ts'
+import { reduceFailover } from '../../src/core/failover.ts'
 import type { MoveReport } from '../../src/core/status.ts'
 import { DOWN } from './failover-machine.ts'
 
