@@ -1,0 +1,25 @@
+// Loaded into a process by `node --import`: a signal makes its last data thread fail.
+
+import { BroadcastChannel, isMainThread, workerData } from 'node:worker_threads'
+
+const CHANNEL = 'evenkeel-test-failing'
+
+if (isMainThread) {
+  process.on('SIGWINCH', () => {
+    const channel = new BroadcastChannel(CHANNEL)
+    channel.postMessage('now')
+    setImmediate(() => channel.close())
+  })
+} else {
+  const { thread, buffers } = workerData as { thread: number; buffers: { rows: unknown[] } }
+  const channel = new BroadcastChannel(CHANNEL)
+  channel.unref()
+  const target = channel as unknown as EventTarget
+  target.addEventListener('message', () => {
+    if (thread === buffers.rows.length - 1) setImmediate(raise)
+  })
+}
+
+function raise(): never {
+  throw new Error('thrown on purpose')
+}
