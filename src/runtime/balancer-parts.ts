@@ -197,6 +197,7 @@ export class Parts {
       reusePort,
       shares: past.shares,
       module: dataPlaneModule,
+      socketsLost: () => this.#settings.socketsLost?.(),
     })
   }
 

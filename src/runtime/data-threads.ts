@@ -53,6 +53,8 @@ export interface DataThreadsOptions {
   readonly current: () => Snapshot
   /** Called before a replacement starts; clears what the dead thread left in the way. */
   readonly beforeReplacement?: (thread: number) => Promise<void>
+  /** Whether a dead thread could get its sockets again; by default it can. */
+  readonly isReplaceable?: (thread: number) => boolean
   readonly module?: URL
   readonly limits?: SupervisionLimits
   /** Heap of one thread in MiB; by default a share of the machine's or container's memory. */
@@ -349,7 +351,7 @@ export class DataThreads implements DataPlanes {
     }
     this.#restarts++
     events.down(seat.thread, reason)
-    this.#schedule(seat)
+    if (this.#options.isReplaceable?.(seat.thread) !== false) this.#schedule(seat)
   }
 
   #schedule(seat: Seat): void {

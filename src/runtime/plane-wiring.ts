@@ -29,6 +29,8 @@ interface PlaneParts extends Hearers {
   readonly shares: SharedOut
   /** What the threads run; by default the data plane. */
   readonly module: URL | undefined
+  /** A thread is gone with sockets that the service manager alone can give again. */
+  socketsLost(): void
 }
 
 /** Data planes that are yet to be started. */
@@ -44,6 +46,13 @@ export function makePlanes(parts: PlaneParts): DataPlanes {
       (message) => receive(0, message),
     )
   }
+  // The service manager holds them, too, so they stay open: a new thread could not bind to the address,
+  // or would have a socket beside one that nobody accepts on.
+  const hasGiven = (thread: number): boolean => {
+    const names = new Set(plan().listeners.map(({ name }) => name))
+    const own = shares.inherited[thread] ?? []
+    return own.some(({ listener }) => names.has(listener) && shares.activated.includes(listener))
+  }
   return new DataThreads({
     plan: plan(),
     table,
@@ -57,10 +66,14 @@ export function makePlanes(parts: PlaneParts): DataPlanes {
     beforeReplacement: async (thread) => {
       if (thread === 0) await clearStaleSockets(plan())
     },
+    isReplaceable: (thread) => !hasGiven(thread),
     ...(module === undefined ? {} : { module }),
     events: {
       message: receive,
-      ...threadNews(parts.events, (thread) => control.threadDown(thread)),
+      ...threadNews(parts.events, (thread) => {
+        control.threadDown(thread)
+        if (hasGiven(thread)) parts.socketsLost()
+      }),
     },
   })
 }

@@ -25,6 +25,8 @@ export interface BalancerOptions {
   readonly predecessor?: Predecessor | null
   /** Sockets that a service manager has opened for it. */
   readonly activated?: readonly ActivatedSocket[]
+  /** Called when some of these are lost: the service manager gives them again at the next start. */
+  readonly socketsLost?: () => void
   /** Called when another process has taken over and this one may end, with this exit code. */
   readonly replaced?: (code: number) => void
 }

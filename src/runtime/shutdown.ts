@@ -70,6 +70,9 @@ export async function runUntilStopped(
         isReplaced = true
         end.begin(code, 'another process has taken over')
       },
+      socketsLost: () => {
+        end.begin(1, 'a data thread is gone with sockets that only a new start gets again')
+      },
       handedOver: () => end.begin(0, 'the virtual IP address was handed over'),
     })
     await manager.ready()

@@ -114,3 +114,39 @@ test('sockets of a service manager are taken by name or address, and handed on b
   after(() => process.kill(pid, 'SIGKILL'))
   await serves()
 })
+
+test('a data thread that fails with a socket of the service manager ends the process, which can get it again', async () => {
+  const backend = await startBackend({ name: 'one' })
+  after(() => backend.stop())
+  const web = await opened()
+  // The service manager holds the socket all the while.
+  const holder = spawn('sleep', ['600'], { stdio: ['ignore', 'ignore', 'ignore', web.fd] })
+  after(() => holder.kill('SIGKILL'))
+  const file = join(folder, 'lost.yaml')
+  const config = {
+    runtime: { threads: 1 },
+    log: { access: { format: 'off' } },
+    admin: { bind: `127.0.0.1:${await freePort()}` },
+    listeners: { web: { bind: `127.0.0.1:${web.port}`, pool: 'web' } },
+    pools: { web: { backends: { one: backend.address }, healthCheck: { http: '/health' } } },
+  }
+  writeFileSync(file, stringify(config))
+  const preload = new URL('../support/failing-preload.js', import.meta.url).href
+  const script = `LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=web exec ${process.execPath} --import=${preload} ${mainFile} run ${file}`
+  const child = spawn('sh', ['-c', script], { stdio: ['ignore', 'ignore', 'pipe', web.fd] })
+  after(() => child.kill('SIGKILL'))
+  const closed = once(child, 'close')
+  let said = ''
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => (said += text))
+  await waitFor(() => said.includes('is running'))
+  web.server.close()
+  const headers = { connection: 'close' }
+  assert.equal(await (await fetch(`http://127.0.0.1:${web.port}/`, { headers })).text(), 'one')
+  child.kill('SIGWINCH')
+  assert.deepEqual(await closed, [1, null])
+  assert.ok(
+    said.includes('a data thread is gone with sockets that only a new start gets again'),
+    said,
+  )
+  assert.ok(!said.includes('a listener failed'), said)
+})
