@@ -9,7 +9,7 @@ import { Pool } from '../core/pool.ts'
 import { WaitQueue } from '../core/queue.ts'
 import { BACKEND, CONTROL_POOL } from '../core/shared-layout.ts'
 import type { SharedTable } from '../core/shared-layout.ts'
-import type { FreedSlots } from '../core/snapshot.ts'
+import { ELIGIBILITY, type FreedSlots } from '../core/snapshot.ts'
 import { AttemptList } from './attempt-list.ts'
 import type { BackendState, PoolState, PositionMoves, ThreadContext } from './context.ts'
 import { IdleConnections } from './idle.ts'
@@ -96,6 +96,23 @@ export function freePools(context: ThreadContext, freed: FreedSlots): void {
     if (pool.leaving.length === 0) continue
     cutOff(pool.leaving.filter(isFreed), fault('draining'))
     pool.leaving = pool.leaving.filter((backend) => !isFreed(backend))
+  }
+}
+
+/**
+ * What is cut in this pool is cut for those as well who read from it by a read side that the plan has
+ * no more, and that no snapshot speaks of.
+ */
+export function cutLeftReaders(context: ThreadContext, { rightCell, backends }: PoolState): void {
+  for (const { pool, backends: readFrom } of context.leavingPools) {
+    const gone = readFrom.filter((one) => {
+      if (one.rightCell < 0 || one.rightCell !== rightCell) return false
+      const same = backends.find(({ plan }) => plan.name === one.plan.name)
+      return same?.member.eligibility === ELIGIBILITY.cut
+    })
+    if (gone.length === 0) continue
+    pool.retire(gone.map(({ member }) => member))
+    cutOff(gone, fault('draining'))
   }
 }
 

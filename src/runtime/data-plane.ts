@@ -20,7 +20,13 @@ import { AccessOutbox } from '../observe/access-outbox.ts'
 import { reportWaiting } from '../proxy/attempt.ts'
 import { ThreadContext } from '../proxy/context.ts'
 import type { BackendState, PoolState } from '../proxy/context.ts'
-import { adoptPools, freePools, makePool, watchLeaving } from '../proxy/pool-state.ts'
+import {
+  adoptPools,
+  cutLeftReaders,
+  freePools,
+  makePool,
+  watchLeaving,
+} from '../proxy/pool-state.ts'
 import type { ReadInto } from '../proxy/socket.ts'
 import { cutLapsed, cutOff, rescue } from '../proxy/withdraw.ts'
 import { PlaneListeners } from './plane-listeners.ts'
@@ -132,6 +138,7 @@ export class DataPlane {
     if (snapshot.plan !== undefined) this.adopt(snapshot.plan)
     const { pools } = this.context
     const lost = snapshot.pools.flatMap((change) => this.takeOver(change))
+    for (const { pool } of snapshot.pools) cutLeftReaders(this.context, pools[pool]!)
     // All old ones are broken before anything begins anew, in whatever pool: they may be one server.
     cutOff(snapshot.pools.flatMap(({ pool }) => cutOnes(pools[pool]!)))
     for (const backend of lost) rescue(backend)

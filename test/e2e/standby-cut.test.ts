@@ -266,5 +266,29 @@ for (const readInto of READ_INTO) {
         assert.deepEqual([plane.pool('moved'), plane.pool('cut')], [0, 0])
       })
     })
+
+    test('so are the readers of a read side that a reload has left out', async () => {
+      for (const protocol of ['http', 'tcp']) {
+        const backends = [protocol === 'http' ? silent : echo, silent]
+        const listener = { protocol, role: 'replica' }
+        await withStandby({ readInto, backends, listener }, async (plane) => {
+          publishActive(plane, 'a', { epoch: 1, active: 0 })
+          const client = await plane.connect()
+          client.write(protocol === 'http' ? message('GET') : 'hello')
+          const peer = await plane.servers[0]!.peer(0)
+          if (protocol === 'http') {
+            await plane.until('the wait', () => plane.backend(2, 'waiting') === 1)
+          } else assert.equal(await client.text(5), 'hello')
+          await plane.reload({ listener: { role: undefined } }, { b: 'cut' })
+          assert.equal(plane.backend(2, 'inFlight'), 1)
+          publishActive(plane, 'b', { epoch: 2 })
+          assert.equal(plane.backend(2, 'inFlight'), 0)
+          if (protocol === 'http') assert.match((await response(client)).start, / 503 /)
+          else assert.equal(await client.close(), 'ECONNRESET')
+          await plane.until('the break', () => peer.ended || peer.closed)
+          assert.equal(plane.servers[0]!.peers.length, 1)
+        })
+      }
+    })
   })
 }
