@@ -30,8 +30,8 @@ export interface ThreadEvents {
   message(thread: number, message: DataMessage): void
   /** It has ended and its row is cleared. */
   down(thread: number, reason: string): void
-  /** It was to be ended `waitedMs` ago for this reason, and runs on: code that is not ours holds it. */
-  stuck(thread: number, reason: string, waitedMs: number): void
+  /** It was to be ended for this reason, and runs on: code that is not ours holds it. */
+  stuck(thread: number, reason: string): void
   /** Its replacement has all listeners open. */
   replaced(thread: number, tookMs: number): void
   /** It keeps dying; the next start waits `delayMs`. */
@@ -227,7 +227,8 @@ export class DataThreads implements DataPlanes {
     this.#watch = null
     await Promise.all(
       this.#seats.map(async (seat) => {
-        if (seat.worker !== null) await endWorker(seat.worker)
+        if (seat.worker === null || (await endWorker(seat.worker)) || seat.isStuck) return
+        this.#options.events.stuck(seat.thread, seat.verdict ?? 'the process ends')
       }),
     )
   }
@@ -325,10 +326,9 @@ export class DataThreads implements DataPlanes {
   }
 
   #watchEnd(seat: Seat, verdict: string, nowMs: number): void {
-    const waitedMs = nowMs - seat.verdictMs
-    if (seat.isStuck || waitedMs <= this.#limits.endMs) return
+    if (seat.isStuck || nowMs - seat.verdictMs <= this.#limits.endMs) return
     seat.isStuck = true
-    this.#options.events.stuck(seat.thread, verdict, waitedMs)
+    this.#options.events.stuck(seat.thread, verdict)
   }
 
   #end(seat: Seat, why: string): void {

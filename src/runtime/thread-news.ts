@@ -14,10 +14,9 @@ export function threadNews(
       events.publish({ kind: 'thread', thread, state: 'failed', message, fields: { reason } })
       lost(thread)
     },
-    stuck: (thread, reason, ms) => {
-      const fields = { reason, waitedMs: Math.round(ms) }
-      const message = 'a data thread can not be ended, so it is not replaced: restart Evenkeel'
-      events.publish({ kind: 'thread', thread, state: 'stuck', message, fields })
+    stuck: (thread, reason) => {
+      const message = 'a data thread can not be ended, nor replaced: it goes with the process only'
+      events.publish({ kind: 'thread', thread, state: 'stuck', message, fields: { reason } })
     },
     replaced: (thread, ms) => {
       const fields = { tookMs: Math.round(ms) }

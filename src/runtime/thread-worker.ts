@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads'
 import type { Plan } from '../core/plan.ts'
 import type { SharedBuffers } from '../core/shared-layout.ts'
 import type { ControlMessage, DataMessage, OpenSocket } from '../core/snapshot.ts'
+import { within } from './clock.ts'
 import type { DataPlaneOptions } from './data-plane.ts'
 
 /** What a data thread is started with. */
@@ -31,6 +32,8 @@ export interface DataPlaneModule {
 
 /** How long a thread may take to end by itself. */
 const CLOSE_MS = 200
+/** How long it may take to be gone once it has to. */
+const GONE_MS = 2_000
 /** How long it may take to say what it listens on; it may be busy. */
 const SOCKETS_MS = 2_000
 
@@ -80,14 +83,30 @@ export function socketsOf(thread: number, worker: Worker | null): Promise<readon
   })
 }
 
-/** Ends it: it has a moment for its last lines, unless it is stuck. Resolves when it is gone. */
-export async function endWorker(worker: Worker): Promise<void> {
-  worker.postMessage({ kind: 'close' })
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(() => void worker.terminate(), CLOSE_MS)
+/**
+ * Ends it: it has a moment for its last lines, unless it is stuck. Resolves when it is gone, or when it
+ * seems that it never will be, to whether it is.
+ */
+export async function endWorker(worker: Worker): Promise<boolean> {
+  let isGone = false
+  const gone = new Promise<void>((resolve) => {
     worker.once('exit', () => {
-      clearTimeout(timer)
+      isGone = true
+      process.off('exit', endHard)
       resolve()
     })
   })
+  worker.postMessage({ kind: 'close' })
+  await within(CLOSE_MS, gone)
+  if (isGone) return true
+  void worker.terminate()
+  await within(GONE_MS, gone)
+  // The last words of this process are said by then.
+  if (!isGone) process.once('exit', endHard)
+  return isGone
+}
+
+/** Node.js waits for all threads before the process ends, for ever if need be. */
+function endHard(): void {
+  process.kill(process.pid, 'SIGKILL')
 }

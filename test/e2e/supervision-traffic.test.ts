@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent, get } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -204,4 +204,33 @@ test('a reader that stops reading the access log costs lines, and no request wai
   child.kill('SIGTERM')
   const [code] = await once(child, 'exit')
   assert.equal(code, 0)
+})
+
+test('a data thread that can not be ended does not keep the process from ending', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'evenkeel-stuck-'))
+  after(() => rmSync(folder, { recursive: true }))
+  const pipe = join(folder, 'pipe')
+  execFileSync('mkfifo', [pipe])
+  const preload = new URL('../support/failing-preload.js', import.meta.url).href
+  const backend = await startBackend({ name: 'one' })
+  after(() => backend.stop())
+  const running = await startEvenkeel(
+    {
+      runtime: { threads, drain: '100ms' },
+      listeners: { web: { pool: 'web' } },
+      pools: { web: { backends: { one: backend.address }, healthCheck: { http: '/health' } } },
+    },
+    { env: { NODE_OPTIONS: `--import=${preload}`, EVENKEEL_TEST_PIPE: pipe } },
+  )
+  after(() => running.process.signal('SIGKILL'))
+  running.process.signal('SIGWINCH')
+  await waitFor(async () => (await series(running.adminUrl, 'evenkeel_threads')) === threads - 1)
+  running.process.signal('SIGTERM')
+  const { signal } = await running.process.exited
+  assert.equal(signal, 'SIGKILL')
+  const logs = running.logs()
+  assert.ok(
+    logs.includes('"reason":"it stood still","message":"a data thread can not be ended'),
+    logs,
+  )
 })
