@@ -40,6 +40,8 @@ let passed = 0
 let skipped = 0
 // A test that never ends is a failure soon, not a hang.
 const timeout = { fast: 90_000, system: 600_000, long: 3_600_000 }[set]!
+// Most of them wait most of the time.
+const atOnce = { fast: 3, system: 2, long: 1 }[set]!
 
 type Kind = 'load' | 'hosts' | 'other'
 const kindOf = (file: string): Kind => {
@@ -50,8 +52,8 @@ const waiting = { load: [] as string[], hosts: [] as string[], other: [] as stri
 for (const file of files) waiting[kindOf(file)].push(file)
 const running: Kind[] = []
 
-// Tests mostly wait, but measure what they wait for: of those that put load on the machine one file
-// runs at a time, and of those with hosts of their own one once the load is over.
+// Some measure what they wait for: of those that put load on the machine one file runs at a time, and
+// of those with hosts of their own one once the load is over.
 function next(): string | undefined {
   const isQuiet = !running.includes('load') && !running.includes('hosts')
   if (isQuiet && waiting.load.length > 0) return waiting.load.shift()
@@ -98,7 +100,7 @@ function countFail({ name, file = '', details }: EventData.TestFail): void {
   if (error?.failureType !== 'subtestsFailed') failed.push(`${relative(here, file)}: ${name}`)
 }
 
-await Promise.all(Array.from({ length: 3 }, runSome))
+await Promise.all(Array.from({ length: atOnce }, runSome))
 events.end()
 // The summary waits for the reporter, not for the tests: its closing line must be the last one.
 await once(report, 'end')
