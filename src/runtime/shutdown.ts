@@ -49,7 +49,6 @@ export async function runUntilStopped(
     upgrade: () => void end.balancer?.upgrade({ timeoutMs: UPGRADE_TIMEOUT_MS }),
   })
   const manager = new ServiceManager(process.env, log)
-  let isReplaced = false
   // A control plane in an unknown state would fail silently later: better to end while in-flight
   // exchanges can still finish, and be started anew.
   const crashed = (error: unknown): void => {
@@ -66,10 +65,7 @@ export async function runUntilStopped(
       ...(origin === undefined ? {} : { origin }),
       predecessor,
       activated: takeActivated(process.env, process.pid),
-      replaced: (code) => {
-        isReplaced = true
-        end.begin(code, 'another process has taken over')
-      },
+      replaced: (code) => end.replaced(code),
       socketsLost: () => {
         end.begin(1, 'a data thread is gone with sockets that only a new start gets again')
       },
@@ -81,7 +77,7 @@ export async function runUntilStopped(
     if (!end.isBegun) started(end.balancer)
     const { code, reason } = await end.wish
     log.info('stopping', { reason })
-    if (!isReplaced) void manager.stopping()
+    if (!end.isReplaced) void manager.stopping()
     await Promise.race([end.balancer.drain(), end.abrupt])
     await end.balancer.close()
     log.info(end.isAbrupt ? 'stopped at once' : 'stopped')
@@ -105,6 +101,8 @@ class Ending {
   balancer: RunningBalancer | null = null
   isBegun = false
   isAbrupt = false
+  /** What its supervisor hears comes from another process. */
+  isReplaced = false
   readonly wish: Promise<{ code: number; reason: string }>
   readonly abrupt: Promise<string>
   #begin!: (wish: { code: number; reason: string }) => void
@@ -122,6 +120,12 @@ class Ending {
   begin(code: number, reason: string): void {
     this.isBegun = true
     this.#begin({ code, reason })
+  }
+
+  /** Another process has taken over, or should have: then the code says that it did not. */
+  replaced(code: number): void {
+    this.isReplaced = true
+    this.begin(code, code === 0 ? 'another process has taken over' : 'the upgrade failed')
   }
 
   now(reason: string): void {
