@@ -422,7 +422,7 @@ export class Http1Connection implements ChannelHandler, ClientStream, DeadlineEn
     row[base + LISTENER.durationSumS]! += totalMs / 1000
     record.bytesOut = held.responder.bytesOut
     row[base + LISTENER.bytesOut]! += record.bytesOut
-    this.owner.recordExchange(this, held, totalMs)
+    this.owner.recorder.tell(this, held.exchange, held.view, totalMs)
   }
 
   private releaseExchange(): void {

@@ -9,6 +9,7 @@ import { connectFault, countFailed, countLatency } from './attempt.ts'
 import type { ListenerState } from './context.ts'
 import { resolve } from './dial.ts'
 import { PlacedAttempt } from './placed-attempt.ts'
+import { NOTHING_ASKED } from './recorder.ts'
 import { isFreeRetry } from '../core/retry.ts'
 import type { TcpListener } from './tcp-listener.ts'
 import { noHandler } from './channel.ts'
@@ -24,6 +25,8 @@ const EARLY_BYTES_MAX = 16 * 1024
 export class TcpConnection extends PlacedAttempt implements ChannelHandler {
   readonly address: string
   readonly port: number
+  /** A connection takes none. */
+  readonly routeName = null
   private readonly owner: TcpListener
   private readonly listener: ListenerState
   private readonly client: Channel
@@ -270,7 +273,7 @@ export class TcpConnection extends PlacedAttempt implements ChannelHandler {
     }
     this.record.fault = cause
     this.owner.connections.delete(this)
-    this.owner.record(this, totalMs)
+    this.owner.recorder.tell(this, this, NOTHING_ASKED, totalMs)
     if (joined) return
     this.client.handler = noHandler
     // No byte can tell a TCP client why: a reset at least can't be taken for an empty answer.
