@@ -34,7 +34,6 @@ export class Exchange extends RequestSide implements ResponseReceiver {
   /** A 500 of an earlier attempt, whole: the answer if nothing better comes. */
   private heldAnswer: Buffer | null = null
   private failingStatus = false
-  private tunnel: Tunnel | null = null
 
   override begin(client: ClientStream, listener: ListenerState, nowMs: number): void {
     super.begin(client, listener, nowMs)
@@ -258,21 +257,11 @@ export class Exchange extends RequestSide implements ResponseReceiver {
     this.refuse(isLate && cause.retry !== 'never' ? fault('total-timeout') : cause)
   }
 
-  cutTunnel(cause: Fault): void {
-    this.tunnel?.cut(cause)
+  protected override severAttempt(): void {
+    this.stream!.abort()
   }
 
-  sever(): void {
-    if (this.tunnel === null) this.stream!.abort()
-    else this.tunnel.sever()
-  }
-
-  onCut(cause: Fault): void {
-    if (this.tunnel !== null) {
-      this.countCut(cause)
-      this.tunnel.cut(cause)
-      return
-    }
+  protected override onAttemptCut(cause: Fault): void {
     const nowMs = this.context.nowMs()
     const pool = this.pool!
     const wasSent = this.sentMs > 0

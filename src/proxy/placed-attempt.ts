@@ -13,6 +13,7 @@ import { POOL } from '../core/shared-layout.ts'
 import { Attempt, avoidSuspected } from './attempt.ts'
 import type { PoolState, PositionMoves, ThreadContext } from './context.ts'
 import { ExchangeRecord } from './exchange-record.ts'
+import type { Tunnel } from './tunnel.ts'
 
 /** Between two attempts to reach an active that did not let itself be reached. */
 const ACTIVE_WAIT_MS = 5
@@ -34,6 +35,8 @@ export abstract class PlacedAttempt extends Attempt implements Waiter, DeadlineE
   readonly record: ExchangeRecord
   protected readonly tried = new Tried()
   protected pool: PoolState | null = null
+  /** Once its two connections are joined. */
+  protected tunnel: Tunnel | null = null
   protected repeatable = true
   protected attempts = 0
   protected rescues = 0
@@ -56,6 +59,10 @@ export abstract class PlacedAttempt extends Attempt implements Waiter, DeadlineE
   /** It waits in the queue from now on. */
   protected abstract markQueued(): void
   protected abstract refuse(cause: Fault): void
+  /** `sever` before there is a tunnel. */
+  protected abstract severAttempt(): void
+  /** `onCut` before there is a tunnel. */
+  protected abstract onAttemptCut(cause: Fault): void
 
   /** A reload has changed positions in pools: what was tried is known by its position. */
   movePositions(moves: PositionMoves): void {
@@ -187,6 +194,26 @@ export abstract class PlacedAttempt extends Attempt implements Waiter, DeadlineE
     row[base + POOL.moved]!++
     row[base + POOL.retries]!++
     this.tryNext(nowMs)
+  }
+
+  // --- a backend that is taken away ------------------------------------------------------------
+
+  cutTunnel(cause: Fault): void {
+    this.tunnel?.cut(cause)
+  }
+
+  sever(): void {
+    if (this.tunnel === null) this.severAttempt()
+    else this.tunnel.sever()
+  }
+
+  onCut(cause: Fault): void {
+    if (this.tunnel === null) {
+      this.onAttemptCut(cause)
+      return
+    }
+    this.countCut(cause)
+    this.tunnel.cut(cause)
   }
 
   /** It ends with its backend, and not by the backend's fault. */

@@ -31,7 +31,6 @@ export class TcpConnection extends PlacedAttempt implements ChannelHandler {
   private readonly listener: ListenerState
   private readonly client: Channel
   private target: Channel | null = null
-  private tunnel: Tunnel | null = null
   private early: Buffer | null = null
   private clientEnded = false
   private state: number = STATE.picking
@@ -183,21 +182,11 @@ export class TcpConnection extends PlacedAttempt implements ChannelHandler {
     this.failed(fault('backend-rescued'))
   }
 
-  cutTunnel(cause: Fault): void {
-    this.tunnel?.cut(cause)
+  protected override severAttempt(): void {
+    this.dropTarget()
   }
 
-  sever(): void {
-    if (this.tunnel === null) this.dropTarget()
-    else this.tunnel.sever()
-  }
-
-  onCut(cause: Fault): void {
-    if (this.tunnel !== null) {
-      this.countCut(cause)
-      this.tunnel.cut(cause)
-      return
-    }
+  protected override onAttemptCut(cause: Fault): void {
     const nowMs = this.context.nowMs()
     this.record.endAttempt(this, cause, 0, nowMs)
     this.endNeutral()
