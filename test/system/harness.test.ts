@@ -130,7 +130,8 @@ test('the load does not make up in a burst for a pause of its own process', asyn
   const before = running.sent()
   await pause(0)
   await pause(0)
-  assert.ok(running.sent() - before < 10, `${running.sent() - before} at once`)
+  // 150 were due meanwhile. Waiting for a CPU for less than a standstill is made up for.
+  assert.ok(running.sent() - before < 75, `${running.sent() - before} at once`)
   const result = await running.done
   assert.equal(result.ok, 250)
 })
