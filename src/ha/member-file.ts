@@ -35,11 +35,11 @@ const ADVICE =
   'It holds what discovery was told last, which is not used now; it is written anew with the next answer'
 
 const name = z.string().min(1)
-const address = z.object({
-  kind: z.literal('tcp'),
-  host: name,
-  port: z.int().min(1).max(65_535),
-})
+const address = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('tcp'), host: name, port: z.int().min(1).max(65_535) }),
+  // A list in a file may name these.
+  z.object({ kind: z.literal('unix'), path: name }),
+])
 const member = z.object({
   name,
   address,

@@ -19,7 +19,11 @@ const SAMPLE: readonly KeptAnswer[] = [
     pool: 'web',
     source,
     at: 1_000,
-    members: [memberAt('10.0.0.1'), memberAt('fd00::1', { weight: 0, zone: 'seoul-1' })],
+    members: [
+      memberAt('10.0.0.1'),
+      memberAt('fd00::1', { weight: 0, zone: 'seoul-1' }),
+      memberAt('local', { address: { kind: 'unix', path: '/run/local.sock' } }),
+    ],
   },
 ]
 
@@ -91,7 +95,7 @@ test('what is no member is not read as one', () => {
     memberAt('10.0.0.1', { weight: 1.5 }),
     memberAt('10.0.0.1', { weight: 65_536 }),
     memberAt('10.0.0.1', { name: '' }),
-    { ...memberAt('10.0.0.1'), address: { kind: 'unix', path: '/run/x.sock' } },
+    memberAt('10.0.0.1', { address: { kind: 'unix', path: '' } }),
     { ...memberAt('10.0.0.1'), address: { kind: 'tcp', host: '10.0.0.1', port: 0 } },
   ]
   for (const member of wrong) {
