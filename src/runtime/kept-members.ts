@@ -116,6 +116,8 @@ export class KeptMembers {
       const message = error instanceof Error ? error.message : String(error)
       if (message !== this.#told) this.#warn(`what discovery was told is not kept: ${message}`)
       this.#told = message
+      // A file may say nothing new for weeks.
+      this.answered(false)
     }
   }
 

@@ -131,3 +131,14 @@ test('what can not be kept is said once for each reason', async () => {
   await time.pass(1_000)
   assert.equal(warned.length, 1)
 })
+
+test('what could not be kept is kept later, also if its source says nothing new', async () => {
+  const { kept, time, saved, state } = world()
+  state.failure = 'the disk is full'
+  kept.answered(true)
+  await time.pass(1_000)
+  state.failure = null
+  await time.pass(300_000)
+  assert.equal(saved.length, 1)
+  assert.equal(time.waiting, 0)
+})
