@@ -124,8 +124,8 @@ for (const [path, reason] of [
       }
       return rig.replaced.length === 1
     })
-    assert.ok(performance.now() - startedMs < 5_000)
-    assert.ok(rig.replaced[0]!.tookMs < 1_500, `replaced in ${rig.replaced[0]!.tookMs} ms`)
+    assert.ok(performance.now() - startedMs < 10_000)
+    assert.ok(rig.replaced[0]!.tookMs < 5_000, `replaced in ${rig.replaced[0]!.tookMs} ms`)
     assert.equal(rig.replaced[0]!.thread, victim)
     assert.deepEqual(
       rig.downs.map((down) => down.thread),

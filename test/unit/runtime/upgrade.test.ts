@@ -167,11 +167,11 @@ test('a disk that hangs ends the upgrade, and the state comes back when it answe
     },
   })
   const upgrader = new Upgrader(host, { lastStepsMs: 5_000, backMs: 1 })
-  assert.deepEqual(await upgrader.run({ timeoutMs: 100 }), {
+  assert.deepEqual(await upgrader.run({ timeoutMs: 1_000 }), {
     ok: false,
     code: 'failed',
     message:
-      'The new process was not ready within 0.1 s: the state directory is not free, because its disk does not answer. This process goes on as before.',
+      'The new process was not ready within 1 s: the state directory is not free, because its disk does not answer. This process goes on as before.',
   })
   const hangs = 'the state directory is not back: its disk does not answer'
   assert.deepEqual(heard.splice(0), ['a new process is to take over', 'SIGKILL', hangs])
