@@ -32,8 +32,8 @@ export interface DataPlaneModule {
 
 /** How long a thread may take to end by itself. */
 const CLOSE_MS = 200
-/** How long it may take to be gone once it has to. */
-const GONE_MS = 2_000
+/** How long it may take to be gone once it has to: generous, as the process can't end well after that. */
+const GONE_MS = 5_000
 /** How long it may take to say what it listens on; it may be busy. */
 const SOCKETS_MS = 2_000
 
