@@ -192,9 +192,9 @@ export class DataThreads implements DataPlanes {
   #expect(plan: Plan, version: number): void {
     this.#plan = plan
     this.#adoption.expect(version)
-    for (const { worker, thread } of this.#seats) {
-      // It will be started with this plan.
-      if (worker === null) this.#adoption.note(thread, version)
+    for (const { worker, thread, isStuck } of this.#seats) {
+      // Its replacement will be started with this plan, should there be one.
+      if (worker === null || isStuck) this.#adoption.note(thread, version)
     }
   }
 
@@ -328,6 +328,7 @@ export class DataThreads implements DataPlanes {
   #watchEnd(seat: Seat, verdict: string, nowMs: number): void {
     if (seat.isStuck || nowMs - seat.verdictMs <= this.#limits.endMs) return
     seat.isStuck = true
+    this.#adoption.note(seat.thread, this.#adoption.version)
     this.#options.events.stuck(seat.thread, verdict)
   }
 

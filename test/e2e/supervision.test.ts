@@ -33,6 +33,8 @@ interface Rig {
   readonly loops: { thread: number; delayMs: number }[]
   /** @param isAwaited a move waits for it */
   publish(isAwaited?: boolean): void
+  /** Resolves when the threads have adopted another plan. */
+  reload(): Promise<void>
   version(): number
 }
 
@@ -78,7 +80,12 @@ async function startRig(
     snapshot = { version: snapshot.version + 1, pools: [], isAwaited }
     threads.publish(snapshot)
   }
-  return { threads, table, port, publish, version: () => snapshot.version, ...rig }
+  function reload(): Promise<void> {
+    snapshot = { version: snapshot.version + 1, pools: [], plan }
+    threads.publish(snapshot)
+    return threads.adopted()
+  }
+  return { threads, table, port, publish, reload, version: () => snapshot.version, ...rig }
 }
 
 async function request(port: number, path: string, agent?: Agent): Promise<string> {
@@ -183,24 +190,49 @@ test('a thread that dies again and again is replaced ever later, and that is rep
   assert.equal(rig.threads.restarts, 3)
 })
 
-test('a thread that can not be ended is told of once and counts no more, and is replaced when it ends', async () => {
+/** One thread waits in the kernel from now on, until the function that this resolves to is called. */
+async function holdThread(rig: Rig): Promise<() => void> {
   const folder = mkdtempSync(join(tmpdir(), 'evenkeel-stuck-'))
   const pipe = join(folder, 'pipe')
   execFileSync('mkfifo', [pipe])
-  const rig = await startRig(systemClock(), { ...SUPERVISION_LIMITS, endMs: 200 })
   const [agent] = await connectToEach(rig.port)
   await request(rig.port, `/stuck${pipe}`, agent)
+  let writer = -1
+  const letGo = (): void => {
+    if (writer < 0) writer = openSync(pipe, 'r+')
+  }
+  after(() => {
+    letGo()
+    closeSync(writer)
+    rmSync(folder, { recursive: true })
+  })
+  return letGo
+}
+
+const stuckSoon = { ...SUPERVISION_LIMITS, endMs: 200 }
+
+test('a thread that can not be ended is told of once and counts no more, and is replaced when it ends', async () => {
+  const rig = await startRig(systemClock(), stuckSoon)
+  const letGo = await holdThread(rig)
   await waitFor(() => rig.stuck.length > 0)
   assert.deepEqual(rig.stuck, [{ thread: 0, reason: 'it stood still' }])
   assert.equal(rig.threads.running, threadsHere - 1)
   assert.deepEqual([rig.downs.length, rig.threads.restarts], [0, 0])
-  const writer = openSync(pipe, 'w')
-  after(() => {
-    closeSync(writer)
-    rmSync(folder, { recursive: true })
-  })
+  letGo()
   await waitFor(() => rig.replaced.length === 1)
   assert.deepEqual([rig.stuck.length, rig.threads.running], [1, threadsHere])
+})
+
+test('a reload does not wait for a thread that can not be ended', async () => {
+  const rig = await startRig(systemClock(), stuckSoon)
+  const letGo = await holdThread(rig)
+  // It is found out while the first one waits.
+  await rig.reload()
+  assert.equal(rig.stuck.length, 1)
+  await rig.reload()
+  letGo()
+  await waitFor(() => rig.replaced.length === 1)
+  await rig.reload()
 })
 
 test('a thread that never gets ready fails the start', async () => {

@@ -31,7 +31,9 @@ export class DataPlane {
 
   receive(message: ControlMessage): void {
     if (message.kind === 'snapshot' && !this.#isDeaf) {
-      this.#row[THREAD.appliedVersion] = message.snapshot.version
+      const { version, plan } = message.snapshot
+      this.#row[THREAD.appliedVersion] = version
+      if (plan !== undefined) this.#options.send({ kind: 'adopted', version })
     }
     if (message.kind === 'listen') this.#listen()
     if (message.kind === 'drain') {
