@@ -18,6 +18,7 @@ import { threadCount } from './data-threads.ts'
 import { clearStaleSockets, settleAddresses } from './port-check.ts'
 import { canReusePort } from './reuse-port.ts'
 import { explainHere } from './explain.ts'
+import { endsWithin } from './hard-end.ts'
 import { firstVerdicts } from './first-verdicts.ts'
 import { openKeptState } from './kept-state.ts'
 import { endingNews, runningNews, versionInfo } from './process-news.ts'
@@ -69,6 +70,9 @@ export async function startBalancer(
     throw error
   }
 }
+
+/** How long the state directory may take to be left: what operators said last is written first. */
+const STATE_MS = 5_000
 
 class Balancer implements RunningBalancer {
   addresses: readonly Address[] = []
@@ -186,13 +190,22 @@ class Balancer implements RunningBalancer {
     parts.hooks.cancel()
     await parts.ledger?.close()
     await alone
-    await parts.overrides.stop()
-    await this.#settings.kept.close()
+    await this.#closeState()
     await this.#admin?.close()
     await Promise.all([parts.access.close(), parts.traces.close()])
   }
 
   // --- the end -------------------------------------------------------------------------------
+
+  async #closeState(): Promise<void> {
+    const { log, overrides } = this.#parts
+    const close = async (): Promise<void> => {
+      await overrides.stop()
+      await this.#settings.kept.close()
+    }
+    if (await endsWithin(STATE_MS, close())) return
+    log.error('the state directory could not be left in order: its disk does not answer')
+  }
 
   #finish(): Promise<number> {
     this.#finishing ??= this.#finishOnce()

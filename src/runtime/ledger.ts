@@ -17,7 +17,7 @@ import type { EventLog } from '../observe/event-log.ts'
 import { inspectLedger, type Damage, type Found } from '../observe/ledger-files.ts'
 import { LedgerFile, LedgerMemory, type LedgerStore } from '../observe/ledger-store.ts'
 import type { Log } from '../observe/log.ts'
-import { within } from './clock.ts'
+import { endsWithin } from './hard-end.ts'
 import { packageVersion } from './version.ts'
 
 /** How often the counters are read. */
@@ -30,7 +30,7 @@ const CLOCK_MS = 2_000
 /** Open incidents and windows in a checkpoint. */
 const CHECKPOINT_THINGS_MAX = 200
 /** How long the last lines may take. */
-const CLOSE_MS = 1_000
+const CLOSE_MS = 5_000
 
 export interface LedgerParts {
   readonly plan: Plan
@@ -165,7 +165,8 @@ export class RunningLedger implements LedgerReader {
     store.append(ledger.open(nowMs).reverse())
     const span = ledger.nextSpan(nowMs)
     store.append([span, { kind: 'stop', run: span.run, at: span.toAt }])
-    await within(CLOSE_MS, store.close())
+    if (await endsWithin(CLOSE_MS, store.close())) return
+    this.#parts.log.error('the end of the ledger could not be written: its disk does not answer')
   }
 
   // --- what is asked -------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import type { SharedBuffers } from '../core/shared-layout.ts'
 import type { ControlMessage, DataMessage, OpenSocket } from '../core/snapshot.ts'
 import { within } from './clock.ts'
 import type { DataPlaneOptions } from './data-plane.ts'
+import { endsWithin } from './hard-end.ts'
 
 /** What a data thread is started with. */
 export interface ThreadData {
@@ -92,7 +93,6 @@ export async function endWorker(worker: Worker): Promise<boolean> {
   const gone = new Promise<void>((resolve) => {
     worker.once('exit', () => {
       isGone = true
-      process.off('exit', endHard)
       resolve()
     })
   })
@@ -100,13 +100,5 @@ export async function endWorker(worker: Worker): Promise<boolean> {
   await within(CLOSE_MS, gone)
   if (isGone) return true
   void worker.terminate()
-  await within(GONE_MS, gone)
-  // The last words of this process are said by then.
-  if (!isGone) process.once('exit', endHard)
-  return isGone
-}
-
-/** Node.js waits for all threads before the process ends, for ever if need be. */
-function endHard(): void {
-  process.kill(process.pid, 'SIGKILL')
+  return endsWithin(GONE_MS, gone)
 }

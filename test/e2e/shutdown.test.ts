@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync, renameSync } from 'node:fs'
 import { get } from 'node:http'
@@ -10,7 +11,7 @@ import type { Backend, Behaviour } from '../support/backend.ts'
 import { startEvenkeel } from '../support/evenkeel.ts'
 import type { Evenkeel } from '../support/evenkeel.ts'
 import { freePort } from '../support/ports.ts'
-import { startProcess } from '../support/processes.ts'
+import { startProcess, temporaryFolder } from '../support/processes.ts'
 import { waitFor } from '../support/wait.ts'
 
 async function startPair(
@@ -75,6 +76,36 @@ test('a second signal ends at once', async () => {
   assert.deepEqual(await running.process.exited, { code: 1, signal: null })
   assert.ok(performance.now() - startedMs < 2_000)
   await assert.rejects(answer)
+})
+
+test('a disk that hangs does not keep the process from ending', async () => {
+  const backend = await startBackend({ name: 'one' })
+  after(() => backend.stop())
+  const folder = temporaryFolder('hung')
+  const pipe = join(folder, 'pipe')
+  execFileSync('mkfifo', [pipe])
+  const preload = new URL('../support/hung-disk-preload.js', import.meta.url).href
+  const running = await startEvenkeel(
+    {
+      runtime: { threads: 1, drain: '100ms', stateDir: join(folder, 'state') },
+      listeners: { web: { pool: 'web' } },
+      pools: { web: { backends: { one: backend.address }, healthCheck: { http: '/health' } } },
+    },
+    { env: { NODE_OPTIONS: `--import=${preload}`, EVENKEEL_TEST_PIPE: pipe } },
+  )
+  after(() => running.process.signal('SIGKILL'))
+  running.process.signal('SIGWINCH')
+  assert.equal((await request(running.url())).body, 'one')
+  running.process.signal('SIGTERM')
+  const { signal } = await running.process.exited
+  assert.equal(signal, 'SIGKILL')
+  // Its last lines may be on their way still.
+  await waitFor(() => running.logs().includes('"message":"stopped"'))
+  assert.match(
+    running.logs(),
+    /the end of the ledger could not be written: its disk does not answer/,
+  )
+  assert.match(running.logs(), /the state directory could not be left in order: its disk does not/)
 })
 
 test('when the drain time is over, what still runs is cut and counted', async () => {
