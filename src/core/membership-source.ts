@@ -105,6 +105,12 @@ export function recalledState(
   return { ...firstState(nowMs), condition: 'stale', answeredMs, isRecalled: true, members }
 }
 
+/** The same with what other rules leave of it; nothing left is nothing known. */
+export function rejudged(state: SourceState, members: readonly Member[]): SourceState {
+  if (members.length > 0) return { ...state, members }
+  return { ...state, condition: 'waiting', answeredMs: null, isRecalled: false, members }
+}
+
 /** It has answered in this process. */
 export function hasAnswered({ answeredMs, isRecalled }: SourceState): boolean {
   return answeredMs !== null && !isRecalled

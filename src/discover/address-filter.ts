@@ -4,7 +4,7 @@
 
 import { BlockList, isIP, SocketAddress } from 'node:net'
 import type { Found } from '../core/membership.ts'
-import type { Address } from '../core/plan.ts'
+import type { Address, Plan } from '../core/plan.ts'
 
 export interface FilterRules {
   /** CIDR blocks; `null`: everything but loopback, link-local, multicast and the like. */
@@ -35,6 +35,13 @@ const HARDLY_MEANT: readonly (readonly [block: string, what: string])[] = [
   ['240.0.0.0/4', 'is no address of a server'],
 ]
 const hardlyMeant = HARDLY_MEANT.map(([block, what]) => ({ list: listOf([block]), what }))
+
+/** Where this process accepts. The admin API, too: it would be asked from this machine. */
+export function ownAddresses({ listeners, admin }: Plan): readonly Address[] {
+  const own = listeners.map(({ address }) => address)
+  if (admin === null) return own
+  return [...own, admin.address, ...(admin.metrics === null ? [] : [admin.metrics])]
+}
 
 /** Takes out what must not become a backend. */
 export function filterFound<T extends Found>(found: readonly T[], rules: FilterRules): Filtered<T> {

@@ -6,13 +6,19 @@ import type { Clock, Timers } from '../core/clock.ts'
 import type { EventBody } from '../core/events.ts'
 import { mergeMembers, membersOf } from '../core/membership.ts'
 import type { Found, Member } from '../core/membership.ts'
-import { firstState, hasAnswered, hear, recalledState } from '../core/membership-source.ts'
+import {
+  firstState,
+  hasAnswered,
+  hear,
+  rejudged,
+  recalledState,
+} from '../core/membership-source.ts'
 import type { SourceNews, SourceState, SourceWord } from '../core/membership-source.ts'
 import type { Address, DiscoveryPlan, Plan, PoolPlan } from '../core/plan.ts'
 import type { SourcePlan } from '../core/source-plan.ts'
 import type { Random } from '../core/random.ts'
 import type { DiscoveryStatus, PoolStatus } from '../core/status.ts'
-import { type Filtered, filterFound } from '../discover/address-filter.ts'
+import { type Filtered, filterFound, ownAddresses } from '../discover/address-filter.ts'
 import type { Source, SourceHost } from '../discover/contract.ts'
 import { describeSource, newsText, recalledText, statusOf } from './discovery-text.ts'
 import type { Answered, Recalled } from './kept-members.ts'
@@ -247,15 +253,18 @@ class PoolDiscovery {
     const counts = { failures: 0, changes: 0 }
     const nowMs = clock.nowMs()
     const recalled = recall(this.#pool, plan)
-    // They may have been found by other rules.
-    const known = this.#filter(recalled?.members ?? [], [plan]).found
-    const members = membersOf(known).slice(0, this.#plan!.membersMax)
     const state =
-      recalled === null || members.length === 0
+      recalled === null
         ? firstState(nowMs)
-        : recalledState(members, nowMs - recalled.ageMs, nowMs)
+        : this.#recallBy(recalledState(recalled.members, nowMs - recalled.ageMs, nowMs), plan)
     const running: Running = { plan, source, counts, state, last: null }
     return running
+  }
+
+  /** What is recalled may have been found by other rules. */
+  #recallBy(state: SourceState, plan: SourcePlan): SourceState {
+    const { found } = this.#filter(state.members, [plan])
+    return rejudged(state, membersOf(found).slice(0, this.#plan!.membersMax))
   }
 
   #hear(running: Running, word: SourceWord): { unsure: boolean } {
@@ -275,6 +284,7 @@ class PoolDiscovery {
 
   /** By other rules: a file, or a service that nobody changes, may say nothing new for weeks. */
   #hearAgain(running: Running): void {
+    if (running.state.isRecalled) running.state = this.#recallBy(running.state, running.plan)
     const { last, state } = running
     if (last?.word.kind !== 'answer') return
     // It is no second answer: whoever may be gone is still asked for once more.
@@ -378,13 +388,6 @@ class PoolDiscovery {
       this.#ports.publish({ kind: 'warning', message, fields: { pool } })
     }
   }
-}
-
-/** Where this process accepts. The admin API, too: it would be asked from this machine. */
-function ownAddresses({ listeners, admin }: Plan): readonly Address[] {
-  const own = listeners.map(({ address }) => address)
-  if (admin === null) return own
-  return [...own, admin.address, ...(admin.metrics === null ? [] : [admin.metrics])]
 }
 
 const EVERYTHING = ['0.0.0.0/0', '::/0'] as const

@@ -523,6 +523,25 @@ test('what was said before a restart is judged by the rules of now', async () =>
   assert.deepEqual(world.plans, ['web: 10.0.0.3:80'])
 })
 
+test('a reload with other rules judges it again, and seeds serve where nothing of it is left', async () => {
+  const world = new World()
+  world.recalled.dns = recalledOf(60_000, '10.0.0.1:80', '10.1.0.1:80')
+  world.adopt()
+  await world.time.pass(1_000)
+  assert.deepEqual(world.plans.splice(0), ['web: 10.0.0.1:80 10.1.0.1:80'])
+  world.adopt({ allow: ['10.1.0.0/16'] })
+  await world.time.pass(1_000)
+  assert.deepEqual(world.plans.splice(0), ['web: 10.1.0.1:80'])
+  world.sources[0]!.fails('connection refused')
+  const seed = [{ kind: 'tcp', host: '10.2.0.9', port: 80 }] as const
+  world.adopt({ allow: ['10.2.0.0/16'], seed })
+  await world.time.pass(1_000)
+  assert.deepEqual(world.plans, ['web: 10.2.0.9:80'])
+  const [status] = world.status()!
+  assert.equal(status!.reason, 'no answer yet: connection refused')
+  assert.deepEqual(world.discovery.answers, [])
+})
+
 test('a process that takes over says nothing of what is older than what it was given', async () => {
   const world = new World()
   world.recalled.dns = recalledOf(60_000, '10.0.0.1:80')
