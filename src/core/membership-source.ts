@@ -106,7 +106,7 @@ export function recalledState(
 }
 
 /** The same with what other rules leave of it; nothing left is nothing known. */
-export function rejudged(state: SourceState, members: readonly Member[]): SourceState {
+export function judged(state: SourceState, members: readonly Member[]): SourceState {
   if (members.length > 0) return { ...state, members }
   return { ...state, condition: 'waiting', answeredMs: null, isRecalled: false, members }
 }

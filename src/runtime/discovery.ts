@@ -6,13 +6,7 @@ import type { Clock, Timers } from '../core/clock.ts'
 import type { EventBody } from '../core/events.ts'
 import { mergeMembers, membersOf } from '../core/membership.ts'
 import type { Found, Member } from '../core/membership.ts'
-import {
-  firstState,
-  hasAnswered,
-  hear,
-  rejudged,
-  recalledState,
-} from '../core/membership-source.ts'
+import { firstState, hasAnswered, hear, judged, recalledState } from '../core/membership-source.ts'
 import type { SourceNews, SourceState, SourceWord } from '../core/membership-source.ts'
 import type { Address, DiscoveryPlan, Plan, PoolPlan } from '../core/plan.ts'
 import type { SourcePlan } from '../core/source-plan.ts'
@@ -250,13 +244,13 @@ class PoolDiscovery {
     const { clock, timers, random } = this.#ports
     const tell = (word: SourceWord): { unsure: boolean } => this.#hear(running, word)
     const source = this.#ports.open(this.#pool, plan, { clock, timers, random, tell })
-    const counts = { failures: 0, changes: 0 }
     const nowMs = clock.nowMs()
     const recalled = recall(this.#pool, plan)
     const state =
       recalled === null
         ? firstState(nowMs)
         : this.#recallBy(recalledState(recalled.members, nowMs - recalled.ageMs, nowMs), plan)
+    const counts = { failures: 0, changes: 0 }
     const running: Running = { plan, source, counts, state, last: null }
     return running
   }
@@ -264,7 +258,7 @@ class PoolDiscovery {
   /** What is recalled may have been found by other rules. */
   #recallBy(state: SourceState, plan: SourcePlan): SourceState {
     const { found } = this.#filter(state.members, [plan])
-    return rejudged(state, membersOf(found).slice(0, this.#plan!.membersMax))
+    return judged(state, membersOf(found).slice(0, this.#plan!.membersMax))
   }
 
   #hear(running: Running, word: SourceWord): { unsure: boolean } {
