@@ -5,6 +5,7 @@ import { z } from 'zod'
 import type { Member } from '../core/membership.ts'
 import { WEIGHT_MAX } from '../core/membership.ts'
 import type { Content, SafeFile } from './state-dir.ts'
+import { readText } from './state-text.ts'
 
 /** The last good answer of one source. */
 export interface KeptAnswer {
@@ -67,16 +68,8 @@ export function writeAnswers(answers: readonly KeptAnswer[]): string {
 
 /** What a text says. */
 export function readAnswers(text: string): Content<readonly KeptAnswer[]> {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    return { kind: 'torn' }
-  }
-  const read = file.safeParse(value)
-  if (read.success) return { kind: 'state', value: read.data.answers }
-  const { path = [], message = '' } = read.error.issues[0] ?? {}
-  return { kind: 'foreign', why: `${path.join('.') || 'its content'}: ${message}` }
+  const read = readText(text, file)
+  return read.kind === 'state' ? { ...read, value: read.value.answers } : read
 }
 
 /** Reads them from a state directory; `null` keeps nothing. What can't be read is a warning. */

@@ -4,6 +4,7 @@
 import { z } from 'zod'
 import type { Overrides } from '../core/overrides.ts'
 import type { Content, SafeFile } from './state-dir.ts'
+import { readText } from './state-text.ts'
 
 /** Where overrides are kept. */
 export interface OverrideStore {
@@ -55,20 +56,8 @@ export function writeOverrides(overrides: Overrides): string {
 
 /** What a text says. */
 export function readOverrides(text: string): Content<Overrides> {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    return { kind: 'torn' }
-  }
-  const read = file.safeParse(value)
-  if (read.success) return { kind: 'state', value: read.data.overrides }
-  const { path = [], message = '' } = read.error.issues[0] ?? {}
-  if (path[0] === 'version') {
-    const found = JSON.stringify((value as { version?: unknown }).version ?? 'none')
-    return { kind: 'foreign', why: `its version is ${found}, and this Evenkeel knows ${VERSION}` }
-  }
-  return { kind: 'foreign', why: `${path.join('.') || 'its content'}: ${message}` }
+  const read = readText(text, file, VERSION)
+  return read.kind === 'state' ? { ...read, value: read.value.overrides } : read
 }
 
 /**

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import type { FailoverRecord } from '../core/failover-record.ts'
 import type { MoveKind } from '../core/status.ts'
 import type { Content } from './state-dir.ts'
+import { readText } from './state-text.ts'
 
 /** Records by the name of their pool. */
 export type PoolRecords = Readonly<Record<string, FailoverRecord>>
@@ -56,20 +57,8 @@ export function writeState(pools: PoolRecords): string {
 
 /** What a state file says. */
 export function readState(text: string): Content<PoolRecords> {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    return { kind: 'torn' }
-  }
-  const read = state.safeParse(value)
-  if (read.success) return { kind: 'state', value: read.data.pools }
-  const { path = [], message = '' } = read.error.issues[0] ?? {}
-  if (path[0] === 'version') {
-    const found = JSON.stringify((value as { version?: unknown }).version ?? 'none')
-    return { kind: 'foreign', why: `its version is ${found}, and this Evenkeel knows ${VERSION}` }
-  }
-  return { kind: 'foreign', why: `${path.join('.') || 'its content'}: ${message}` }
+  const read = readText(text, state, VERSION)
+  return read.kind === 'state' ? { ...read, value: read.value.pools } : read
 }
 
 /** Names of pools and backends that are kept, but that the configuration does not have (any more). */
