@@ -47,6 +47,20 @@ async function withReads(
   })
 }
 
+/** A tunnel passes on nothing that comes after a standstill, and both sides are reset. */
+async function goesNoFurther(plane: TestPlane, client: Peer, last: string | null): Promise<void> {
+  client.write('early')
+  assert.equal(await client.text(5), 'early')
+  const [peer] = plane.servers[0]!.peers
+  const seen = peer!.received
+  plane.standStill(TTL)
+  if (last === null) client.finish()
+  else client.write(last)
+  assert.equal(await client.close(), 'ECONNRESET')
+  await plane.until('the break', () => peer!.ended || peer!.closed)
+  assert.equal(peer!.received, seen)
+}
+
 async function refused(client: Peer): Promise<void> {
   const answer = await response(client)
   assert.match(answer.start, /^HTTP\/1\.1 503 /)
@@ -159,16 +173,7 @@ for (const readInto of READ_INTO) {
               client.write(upgrade)
               await client.until('\r\n\r\n')
             }
-            client.write('early')
-            assert.equal(await client.text(5), 'early')
-            const [peer] = plane.servers[0]!.peers
-            const seen = peer!.received
-            plane.standStill(TTL)
-            if (last === null) client.finish()
-            else client.write(last)
-            assert.equal(await client.close(), 'ECONNRESET')
-            await plane.until('the break', () => peer!.ended || peer!.closed)
-            assert.equal(peer!.received, seen)
+            await goesNoFurther(plane, client, last)
             assert.equal(plane.faults('no-agreement'), 1)
           })
         }
@@ -296,16 +301,7 @@ for (const readInto of READ_INTO) {
       for (const last of ['late', null]) {
         await withReads(tcp, async (plane) => {
           const client = await plane.connect()
-          client.write('early')
-          assert.equal(await client.text(5), 'early')
-          const [peer] = plane.servers[0]!.peers
-          const seen = peer!.received
-          plane.standStill(TTL)
-          if (last === null) client.finish()
-          else client.write(last)
-          assert.equal(await client.close(), 'ECONNRESET')
-          await plane.until('the break', () => peer!.ended || peer!.closed)
-          assert.equal(peer!.received, seen)
+          await goesNoFurther(plane, client, last)
         })
       }
     })
