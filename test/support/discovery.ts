@@ -5,10 +5,21 @@ import { formatAddress } from '../../src/core/address-text.ts'
 import { ManualClock, type Timers } from '../../src/core/clock.ts'
 import type { Found } from '../../src/core/membership.ts'
 import type { SourceWord } from '../../src/core/membership-source.ts'
-import type { SourcePlan } from '../../src/core/source-plan.ts'
+import type { DnsSourcePlan, SourcePlan } from '../../src/core/source-plan.ts'
 import { seededRandom } from '../../src/core/random.ts'
 import type { Source, SourceHost } from '../../src/discover/contract.ts'
 import { waitFor } from './wait.ts'
+
+/** A name with addresses. */
+export const DNS_SOURCE: DnsSourcePlan = {
+  kind: 'dns',
+  name: 'api.internal',
+  type: 'address',
+  port: 80,
+  servers: [],
+  ttlMinMs: 1_000,
+  ttlMaxMs: 60_000,
+}
 
 /** Timers on a clock of their own. */
 export class ManualTime implements Timers {

@@ -8,18 +8,15 @@ import type { SourcePlan } from '../../../src/core/source-plan.ts'
 import type { PoolStatus } from '../../../src/core/status.ts'
 import { Discovery } from '../../../src/runtime/discovery.ts'
 import type { Recalled } from '../../../src/runtime/kept-members.ts'
-import { foundAt, ManualTime, SpokenSource, turn } from '../../support/discovery.ts'
+import {
+  DNS_SOURCE as DNS,
+  foundAt,
+  ManualTime,
+  SpokenSource,
+  turn,
+} from '../../support/discovery.ts'
 import { planOf, poolPlan } from './control-world.ts'
 
-const DNS: SourcePlan = {
-  kind: 'dns',
-  name: 'api.internal',
-  type: 'address',
-  port: 80,
-  servers: [],
-  ttlMinMs: 1_000,
-  ttlMaxMs: 60_000,
-}
 const FILE: SourcePlan = { kind: 'file', path: '/etc/list.yaml' }
 
 const ADMIN: AdminPlan = {

@@ -2,20 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { EventBody } from '../../../src/core/events.ts'
 import type { Member } from '../../../src/core/membership.ts'
-import type { SourcePlan } from '../../../src/core/source-plan.ts'
 import type { KeptAnswer } from '../../../src/ha/member-file.ts'
 import { type Answered, KeptMembers } from '../../../src/runtime/kept-members.ts'
-import { ManualTime } from '../../support/discovery.ts'
+import { DNS_SOURCE as DNS, ManualTime } from '../../support/discovery.ts'
 
-const DNS: SourcePlan = {
-  kind: 'dns',
-  name: 'api.internal',
-  type: 'address',
-  port: 80,
-  servers: [],
-  ttlMinMs: 1_000,
-  ttlMaxMs: 60_000,
-}
 const identity = { kind: 'dns', name: 'api.internal', type: 'address', port: 80, servers: [] }
 const address = { kind: 'tcp', host: '10.0.0.1', port: 80 } as const
 const MEMBERS: readonly Member[] = [{ name: 'one', address, weight: 1, zone: null }]
